@@ -1,0 +1,1 @@
+"""From findings to a weighed differential and what may be done."""

@@ -1,0 +1,1 @@
+"""From a patient and a prescription to minerals and mass over time."""

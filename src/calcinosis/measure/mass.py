@@ -1,0 +1,125 @@
+"""What measuring a CT yields, as plain data. Lengths mm, volumes mL, attenuation HU, LPS mm."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Point = tuple[float, float, float]
+Interval = tuple[float, float]
+CalcificationKind = Literal[
+    "vascular", "phlebolith", "granuloma", "metal", "contrast", "unclassified"
+]
+
+
+@dataclass(frozen=True)
+class FluidLevel:
+    """A flat fluid–calcium interface (sedimentation sign) in one locule."""
+
+    centroid_lps_mm: Point
+    area_mm2: float
+    sediment_depth_mm: float
+    hu_above: float
+    hu_below: float
+    tilt_deg: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Site:
+    """The nearest large joint."""
+
+    joint: str
+    side: Literal["left", "right"] | None
+    distance_mm: float
+
+
+@dataclass(frozen=True)
+class BoneRelation:
+    """How a mass lies to the nearest bone."""
+
+    nearest: str | None
+    distance_mm: float | None
+    contact_mm2: float
+    erosion_depth_mm: float | None
+    erosion_volume_ml: float | None
+    eroded: bool | None
+    expected_surface: str | None = None
+
+
+@dataclass(frozen=True)
+class HounsfieldStatistics:
+    """Attenuation inside the envelope."""
+
+    mean: float
+    p5: float
+    p50: float
+    p95: float
+
+
+@dataclass(frozen=True)
+class Mass:
+    """One calcified soft-tissue mass. `id` is its value in the label map."""
+
+    id: int
+    site: Site | None
+    centroid_lps_mm: Point
+    volume_ml: float
+    volume_ci95_ml: Interval
+    calcified_volume_ml: float
+    calcium_mass_mg: float
+    calcium_mass_ci95_mg: Interval
+    max_diameter_mm: float
+    perpendicular_diameter_mm: float
+    diameter_ends_lps_mm: tuple[Point, Point]
+    hu: HounsfieldStatistics
+    locules: int
+    fluid_levels: tuple[FluidLevel, ...]
+    sedimentation_sign: bool | None
+    bone: BoneRelation
+    skin_distance_mm: float | None
+    confidence: float
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OtherCalcification:
+    """An extraskeletal density that is no calcified mass."""
+
+    kind: CalcificationKind
+    volume_ml: float
+    centroid_lps_mm: Point
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How Hounsfield units became calcium: mg hydroxyapatite per mL per HU, with its source."""
+
+    mg_hydroxyapatite_per_ml_per_hu: float
+    relative_uncertainty: float
+    tube_voltage_kv: float | None
+    source: str
+
+
+@dataclass(frozen=True, eq=False)
+class CtMeasurement:
+    """Everything measured on one CT.
+
+    Attributes:
+        masses: largest first, ids 1…n.
+        labels: label map on the volume's grid [z, y, x], value = mass id.
+        skeleton: boolean mask on the same grid.
+        other_calcifications: largest first.
+        calibration: how calcium mass was computed.
+        method: one sentence per step: how it was measured, for the report.
+        remarks: limits that hold for the whole scan.
+    """
+
+    masses: tuple[Mass, ...]
+    labels: NDArray[np.uint8]
+    skeleton: NDArray[np.bool_]
+    other_calcifications: tuple[OtherCalcification, ...]
+    calibration: Calibration
+    method: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = field(default=())

@@ -1,0 +1,1 @@
+"""Analytic CT scans with known truth."""

@@ -1,0 +1,1 @@
+"""From files to volumes, patients and laboratory values."""

@@ -1,0 +1,123 @@
+"""A CT volume in patient space: voxels [z, y, x], and where each one lies.
+
+Patient coordinates are DICOM LPS millimetres (x to the patient's left, y to the back, z to the
+head). The affine maps array indices in array order: ``affine @ (z, y, x, 1)`` is ``(L, P, S, 1)``.
+"""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from calcinosis.errors import InputError
+
+# DICOM PatientPosition (0018,5100), PS3.3 C.7.3.1.1.2: where the table lies, in LPS.
+GRAVITY_LPS: dict[str, tuple[float, float, float]] = {
+    "HFS": (0.0, 1.0, 0.0),
+    "FFS": (0.0, 1.0, 0.0),
+    "HFP": (0.0, -1.0, 0.0),
+    "FFP": (0.0, -1.0, 0.0),
+    "HFDL": (1.0, 0.0, 0.0),
+    "FFDL": (1.0, 0.0, 0.0),
+    "HFDR": (-1.0, 0.0, 0.0),
+    "FFDR": (-1.0, 0.0, 0.0),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """Voxels with their place in the patient.
+
+    Attributes:
+        voxels: int16 Hounsfield units, shape [z, y, x].
+        affine: 4×4, maps homogeneous array indices (z, y, x, 1) to LPS millimetres.
+        patient_position: one of the eight DICOM patient positions; gravity follows from it.
+        position_assumed: True where the input did not state the position.
+        modality: DICOM modality code.
+    """
+
+    voxels: NDArray[np.int16]
+    affine: NDArray[np.float64]
+    patient_position: str = "HFS"
+    position_assumed: bool = False
+    modality: str = "CT"
+
+    def __post_init__(self) -> None:
+        if self.voxels.ndim != 3:
+            raise InputError(f"a volume has three axes [z, y, x]; found {self.voxels.ndim}")
+        if self.affine.shape != (4, 4) or abs(np.linalg.det(self.affine[:3, :3])) < 1e-9:
+            raise InputError("the affine must be an invertible 4×4 matrix")
+        if self.patient_position not in GRAVITY_LPS:
+            raise InputError(
+                f"patient position {self.patient_position!r} is unknown; "
+                f"expected one of {', '.join(GRAVITY_LPS)}"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of voxels along z, y, x."""
+        z, y, x = self.voxels.shape
+        return z, y, x
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between voxel centres along the array axes z, y, x."""
+        z, y, x = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(z), float(y), float(x)
+
+    @property
+    def voxel_volume_ml(self) -> float:
+        """Volume of one voxel in millilitres."""
+        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000.0
+
+    @property
+    def gravity_lps(self) -> NDArray[np.float64]:
+        """Unit vector pointing down, in LPS."""
+        return np.asarray(GRAVITY_LPS[self.patient_position])
+
+    def to_lps(self, indices: ArrayLike) -> NDArray[np.float64]:
+        """Array indices (…, 3) as (z, y, x) to LPS millimetres (…, 3)."""
+        points = np.asarray(indices, dtype=np.float64)
+        return points @ self.affine[:3, :3].T + self.affine[:3, 3]
+
+    def to_indices(self, points_lps_mm: ArrayLike) -> NDArray[np.float64]:
+        """LPS millimetres (…, 3) to fractional array indices (…, 3) as (z, y, x)."""
+        points = np.asarray(points_lps_mm, dtype=np.float64) - self.affine[:3, 3]
+        return points @ np.linalg.inv(self.affine[:3, :3]).T
+
+    def direction_in_indices(self, direction_lps: ArrayLike) -> NDArray[np.float64]:
+        """A direction in LPS as a unit vector along the array axes, in millimetres."""
+        axes = self.affine[:3, :3] / np.linalg.norm(self.affine[:3, :3], axis=0)
+        along = np.linalg.solve(axes, np.asarray(direction_lps, dtype=np.float64))
+        return np.asarray(along / np.linalg.norm(along), dtype=np.float64)
+
+    def crop(self, box: tuple[slice, slice, slice]) -> "Volume":
+        """The voxels of a box (slices with non-negative starts), kept in their place."""
+        start = [extent.start or 0 for extent in box]
+        affine = self.affine.copy()
+        affine[:3, 3] = self.to_lps(start)
+        return replace(self, voxels=self.voxels[box], affine=affine)
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """One volume with what is known of the acquisition it came from.
+
+    Attributes:
+        volume: the chosen series as a volume.
+        series_instance_uid: DICOM UID, or None (NIfTI, NRRD, empty tag).
+        chosen_because: why this series, in one sentence.
+        remarks: what reading had to assume or correct, one sentence each.
+        tube_voltage_kv: KVP (0018,0060), or None.
+        contrast_agent: True/False where the header says, else None.
+        source_files: the files the voxels came from, slice order z = 0 first.
+    """
+
+    volume: Volume
+    series_instance_uid: str | None = None
+    chosen_because: str = "the only image given"
+    remarks: tuple[str, ...] = ()
+    tube_voltage_kv: float | None = None
+    contrast_agent: bool | None = None
+    source_files: tuple[Path, ...] = field(default=(), repr=False)
