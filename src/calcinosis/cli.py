@@ -1,4 +1,4 @@
-"""The commands: parse, call, print. Exit status 0 done, 2 the user must change something, 1 ours."""
+"""Parse, call, print. Exit status: 0 done, 2 the user must change something, 1 our defect."""
 
 import sys
 
