@@ -1,0 +1,310 @@
+"""The case file: one patient as coded facts, JSON, or many as JSON lines.
+
+Any field may be left out. ``null`` or missing means *not known*, never *absent*. A field we do not
+know, a value out of range or a word outside the vocabulary is refused by name.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from calcinosis.analyte import ANALYTES, Level
+from calcinosis.errors import InputError, NotReadableError
+from calcinosis.patient import Ckd, LabResult, Patient, Sex
+
+Site = Literal[
+    "hip",
+    "thigh",
+    "buttock",
+    "pelvis",
+    "sacrum",
+    "pubis",
+    "groin",
+    "shoulder",
+    "scapula",
+    "clavicle",
+    "sternum",
+    "chest_wall",
+    "axilla",
+    "upper_arm",
+    "elbow",
+    "forearm",
+    "wrist",
+    "hand",
+    "knee",
+    "leg",
+    "ankle",
+    "foot",
+    "spine_cervical",
+    "spine_thoracic",
+    "spine_lumbar",
+    "spine",
+    "neck",
+    "head_face",
+    "jaw",
+    "tmj",
+    "trunk",
+    "abdominal_wall",
+    "breast",
+    "skin_generalized",
+    "visceral",
+    "retroperitoneum",
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+def _within(analyte: str) -> Any:  # noqa: ANN401 - a pydantic field description
+    low, high = ANALYTES[analyte].possible
+    return Field(default=None, ge=low, le=high)
+
+
+class Symptoms(_Strict):
+    """What the patient feels and shows; None is not known."""
+
+    pain: bool | None = None
+    limited_motion: bool | None = None
+    skin_ulcer_or_fistula: bool | None = None
+    nerve_compression: bool | None = None
+    vascular_compression: bool | None = None
+    fever: bool | None = None
+
+
+class Labs(_Strict):
+    """Values in the unit each name ends with; FGF23 in pg/mL or as the report words it."""
+
+    calcium_mg_dl: float | None = _within("calcium")
+    albumin_g_dl: float | None = _within("albumin")
+    corrected_calcium_mg_dl: float | None = _within("corrected_calcium")
+    ionized_ca_mmol_l: float | None = _within("ionized_calcium")
+    phosphate_mg_dl: float | None = _within("phosphate")
+    ca_p_product_mg2_dl2: float | None = _within("ca_p_product")
+    pth_pg_ml: float | None = _within("pth")
+    alp_u_l: float | None = _within("alp")
+    vit_d25_ng_ml: float | None = _within("vit_d25")
+    vit_d125_pg_ml: float | None = _within("vit_d125")
+    fgf23: float | str | None = None
+    creatinine_mg_dl: float | None = _within("creatinine")
+    urate_mg_dl: float | None = _within("urate")
+    crp_mg_l: float | None = _within("crp")
+    converted: bool | None = None
+
+
+_ANALYTE_OF_FIELD = {
+    "calcium_mg_dl": "calcium",
+    "albumin_g_dl": "albumin",
+    "corrected_calcium_mg_dl": "corrected_calcium",
+    "ionized_ca_mmol_l": "ionized_calcium",
+    "phosphate_mg_dl": "phosphate",
+    "ca_p_product_mg2_dl2": "ca_p_product",
+    "pth_pg_ml": "pth",
+    "alp_u_l": "alp",
+    "vit_d25_ng_ml": "vit_d25",
+    "vit_d125_pg_ml": "vit_d125",
+    "fgf23": "fgf23",
+    "creatinine_mg_dl": "creatinine",
+    "urate_mg_dl": "urate",
+    "crp_mg_l": "crp",
+}
+
+
+def _range_field(name: str) -> str:
+    field = next((f for f, analyte in _ANALYTE_OF_FIELD.items() if analyte == name), name)
+    if field not in _ANALYTE_OF_FIELD:
+        expected = ", ".join(_ANALYTE_OF_FIELD)
+        raise PydanticCustomError("laboratory_field", "one of {names}", {"names": expected})
+    return field
+
+
+_RangedField = Annotated[str, AfterValidator(_range_field)]
+_Range = Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
+class LabWords(_Strict):
+    """Wording of a report where it gives no value."""
+
+    calcium: Level | None = None
+    phosphate: Level | None = None
+    ca_p_product: Level | None = None
+    pth: Level | None = None
+    alp: Level | None = None
+    urate: Level | None = None
+
+
+class Radiograph(_Strict):
+    """What the radiograph report states."""
+
+    multilobulated: bool | None = None
+    amorphous_or_cystic: bool | None = None
+    periarticular: bool | None = None
+    fluid_level: bool | None = None
+
+
+class Ct(_Strict):
+    """What the CT report states."""
+
+    fluid_calcium_level: bool | None = None
+    cystic_loculated: bool | None = None
+    bone_erosion_or_osteolysis: bool | None = None
+    cortical_continuity_with_bone: bool | None = None
+    soft_tissue_component_enhancing: bool | None = None
+    zonal_peripheral_ossification: bool | None = None
+
+
+class Mri(_Strict):
+    """What the MRI report states."""
+
+    t1_low: bool | None = None
+    t2_heterogeneous: bool | None = None
+    t2_high: bool | None = None
+    enhancement: bool | None = None
+
+
+class Ultrasound(_Strict):
+    """What the ultrasound report states."""
+
+    calcified_shell_with_fluid: bool | None = None
+    echogenic_lobulated: bool | None = None
+
+
+class Scintigraphy(_Strict):
+    """What the bone scan report states."""
+
+    uptake: bool | None = None
+
+
+class Imaging(_Strict):
+    """Reports by modality."""
+
+    radiograph: Radiograph | None = None
+    ct: Ct | None = None
+    mri: Mri | None = None
+    us: Ultrasound | None = None
+    scintigraphy: Scintigraphy | None = None
+
+
+class Case(_Strict):
+    """One patient with a calcified mass, as far as known."""
+
+    id: str | int | None = None
+    age_years: float | None = Field(default=None, ge=0, le=125)
+    sex: Sex | None = None
+    ckd: Ckd | None = None
+    dialysis_vintage_years: float | None = Field(default=None, ge=0, le=70)
+    family_history: bool | None = None
+    symptom_duration_months: float | None = Field(default=None, ge=0, le=1500)
+    sites: list[Site] | None = None
+    bilateral_or_multiple: bool | None = None
+    max_diameter_cm: float | None = Field(default=None, gt=0, le=100)
+    symptoms: Symptoms | None = None
+    labs: Labs | None = None
+    labs_range: dict[_RangedField, _Range | None] | None = None
+    labs_qualitative: LabWords | None = None
+    imaging: Imaging | None = None
+    calcified_or_ossified: Literal["calcified", "ossified"] | None = None
+
+    def patient(self) -> Patient:
+        """The person behind the mass: age, kidney status, laboratory. Images stay in the case."""
+        labs = self.labs or Labs()
+        results = [
+            LabResult(analyte, float(value))
+            for field, analyte in _ANALYTE_OF_FIELD.items()
+            if isinstance(value := getattr(labs, field), int | float)
+        ]
+        words = self.labs_qualitative.model_dump(exclude_none=True) if self.labs_qualitative else {}
+        return Patient(
+            age_years=self.age_years,
+            sex=self.sex,
+            ckd=self.ckd,
+            dialysis_vintage_years=self.dialysis_vintage_years,
+            family_history=self.family_history,
+            labs=tuple(results),
+            levels=words,
+            ranges={
+                _ANALYTE_OF_FIELD[field]: (min(pair), max(pair))
+                for field, pair in (self.labs_range or {}).items()
+                if pair
+            },
+        )
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def validated(model: type[_Model], data: object, where: str) -> _Model:
+    """Check data against a pydantic model, naming the first field that does not fit.
+
+    Raises:
+        InputError: says where, which field, what was found and what was expected.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"]) or "the case"
+        if first["type"] == "extra_forbidden":
+            expected = "no such field"
+        else:
+            expected = first["msg"].removeprefix("Input should be ")
+        found = json.dumps(first["input"], default=str)
+        shown = found if len(found) <= 60 else found[:57] + "..."
+        raise InputError(f"{where}: {name}: found {shown}, expected {expected}") from None
+
+
+def read_case(path: Path) -> Case:
+    """Read one case from a JSON file.
+
+    Raises:
+        NotReadableError: no such file, or not JSON.
+        InputError: an unknown field or a value out of range, by name.
+    """
+    return validated(Case, _parsed(_text(path), str(path)), str(path))
+
+
+def read_cases(path: Path) -> Iterator[Case]:
+    """Cases of a JSON lines file one by one; empty lines are passed over.
+
+    Raises:
+        NotReadableError: no such file, or a line that is not JSON.
+        InputError: an unknown field or a value out of range, with its line number.
+    """
+    for number, line in enumerate(_text(path).splitlines(), start=1):
+        if line.strip():
+            where = f"{path} line {number}"
+            yield validated(Case, _parsed(line, where), where)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
+        raise NotReadableError(f"{path}: {reason}") from None
+
+
+def _parsed(text: str, where: str) -> object:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_without_twins)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise NotReadableError(f"{where}: is not JSON ({error})") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise InputError(f"found {name}, expected a number or null")
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        twin = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"{twin}: found twice, expected once")
+    return fields

@@ -1,0 +1,89 @@
+"""The case file: what is missing is unknown, what is wrong is refused by name."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from calcinosis.errors import InputError, NotReadableError
+from calcinosis.read.case_file import Case, Site, read_case, read_cases
+
+SHARED = Path(__file__).parents[2] / "../shared/cases"
+
+
+def written(tmp_path, text):
+    path = tmp_path / "case.json"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_an_empty_case_knows_nothing(tmp_path):
+    case = read_case(written(tmp_path, "{}"))
+    assert case == Case()
+    assert case.patient().ckd is None
+    assert case.patient().labs == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"shoe_size": 42}', "shoe_size: found 42, expected no such field"),
+        ('{"final_diagnosis": "tc_uremic"}', "final_diagnosis"),
+        ('{"age_years": 200}', "age_years: found 200, expected less than or equal to 125"),
+        ('{"labs": {"calcium_mg_dl": 2.4}}', "labs.calcium_mg_dl: found 2.4"),
+        ('{"labs": {"phosphate_mg_dl": "5"}}', 'labs.phosphate_mg_dl: found "5"'),
+        ('{"symptoms": {"pain": 1}}', "symptoms.pain: found 1"),
+        ('{"sites": ["moon"]}', 'sites.0: found "moon"'),
+        ('{"ckd": "maybe"}', 'ckd: found "maybe"'),
+        ('{"age_years": NaN}', "NaN"),
+        ('{"age_years": 1, "age_years": 2}', "age_years: found twice"),
+        ('{"labs_range": {"x": [1, 2]}}', "labs_range.x"),
+        ("[]", "the case: found"),
+    ],
+)
+def test_an_unusable_field_is_refused_by_name_in_one_line(tmp_path, text, message):
+    with pytest.raises(InputError) as caught:
+        read_case(written(tmp_path, text))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "nonsense"])
+def test_what_is_no_json_is_refused(tmp_path, text):
+    with pytest.raises(NotReadableError, match="is not JSON"):
+        read_case(written(tmp_path, text))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(NotReadableError, match=r"absent\.json: No such file"):
+        read_case(tmp_path / "absent.json")
+
+
+def test_in_json_lines_the_line_at_fault_is_named(tmp_path):
+    path = written(tmp_path, '{"age_years": 50}\n\n{"age_years": -1}\n')
+    with pytest.raises(InputError, match=r"case\.json line 3: age_years: found -1"):
+        list(read_cases(path))
+
+
+def test_labs_of_a_case_reach_the_patient():
+    case = Case.model_validate(
+        {
+            "labs": {"calcium_mg_dl": 9.0, "albumin_g_dl": 3.0, "fgf23": "elevated"},
+            "labs_range": {"phosphate_mg_dl": [7.0, 9.0]},
+            "labs_qualitative": {"pth": "high"},
+        }
+    )
+    patient = case.patient()
+    assert patient.corrected_calcium_mg_dl == pytest.approx(9.8)
+    assert patient.level("phosphate") == "high"
+    assert patient.level("pth") == "high"
+    assert patient.value("fgf23") is None
+
+
+def test_every_published_case_is_read_and_the_sites_are_the_vocabulary():
+    assert SHARED.is_dir(), "the published cases (../shared/cases) are needed for this test"
+    for fields in json.loads((SHARED / "published_cases.json").read_text(encoding="utf-8")):
+        case = Case.model_validate({k: v for k, v in fields.items() if k in Case.model_fields})
+        assert case.patient().ckd == fields["ckd"]
+    vocabulary = json.loads((SHARED / "vocabulary.json").read_text(encoding="utf-8"))
+    assert set(Site.__args__) == set(vocabulary["sites"])
