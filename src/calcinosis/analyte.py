@@ -186,7 +186,7 @@ _TABLE = (
         "egfr",
         "estimated glomerular filtration rate",
         "mL/min/1.73 m²",
-        {"ml/min/1.73m2": 1.0, "ml/min/{1.73m2}": 1.0, "ml/min": 1.0},
+        {"ml/min/1.73m2": 1.0, "ml/min": 1.0},
         (0.0, 250.0),
         (60.0, None),  # KDIGO 2012 definition of chronic kidney disease
         None,
@@ -275,7 +275,7 @@ def is_known(name_or_loinc: str) -> bool:
 
 def _normalised(unit: str) -> str:
     unit = unit.strip().lower().replace("µ", "u").replace("μ", "u").replace("²", "2")
-    for unwanted in (" ", "^", "[", "]", "(", ")"):
+    for unwanted in " ^[](){}_":
         unit = unit.replace(unwanted, "")
     return unit
 

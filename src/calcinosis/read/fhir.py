@@ -1,0 +1,277 @@
+"""A patient from a FHIR R4 Bundle: Patient, Observation, Condition, Procedure.
+
+Observations are read by LOINC code; conditions and procedures by SNOMED CT, ICD-10 or CPT code,
+else by their English name. Resources of other kinds are passed over. Names and identifiers of the
+patient are not kept.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from calcinosis.analyte import is_known
+from calcinosis.errors import InputError, NotReadableError
+from calcinosis.patient import Ckd, LabResult, Patient, Sex
+from calcinosis.read.labs import without_twins
+
+_Resource = Mapping[str, Any]
+
+# Kidney status, the most telling first. Codes as found in published FHIR value sets (SNOMED CT;
+# ICD-10 N18, Z94.0, Z99.2; CPT 90935-90999). Names are matched where no code is known.
+_KIDNEY: tuple[tuple[Ckd, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("dialysis_pd", ("71192002", "90945", "90947"), ("peritoneal dialysis",)),
+    (
+        "dialysis_hd",
+        ("302497006", "90935", "90937"),
+        ("haemodialysis", "hemodialysis", "hemodiafiltration", "haemodiafiltration"),
+    ),
+    (
+        "dialysis_unspecified",
+        ("265764009", "714152005", "Z99.2"),
+        ("renal dialysis", "on dialysis", "dialysis dependent"),
+    ),
+    (
+        "transplant",
+        ("70536003", "714153000", "Z94.0", "50360", "50365"),
+        ("kidney transplant", "renal transplant", "transplant of kidney"),
+    ),
+    ("ckd_unspecified", ("46177005", "433146000", "N18.5", "N18.6"), ("end-stage renal",)),
+    (
+        "ckd_nondialysis",
+        ("431857002", "433144002", "431856006", "N18.1", "N18.2", "N18.3", "N18.4"),
+        (),
+    ),
+    (
+        "ckd_unspecified",
+        ("709044004", "N18"),
+        ("chronic kidney disease", "chronic renal failure", "end stage renal"),
+    ),
+)
+_HISTORY: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("parathyroidectomy", ("60500", "60502", "60505"), ("parathyroidectomy",)),
+    ("transplantation", ("70536003", "Z94.0", "50360", "50365"), ("kidney transplant",)),
+    ("calciphylaxis", (), ("calciphylaxis", "calcific uremic arteriolopathy")),
+    ("long_qt", ("9651007", "I45.81"), ("long qt", "prolonged qt")),
+    (
+        "connective_tissue_disease",
+        ("M32", "M33", "M34", "M35.1"),
+        ("systemic sclerosis", "scleroderma", "dermatomyositis", "lupus erythematosus"),
+    ),
+    ("sarcoidosis", ("D86",), ("sarcoidosis",)),
+    ("gout", ("M10",), ("gout",)),
+    ("tuberculosis", ("A15", "A16", "A17", "A18", "A19"), ("tuberculosis",)),
+    ("malignancy", tuple(f"C{number:02d}" for number in range(98)), ("sarcoma",)),
+)
+_NOT_TRUE = {"entered-in-error", "cancelled"}
+
+
+@dataclass(frozen=True)
+class FhirPatient:
+    """The patient of a bundle, and the observations that were not used."""
+
+    patient: Patient
+    passed_over: tuple[str, ...] = ()
+
+
+def read_fhir(path: Path) -> FhirPatient:
+    """Read the patient of a FHIR R4 Bundle in JSON.
+
+    Raises:
+        NotReadableError: no such file, or not JSON.
+        InputError: not a Bundle, several patients, or an observation that cannot be (no unit,
+            impossible value, future date, twice the same), named by its place in the bundle.
+    """
+    try:
+        bundle = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise NotReadableError(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise NotReadableError(f"{path}: is not JSON ({error})") from None
+    return patient_of_bundle(bundle, str(path))
+
+
+def is_bundle(data: object) -> bool:
+    """Whether parsed JSON is a FHIR Bundle."""
+    return isinstance(data, dict) and data.get("resourceType") == "Bundle"
+
+
+def patient_of_bundle(bundle: object, where: str) -> FhirPatient:
+    """The patient of a parsed bundle; see `read_fhir`."""
+    if not is_bundle(bundle):
+        raise InputError(f"{where}: is not a FHIR Bundle; expected resourceType Bundle")
+    resources = list(_resources(bundle, where))
+    people = [r for _, r in resources if r["resourceType"] == "Patient"]
+    subjects = {s for _, r in resources if (s := _subject(r))}
+    if len(people) > 1 or len(subjects) > 1:
+        count = max(len(people), len(subjects))
+        raise InputError(f"{where}: holds {count} patients; expected one")
+    results: list[tuple[str, LabResult]] = []
+    passed_over: list[str] = []
+    for place, resource in resources:
+        if (
+            resource["resourceType"] == "Observation"
+            and str(resource.get("status")) not in _NOT_TRUE
+        ):
+            result = _observation(resource, f"{where}: {place}", passed_over)
+            if result:
+                results.append((place, result))
+    labs = without_twins(results, where)
+    person = people[0] if people else {}
+    patient = _with_conditions(_person(person, labs, where), [r for _, r in resources])
+    return FhirPatient(patient, tuple(dict.fromkeys(passed_over)))
+
+
+def _resources(bundle: Any, where: str) -> Iterator[tuple[str, _Resource]]:  # noqa: ANN401 - JSON
+    entries = bundle.get("entry") or []
+    if not isinstance(entries, list):
+        raise InputError(f"{where}: entry: found {type(entries).__name__}, expected a list")
+    for number, entry in enumerate(entries):
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if isinstance(resource, dict) and isinstance(resource.get("resourceType"), str):
+            yield f"entry {number} ({resource['resourceType']})", resource
+
+
+def _subject(resource: _Resource) -> str | None:
+    subject = resource.get("subject")
+    return str(subject.get("reference") or "") if isinstance(subject, dict) else None
+
+
+def _person(person: _Resource, labs: tuple[LabResult, ...], where: str) -> Patient:
+    sexes: dict[str, Sex] = {"female": "F", "male": "M"}
+    birth = _date(person.get("birthDate"), f"{where}: Patient.birthDate")
+    last = max((r.day for r in labs if r.day), default=datetime.now().astimezone().date())
+    return Patient(
+        age_years=max(0.0, (last - birth).days / 365.25) if birth else None,
+        sex=sexes.get(str(person.get("gender"))),
+        labs=labs,
+    )
+
+
+def _observation(resource: _Resource, where: str, passed_over: list[str]) -> LabResult | None:
+    codings = _codings(resource.get("code"))
+    code = next((c for system, c, _ in codings if "loinc" in system and is_known(c)), None)
+    if code is None:
+        passed_over.extend(display or code for _, code, display in codings[:1])
+        return None
+    quantity = resource.get("valueQuantity")
+    if not isinstance(quantity, dict):
+        if "dataAbsentReason" in resource:
+            return None
+        quantity = {}
+    value = quantity.get("value")
+    if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > 1e9:
+        raise InputError(f"{where}: valueQuantity.value: found {value!r:.40}, expected a number")
+    written = str(quantity.get("comparator") or "")[:1]
+    comparator: Literal["", "<", ">"] = "<" if written == "<" else ">" if written == ">" else ""
+    unit = str(quantity.get("code") or quantity.get("unit") or "")
+    taken = _effective(resource)
+    if taken is None:
+        raise InputError(f"{where}: has no effectiveDateTime; expected when the blood was drawn")
+    try:
+        return LabResult.measured(code, value, unit, taken, comparator)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _effective(resource: _Resource) -> str | None:
+    period = resource.get("effectivePeriod")
+    start = period.get("start") if isinstance(period, dict) else None
+    taken = resource.get("effectiveDateTime") or start or resource.get("issued")
+    return str(taken) if taken else None
+
+
+def _with_conditions(patient: Patient, resources: list[_Resource]) -> Patient:
+    told = [r for r in resources if r["resourceType"] in {"Condition", "Procedure"}]
+    history: dict[str, bool] = {}
+    for resource in told:
+        state = _state(resource)
+        for key, codes, names in _HISTORY:
+            if state is not None and _is_one_of(resource, codes, names):
+                history[key] = history.get(key, False) or state
+    kidney, since = _kidney([r for r in told if _state(r) and not _is_over(r)])
+    return replace(patient, ckd=kidney, dialysis_start=since, history=history)
+
+
+def _kidney(told: list[_Resource]) -> tuple[Ckd | None, date | None]:
+    """Kidney status, and since when on dialysis.
+
+    Of dialysis and transplant the one that began last holds; without dates, dialysis.
+    """
+    starts: dict[Ckd, list[date]] = {}
+    for status, codes, names in _KIDNEY:
+        matching = [r for r in told if _is_one_of(r, codes, names)]
+        if matching:
+            starts.setdefault(status, []).extend(s for r in matching if (s := _start(r)))
+    if not starts:
+        return None, None
+    kidney = next(iter(starts))
+    on_dialysis = [s for status in starts if status.startswith("dialysis") for s in starts[status]]
+    grafted = starts.get("transplant")
+    if grafted and on_dialysis and max(grafted) > max(on_dialysis):
+        kidney = "transplant"
+    since = min(on_dialysis, default=None) if kidney.startswith("dialysis") else None
+    return kidney, since
+
+
+def _is_over(resource: _Resource) -> bool:
+    clinical = {code for _, code, _ in _codings(resource.get("clinicalStatus"))}
+    return bool(clinical & {"inactive", "remission", "resolved"}) or "abatementDateTime" in resource
+
+
+def _state(resource: _Resource) -> bool | None:
+    """True, False (refuted, not done), or None where the resource says nothing."""
+    verification = {code for _, code, _ in _codings(resource.get("verificationStatus"))}
+    status = str(resource.get("status") or "")
+    if verification & {"entered-in-error"} or status in {"entered-in-error", "preparation"}:
+        return None
+    if verification & {"unconfirmed", "provisional", "differential"}:
+        return None
+    return not (verification & {"refuted"} or status == "not-done")
+
+
+def _start(resource: _Resource) -> date | None:
+    period = resource.get("performedPeriod")
+    start = period.get("start") if isinstance(period, dict) else None
+    text = resource.get("onsetDateTime") or resource.get("performedDateTime") or start
+    return _date(text, "start of dialysis")
+
+
+def _is_one_of(resource: _Resource, codes: tuple[str, ...], names: tuple[str, ...]) -> bool:
+    code = resource.get("code")
+    codings = _codings(code)
+    for _, found, _ in codings:
+        if any(found == c or found.startswith(f"{c}.") for c in codes):
+            return True
+        if any(len(c) > 3 and "." in c and found.startswith(c) for c in codes):
+            return True
+    text = str(code.get("text") or "") if isinstance(code, dict) else ""
+    written = " ".join([text, *(display for _, _, display in codings)]).lower()
+    return any(name in written for name in names)
+
+
+def _codings(concept: object) -> list[tuple[str, str, str]]:
+    """(system, code, display) of a CodeableConcept."""
+    codings = concept.get("coding") if isinstance(concept, dict) else None
+    return [
+        (str(c.get("system") or ""), str(c.get("code") or ""), str(c.get("display") or ""))
+        for c in (codings if isinstance(codings, list) else [])
+        if isinstance(c, dict)
+    ]
+
+
+def _date(text: object, where: str) -> date | None:
+    """A FHIR date, which may be a year or a month: the middle of it is taken."""
+    if text is None:
+        return None
+    written = str(text)
+    filled = written + {4: "-07-01", 7: "-15"}.get(len(written), "")
+    try:
+        found = datetime.fromisoformat(filled).date()
+    except ValueError:
+        raise InputError(f"{where}: found {written!r}, expected a date") from None
+    if found > datetime.now().astimezone().date():
+        raise InputError(f"{where}: {written} lies in the future")
+    return found

@@ -1,0 +1,148 @@
+"""Laboratory results from a CSV file: date, analyte or LOINC code, value, unit.
+
+Comma, semicolon or tab between the columns; a header names them. Analytes we have no use for are
+passed over and named, so that a slip of spelling is seen. Everything else that is not sound stops
+the reading with the row at fault.
+"""
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from calcinosis.analyte import find_analyte, is_known
+from calcinosis.errors import InputError, NotReadableError
+from calcinosis.patient import LabResult
+
+_COLUMNS = {
+    "date": {"date", "datetime", "collected", "taken", "day"},
+    "analyte": {"analyte", "test", "name", "parameter"},
+    "loinc": {"loinc", "code", "loinc code", "loinc_code"},
+    "value": {"value", "result"},
+    "unit": {"unit", "units"},
+}
+
+
+@dataclass(frozen=True)
+class Labs:
+    """Results read from a file, and the analytes it held that we do not use."""
+
+    results: tuple[LabResult, ...]
+    passed_over: tuple[str, ...] = ()
+
+
+def read_labs(path: Path) -> Labs:
+    """Read laboratory results from CSV.
+
+    Raises:
+        NotReadableError: no such file, or not text.
+        InputError: a missing column, a value without unit, an impossible value, a unit the analyte
+            is not measured in, a future date, or two rows for one analyte at one time; names the
+            row.
+    """
+    lines = _text(path).splitlines()
+    header = next((line for line in lines if line.strip()), "")
+    delimiter = max(",;\t", key=header.count)
+    rows = [
+        (number, [cell.strip() for cell in row])
+        for number, row in enumerate(csv.reader(lines, delimiter=delimiter), start=1)
+        if any(cell.strip() for cell in row)
+    ]
+    if not rows:
+        raise InputError(f"{path}: is empty; expected a header with date, analyte, value, unit")
+    columns = _columns(path, rows[0][1])
+    numbered: list[tuple[str, LabResult]] = []
+    passed_over: list[str] = []
+    for number, cells in rows[1:]:
+        where = f"{path} row {number}"
+        row = {name: cells[at] if at < len(cells) else "" for name, at in columns.items()}
+        name = _analyte(row, where)
+        if is_known(name):
+            numbered.append((f"row {number}", _result(row, name, where)))
+        else:
+            passed_over.append(name)
+    return Labs(without_twins(numbered, str(path)), tuple(dict.fromkeys(passed_over)))
+
+
+def without_twins(results: Iterable[tuple[str, LabResult]], where: str) -> tuple[LabResult, ...]:
+    """The results, each with its place; refuses two of one analyte at one moment."""
+    seen: dict[tuple[object, object], tuple[str, LabResult]] = {}
+    for place, result in results:
+        first_place, first = seen.setdefault((result.analyte, result.taken), (place, result))
+        if first is result:
+            continue
+        day = result.day or "an unknown date"
+        if first.value == result.value:
+            raise InputError(f"{where}: {place} repeats {first_place} ({result.analyte}, {day})")
+        raise InputError(
+            f"{where}: {first_place} and {place} both give {result.analyte} on {day} "
+            f"({first.value:g} and {result.value:g} {result.unit}); keep the one drawn before "
+            "dialysis, or add times"
+        )
+    return tuple(result for _, result in seen.values())
+
+
+def number_with_comparator(text: str, where: str) -> tuple[float, Literal["", "<", ">"]]:
+    """Read ``5.4``, ``<3`` or ``>2000``; refuses a decimal comma, which may mean thousands."""
+    bare = text.strip()
+    comparator: Literal["", "<", ">"] = ""
+    if bare[:1] in {"<", ">"}:
+        comparator = "<" if bare[0] == "<" else ">"
+        bare = bare[1:].lstrip("= ")
+    try:
+        return float(bare), comparator
+    except ValueError:
+        hint = "a decimal point" if "," in bare else "a number"
+        raise InputError(f"{where}: found value {text!r}, expected {hint}") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise NotReadableError(f"{path}: {error.strerror}") from None
+    if b"\0" in data:
+        raise NotReadableError(f"{path}: is not a text file; expected CSV")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")  # older laboratory systems write µ so
+
+
+def _columns(path: Path, header: list[str]) -> dict[str, int]:
+    found = {
+        column: at
+        for at, title in enumerate(header)
+        for column, titles in _COLUMNS.items()
+        if title.lower() in titles
+    }
+    missing = [name for name in ("date", "value", "unit") if name not in found]
+    if "analyte" not in found and "loinc" not in found:
+        missing.append("analyte or loinc")
+    if missing:
+        raise InputError(f"{path}: found columns {', '.join(header)}; missing {', '.join(missing)}")
+    return found
+
+
+def _analyte(row: dict[str, str], where: str) -> str:
+    name, code = row.get("analyte", ""), row.get("loinc", "")
+    if not name and not code:
+        raise InputError(f"{where}: names no analyte")
+    if name and code and is_known(name) and is_known(code):
+        by_name, by_code = find_analyte(name), find_analyte(code)
+        if by_name is not by_code:
+            raise InputError(
+                f"{where}: analyte {name!r} contradicts LOINC {code}, which is {by_code.label}"
+            )
+    return code if is_known(code) or not name else name
+
+
+def _result(row: dict[str, str], name: str, where: str) -> LabResult:
+    if not row["date"]:
+        raise InputError(f"{where}: has no date; expected YYYY-MM-DD")
+    value, comparator = number_with_comparator(row["value"], where)
+    try:
+        return LabResult.measured(name, value, row["unit"], row["date"], comparator)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None

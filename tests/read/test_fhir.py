@@ -1,0 +1,135 @@
+"""A FHIR bundle becomes a patient, without names."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calcinosis.errors import CalcinosisError, InputError, NotReadableError
+from calcinosis.read.fhir import patient_of_bundle, read_fhir
+
+LOINC, SNOMED = "http://loinc.org", "http://snomed.info/sct"
+
+
+def observation(code, value, unit, day="2024-01-02", **more):
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [{"system": LOINC, "code": code}]},
+        "effectiveDateTime": day,
+        "valueQuantity": {"value": value, "code": unit, "system": "http://unitsofmeasure.org"},
+        **more,
+    }
+
+
+def told(kind, code, display="", system=SNOMED, **more):
+    coding = {"system": system, "code": code, "display": display}
+    return {"resourceType": kind, "code": {"coding": [coding]}, **more}
+
+
+def patient(*resources, person=True):
+    someone = {"resourceType": "Patient", "gender": "female", "birthDate": "1964-01-02"}
+    entries = [{"resource": r} for r in ([someone] if person else []) + list(resources)]
+    return patient_of_bundle({"resourceType": "Bundle", "entry": entries}, "bundle").patient
+
+
+def test_person_kidneys_and_labs_of_a_dialysis_patient():
+    found = patient(
+        observation("2000-8", 2.4, "mmol/L"),
+        observation("2777-1", 7.1, "mg/dL", "2024-01-02T08:00:00Z"),
+        told("Procedure", "302497006", performedPeriod={"start": "2019-01-02"}),
+        told("Condition", "46177005"),
+    )
+    assert (found.sex, found.ckd) == ("F", "dialysis_hd")
+    assert found.age_years == pytest.approx(60, abs=0.01)
+    assert found.vintage_years() == pytest.approx(5, abs=0.01)
+    assert found.ca_p_product_mg2_dl2 == pytest.approx(68.3, abs=0.1)
+
+
+def test_the_later_of_dialysis_and_transplant_holds():
+    dialysis = told("Procedure", "302497006", performedDateTime="2015-01-01")
+    graft = told("Procedure", "70536003", performedDateTime="2020-01-01")
+    again = told("Procedure", "302497006", performedDateTime="2023-01-01")
+    assert patient(dialysis, graft).ckd == "transplant"
+    assert patient(dialysis, graft, again).ckd == "dialysis_hd"
+
+
+def test_what_is_refuted_is_absent_and_what_is_not_told_is_unknown():
+    refuted = {"coding": [{"code": "refuted"}]}
+    found = patient(told("Condition", "9651007", verificationStatus=refuted))
+    assert found.history == {"long_qt": False}
+    assert found.ckd is None
+
+
+def test_conditions_are_known_by_icd10_or_name():
+    found = patient(
+        told("Procedure", "x", "Total parathyroidectomy"),
+        told("Condition", "M34.1", system="http://hl7.org/fhir/sid/icd-10"),
+        told("Condition", "Z99.2", system="http://hl7.org/fhir/sid/icd-10"),
+    )
+    assert found.history == {"parathyroidectomy": True, "connective_tissue_disease": True}
+    assert found.ckd == "dialysis_unspecified"
+
+
+def test_a_procedure_not_done_or_a_resolved_state_does_not_hold():
+    found = patient(
+        told("Procedure", "x", "Parathyroidectomy", status="not-done"),
+        told("Condition", "46177005", clinicalStatus={"coding": [{"code": "resolved"}]}),
+    )
+    assert found.history == {"parathyroidectomy": False}
+    assert found.ckd is None
+
+
+def test_observations_without_use_or_entered_in_error_are_passed_over():
+    wrong = observation("2777-1", 99, "mg/dL", status="entered-in-error")
+    assert patient(wrong, observation("718-7", 11, "g/dL")).labs == ()
+
+
+@pytest.mark.parametrize(
+    ("resources", "message"),
+    [
+        ([observation("2000-8", 9.4, "mg/dL")], "entry 1 (Observation): LOINC 2000-8"),
+        ([observation("2777-1", 5, None)], "entry 1 (Observation): phosphate 5 has no unit"),
+        ([observation("2777-1", 5, "mg/dL", "2999-01-01")], "in the future"),
+        ([observation("2777-1", 5, "mg/dL", None)], "has no effectiveDateTime"),
+        ([observation("2777-1", None, "mg/dL")], "expected a number"),
+        ([observation("2777-1", 5, "mg/dL")] * 2, "entry 2 (Observation) repeats entry 1"),
+        ([{"resourceType": "Patient"}], "holds 2 patients"),
+        ([{"resourceType": "Patient", "birthDate": "soon"}], "holds 2 patients"),
+    ],
+)
+def test_what_is_not_sound_is_refused_with_its_place(resources, message):
+    with pytest.raises(InputError) as caught:
+        patient(*resources)
+    assert message in str(caught.value)
+
+
+def test_files_that_are_no_bundle_are_refused(tmp_path):
+    path = tmp_path / "bundle.json"
+    path.write_text(json.dumps({"resourceType": "Patient"}))
+    with pytest.raises(InputError, match="is not a FHIR Bundle"):
+        read_fhir(path)
+    path.write_text("<Bundle/>")
+    with pytest.raises(NotReadableError, match="is not JSON"):
+        read_fhir(path)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+FIELDS = st.sampled_from(
+    ["code", "subject", "status", "valueQuantity", "birthDate", "performedPeriod", "gender"]
+)
+KINDS = st.sampled_from(["Patient", "Observation", "Condition", "Procedure", "Device"])
+
+
+@given(st.lists(st.tuples(KINDS, st.dictionaries(FIELDS, JSON)), max_size=4))
+def test_any_bundle_is_read_or_refused(resources):
+    entries = [{"resource": {"resourceType": kind, **fields}} for kind, fields in resources]
+    try:
+        patient_of_bundle({"resourceType": "Bundle", "entry": entries}, "bundle")
+    except CalcinosisError as error:
+        assert str(error)  # noqa: PT017 - either outcome is right
