@@ -1,0 +1,298 @@
+"""From a case and from what CT measured to findings: coded, each present, absent or unknown.
+
+A numeric finding is ``present`` with its `value` in the canonical unit of the knowledge base;
+a lab known only in words is a finding such as ``phosphate_high``.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from calcinosis.finding import Finding, State
+from calcinosis.measure.mass import CtMeasurement, Mass
+
+_KIDNEY = {
+    "dialysis_hd": ("dialysis", "present"),
+    "dialysis_pd": ("dialysis", "present"),
+    "dialysis_unspecified": ("dialysis", "present"),
+    "ckd_unspecified": ("chronic_kidney_disease", "present"),
+    "ckd_nondialysis": ("ckd_without_dialysis", "present"),
+    "transplant": ("kidney_transplant", "present"),
+    "none": ("normal_kidney_function", "present"),
+}
+_HISTORY_NUMBERS = {
+    "age_years": ("age", "years", "history"),
+    "symptom_duration_months": ("symptom_duration_months", "months", "history"),
+    "dialysis_vintage_years": ("dialysis_vintage_years", "years", "history"),
+    "max_diameter_cm": ("max_diameter_cm", "cm", "CT"),
+}
+_HISTORY_SIGNS = {"family_history": "family_history", "bilateral_or_multiple": "multiple"}
+# Two words for one sign become one code; the modality keeps them apart for the reader.
+_IMAGING: dict[str, tuple[str, dict[str, str]]] = {
+    "radiograph": (
+        "radiograph",
+        {
+            "multilobulated": "multilobulated",
+            "amorphous_or_cystic": "amorphous_or_cystic",
+            "periarticular": "periarticular",
+            "fluid_level": "fluid_calcium_level",
+        },
+    ),
+    "ct": (
+        "CT",
+        {
+            "fluid_calcium_level": "fluid_calcium_level",
+            "cystic_loculated": "cystic_loculated",
+            "bone_erosion_or_osteolysis": "bone_erosion",
+            "cortical_continuity_with_bone": "cortical_continuity",
+            "soft_tissue_component_enhancing": "enhancing_soft_tissue",
+            "zonal_peripheral_ossification": "zonal_ossification",
+        },
+    ),
+    "mri": (
+        "MRI",
+        {
+            "t1_low": "t1_low",
+            "t2_heterogeneous": "t2_heterogeneous",
+            "t2_high": "t2_high",
+            "enhancement": "mri_enhancement",
+        },
+    ),
+    "us": (
+        "ultrasound",
+        {
+            "calcified_shell_with_fluid": "calcified_shell_with_fluid",
+            "echogenic_lobulated": "multilobulated",
+        },
+    ),
+    "scintigraphy": ("scintigraphy", {"uptake": "tracer_uptake"}),
+}
+_LABS = {
+    "phosphate_mg_dl": ("phosphate", "mg/dL"),
+    "pth_pg_ml": ("pth", "pg/mL"),
+    "alp_u_l": ("alp", "U/L"),
+    "vit_d25_ng_ml": ("vitamin_d_25", "ng/mL"),
+    "vit_d125_pg_ml": ("vitamin_d_125", "pg/mL"),
+    "creatinine_mg_dl": ("creatinine", "mg/dL"),
+    "urate_mg_dl": ("urate", "mg/dL"),
+    "crp_mg_l": ("crp", "mg/L"),
+}
+# Payne's correction: 0.8 mg/dL calcium per g/dL albumin below 4 (BMJ 1973, PMID 4758544).
+_CALCIUM_PER_ALBUMIN, _NORMAL_ALBUMIN_G_DL = 0.8, 4.0
+# Ionised calcium has its own scale; it is placed on the scale of total calcium by the ratio of
+# the middles of the two reference ranges, 9.5 mg/dL and 1.24 mmol/L.
+_TOTAL_MG_DL_PER_IONISED_MMOL_L = 9.5 / 1.24
+# Upper reference limits of serum phosphate by age, mg/dL (KDOQI 2005, PMID 16231263, table 6:
+# 1-5 years 6.5, 6-12 years 5.8, 13-20 years 4.5, infants 7.4). A child's value is scaled so
+# that the limit of its age meets the adult limit.
+_PHOSPHATE_LIMITS_MG_DL = ((1.0, 7.4), (6.0, 6.5), (13.0, 5.8))
+_ADULT_PHOSPHATE_LIMIT_MG_DL = 4.5
+# How near to a joint a mass must lie to be called periarticular on our own CT. Chosen: the
+# bursae of the hip reach about 3 cm beyond the joint line.
+PERIARTICULAR_MM = 30.0
+FAR_FROM_JOINT_MM = 80.0
+LOBULATED_FROM_LOCULES = 3
+
+
+def findings_of_case(case: Mapping[str, Any] | Any) -> tuple[Finding, ...]:  # noqa: ANN401 - the pydantic Case or its plain dict
+    """Read the findings a case file states; what it leaves out is not mentioned at all.
+
+    Args:
+        case: a validated `Case`, or the plain mapping it came from (DESIGN section 5).
+    """
+    fields: Mapping[str, Any] = case if isinstance(case, Mapping) else case.model_dump()
+    return (
+        *_history(fields),
+        *_imaging(fields.get("imaging") or {}),
+        *_laboratory(fields),
+    )
+
+
+def _state(value: bool) -> State:
+    return "present" if value else "absent"
+
+
+def _history(fields: Mapping[str, Any]) -> Iterator[Finding]:
+    kidney = fields.get("ckd")
+    if kidney is not None:
+        code, _ = _KIDNEY[kidney]
+        yield Finding(code, "present", "reported", "history")
+    if fields.get("sex") in {"F", "M"}:
+        yield Finding("female", _state(fields["sex"] == "F"), "reported", "history")
+    for field, (code, unit, modality) in _HISTORY_NUMBERS.items():
+        if fields.get(field) is not None:
+            yield Finding(code, "present", "reported", modality, float(fields[field]), unit)
+    for field, code in _HISTORY_SIGNS.items():
+        if fields.get(field) is not None:
+            yield Finding(code, _state(fields[field]), "reported", "history")
+    for site in fields.get("sites") or ():
+        yield Finding(f"site_{site}", "present", "reported", "history")
+    for code, value in (fields.get("symptoms") or {}).items():
+        if value is not None:
+            yield Finding(code, _state(value), "reported", "history")
+
+
+def _imaging(imaging: Mapping[str, Any]) -> Iterator[Finding]:
+    for study, (modality, signs) in _IMAGING.items():
+        stated = imaging.get(study) or {}
+        for field, code in signs.items():
+            if stated.get(field) is not None:
+                yield Finding(code, _state(stated[field]), "reported", modality)
+
+
+def _laboratory(fields: Mapping[str, Any]) -> Iterator[Finding]:
+    if fields.get("calcified_or_ossified") is not None:
+        ossified = fields["calcified_or_ossified"] == "ossified"
+        yield Finding("ossified", _state(ossified), "reported", "CT")
+    words = {k: v for k, v in (fields.get("labs_qualitative") or {}).items() if v is not None}
+    numbers = _lab_numbers(fields)
+    for code, (value, unit) in numbers.items():
+        yield Finding(code, "present", "reported", "laboratory", value, unit)
+    for code, word in words.items():
+        if code not in numbers:
+            yield Finding(f"{code}_{word}", "present", "reported", "laboratory")
+    fgf23_word = _fgf23_word((fields.get("labs") or {}).get("fgf23"))
+    if fgf23_word is not None:
+        yield Finding(f"fgf23_{fgf23_word}", "present", "reported", "laboratory")
+
+
+def _lab_numbers(fields: Mapping[str, Any]) -> dict[str, tuple[float, str]]:
+    """Labs as code → (value, unit); a range enters by its geometric middle."""
+    labs = {k: v for k, v in (fields.get("labs") or {}).items() if v is not None}
+    for name, bounds in (fields.get("labs_range") or {}).items():
+        if bounds is not None and labs.get(name) is None:
+            labs[name] = math.sqrt(max(bounds[0], 1e-3) * max(bounds[1], 1e-3))
+    numbers = {
+        code: (float(labs[field]), unit) for field, (code, unit) in _LABS.items() if field in labs
+    }
+    fgf23 = labs.get("fgf23")
+    if isinstance(fgf23, int | float):
+        numbers["fgf23"] = (float(fgf23), "pg/mL")
+    calcium = _calcium_mg_dl(labs)
+    product = labs.get("ca_p_product_mg2_dl2")
+    if calcium is None and product is not None and "phosphate" in numbers:
+        calcium = product / numbers["phosphate"][0]
+    if calcium is not None:
+        numbers["calcium"] = (calcium, "mg/dL")
+        if product is not None and "phosphate" not in numbers:
+            numbers["phosphate"] = (product / calcium, "mg/dL")
+    elif product is not None and "phosphate" not in numbers:
+        numbers["ca_p_product"] = (float(product), "mg²/dL²")
+    return _phosphate_for_age(numbers, fields.get("age_years"))
+
+
+def _calcium_mg_dl(labs: Mapping[str, Any]) -> float | None:
+    if "corrected_calcium_mg_dl" in labs:
+        return float(labs["corrected_calcium_mg_dl"])
+    if "calcium_mg_dl" in labs:
+        deficit = _NORMAL_ALBUMIN_G_DL - labs.get("albumin_g_dl", _NORMAL_ALBUMIN_G_DL)
+        return float(labs["calcium_mg_dl"] + _CALCIUM_PER_ALBUMIN * deficit)
+    if "ionized_ca_mmol_l" in labs:
+        return float(labs["ionized_ca_mmol_l"] * _TOTAL_MG_DL_PER_IONISED_MMOL_L)
+    return None
+
+
+def _phosphate_for_age(
+    numbers: dict[str, tuple[float, str]], age_years: float | None
+) -> dict[str, tuple[float, str]]:
+    if age_years is None or "phosphate" not in numbers:
+        return numbers
+    for below, limit in _PHOSPHATE_LIMITS_MG_DL:
+        if age_years < below:
+            value = numbers["phosphate"][0] * _ADULT_PHOSPHATE_LIMIT_MG_DL / limit
+            return numbers | {"phosphate": (value, "mg/dL")}
+    return numbers
+
+
+def _fgf23_word(stated: object) -> str | None:
+    """Read "elevated" or "13.6 ng/L (ref 23.2-95.4)": assays differ, so their own range rules."""
+    if not isinstance(stated, str):
+        return None
+    lowered = stated.lower()
+    numbers = [float(n) for n in re.findall(r"\d+(?:\.\d+)?", lowered.replace("fgf23", ""))]
+    if len(numbers) == 3 and "ref" in lowered:
+        value, low, high = numbers
+        return "low" if value < low else "high" if value > high else "normal"
+    for word, meanings in {
+        "high": ("high", "elevated", "raised", "increased"),
+        "low": ("low", "decreased", "reduced", "undetectable"),
+        "normal": ("normal",),
+    }.items():
+        if any(meaning in lowered for meaning in meanings):
+            return word
+    return None
+
+
+def findings_of_masses(measurement: CtMeasurement) -> tuple[Finding, ...]:
+    """State what our own CT measurement shows, mass by mass; what it cannot judge is unknown.
+
+    One scan covers one region: a single mass on it does not prove there is no other.
+    """
+    findings = [finding for mass in measurement.masses for finding in _of_mass(mass)]
+    if len(measurement.masses) > 1:
+        findings.append(Finding("multiple", "present", "measured", "CT"))
+    return tuple(findings)
+
+
+def _of_mass(mass: Mass) -> Iterator[Finding]:
+    def sign(code: str, value: bool | None) -> Finding:
+        state: State = "unknown" if value is None else _state(value)
+        return Finding(code, state, "measured", "CT", mass_id=mass.id)
+
+    if mass.site is not None:
+        yield Finding(
+            f"site_{mass.site.joint.replace(' ', '_')}",
+            "present",
+            "measured",
+            "CT",
+            mass_id=mass.id,
+        )
+    near: bool | None = None
+    if mass.site is not None and mass.site.distance_mm <= PERIARTICULAR_MM:
+        near = True
+    elif mass.site is None or mass.site.distance_mm > FAR_FROM_JOINT_MM:
+        near = None if mass.site is None else False
+    yield sign("periarticular", near)
+    yield Finding(
+        "max_diameter_cm",
+        "present",
+        "measured",
+        "CT",
+        mass.max_diameter_mm / 10,
+        "cm",
+        mass.id,
+    )
+    yield sign("fluid_calcium_level", mass.sedimentation_sign)
+    yield sign("bone_erosion", mass.bone.eroded)
+    yield sign("cystic_loculated", mass.locules >= LOBULATED_FROM_LOCULES)
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """One sign, two voices: both are kept, and together they weigh nothing."""
+
+    code: str
+    says_present: tuple[Finding, ...]
+    says_absent: tuple[Finding, ...]
+
+
+def contradictions(findings: Iterable[Finding]) -> tuple[Contradiction, ...]:
+    """Find signs called present by one source and absent by another.
+
+    Masses measured on one CT may differ from each other; that is no contradiction.
+    """
+    by_code: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_code.setdefault(finding.code, []).append(finding)
+    found = []
+    for code, group in by_code.items():
+        present = tuple(f for f in group if f.state == "present")
+        absent = tuple(f for f in group if f.state == "absent")
+        origins = {(f.origin, f.modality) for f in present} ^ {
+            (f.origin, f.modality) for f in absent
+        }
+        if present and absent and origins:
+            found.append(Contradiction(code, present, absent))
+    return tuple(found)

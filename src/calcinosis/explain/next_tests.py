@@ -1,0 +1,131 @@
+"""Which unknown finding would move the ranking most: expected information, cheapest first."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calcinosis.explain.differential import Differential
+from calcinosis.explain.knowledge import SETTINGS
+from calcinosis.explain.tables import Tables, load_tables
+
+Floats = NDArray[np.float64]
+_WORDS = ("low", "normal", "high")
+_OUTCOMES = 4
+KIDNEY = "kidney_function"
+# What is not worth asking: less than this, in bits, or than this share of the best question.
+_LEAST_BITS, _LEAST_SHARE = 0.02, 0.15
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one answer would do: how likely it is, and which diagnosis would then lead."""
+
+    outcome: str
+    probability: float
+    leads: str
+    leads_with: float
+
+
+@dataclass(frozen=True)
+class NextTest:
+    """One open question: what it is expected to tell, in bits, and at what cost.
+
+    `cost` is 1 for a question, an examination or a blood test, 2 for a radiograph or ultrasound,
+    3 for CT, 4 for MRI or a bone scan.
+    """
+
+    finding: str
+    label: str
+    modality: str
+    cost: int
+    expected_information_bits: float
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Questions:
+    """Likelihood of every answer to every question [question, outcome, setting, diagnosis]."""
+
+    codes: tuple[str, ...]
+    answers: tuple[tuple[str, ...], ...]
+    likelihood: Floats
+
+
+def next_tests(differential: Differential, limit: int = 5) -> tuple[NextTest, ...]:
+    """The open questions that would change the ranking most, cheapest first.
+
+    The expected information of a question is how far it is expected to lower the entropy of the
+    diagnosis (Lindley, Ann Math Stat 1956, doi:10.1214/aoms/1177728069).
+    """
+    belief = differential.belief
+    questions = _load_questions() if belief.tables is load_tables() else _questions(belief.tables)
+    joint = np.exp(belief.joint)
+    by_answer = np.einsum("qosd,sd->qod", questions.likelihood, joint)
+    chance = by_answer.sum(axis=2)
+    entropy = -(joint.sum(axis=0) * _log2(joint.sum(axis=0))).sum()
+    share = by_answer / np.maximum(chance, 1e-12)[:, :, None]
+    bits = entropy + (chance * (share * _log2(share)).sum(axis=2)).sum(axis=1)
+    open_ = np.array([code not in belief.known for code in questions.codes])
+    bits = np.where(open_, bits, 0.0)
+    worth = max(_LEAST_BITS, _LEAST_SHARE * float(bits.max()))
+    best = [q for q in np.argsort(-bits)[:limit].tolist() if bits[q] >= worth]
+    tests = [_test(q, questions, float(bits[q]), chance, share, belief.tables) for q in best]
+    return tuple(sorted(tests, key=lambda t: (t.cost, -t.expected_information_bits)))
+
+
+def _log2(values: Floats) -> Floats:
+    logs: Floats = np.log2(np.maximum(values, 1e-12))
+    return logs
+
+
+def _test(
+    question: int, questions: _Questions, bits: float, chance: Floats, share: Floats, tables: Tables
+) -> NextTest:
+    code = questions.codes[question]
+    outcomes = tuple(
+        Outcome(
+            answer,
+            round(float(chance[question, place]), 3),
+            tables.names[int(share[question, place].argmax())],
+            round(float(share[question, place].max()), 3),
+        )
+        for place, answer in enumerate(questions.answers[question])
+    )
+    return NextTest(
+        code,
+        tables.labels.get(code, code),
+        tables.modalities.get(code, "history"),
+        tables.costs.get(code, 1),
+        round(bits, 3),
+        outcomes,
+    )
+
+
+@cache
+def _load_questions() -> _Questions:
+    return _questions(load_tables())
+
+
+def _questions(tables: Tables) -> _Questions:
+    codes: list[str] = [KIDNEY]
+    answers: list[tuple[str, ...]] = [tuple(SETTINGS)]
+    size = len(tables.names)
+    settings = np.broadcast_to(np.eye(len(SETTINGS))[:, :, None], (_OUTCOMES, len(SETTINGS), size))
+    likelihood = [settings]
+    for code in tables.costs:
+        states: tuple[str, ...] = ("present", "absent")
+        if f"{code}:present" in tables.rows:
+            rows = [f"{code}:{state}" for state in states]
+        elif f"{code}_high:present" in tables.rows:
+            states, rows = _WORDS, [f"{code}_{word}:present" for word in _WORDS]
+        else:
+            continue
+        told = np.exp(tables.loglik[[tables.rows[row] for row in rows]])
+        padded = np.zeros((_OUTCOMES, len(SETTINGS), size))
+        padded[: len(rows)] = told / told.sum(axis=0)
+        codes.append(code)
+        answers.append(states)
+        likelihood.append(padded)
+    return _Questions(tuple(codes), tuple(answers), np.array(likelihood))
