@@ -6,6 +6,7 @@ head). The affine maps array indices in array order: ``affine @ (z, y, x, 1)`` i
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -101,6 +102,19 @@ class Volume:
 
 
 @dataclass(frozen=True, eq=False)
+class Grid:
+    """The grid of an input file in the file's own index order.
+
+    Attributes:
+        shape: number of voxels along i, j, k.
+        affine_ras: 4×4, maps (i, j, k, 1) to RAS millimetres, as NIfTI has it.
+    """
+
+    shape: tuple[int, ...]
+    affine_ras: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
 class Study:
     """One volume with what is known of the acquisition it came from.
 
@@ -112,6 +126,8 @@ class Study:
         tube_voltage_kv: KVP (0018,0060), or None.
         contrast_agent: True/False where the header says, else None.
         source_files: the files the voxels came from, slice order z = 0 first.
+        input_grid: grid of a NIfTI or NRRD input, or None (DICOM, or a resampled image).
+        unpacked: keeps the files of a zip on disk for as long as the study lives.
     """
 
     volume: Volume
@@ -121,3 +137,21 @@ class Study:
     tube_voltage_kv: float | None = None
     contrast_agent: bool | None = None
     source_files: tuple[Path, ...] = field(default=(), repr=False)
+    input_grid: Grid | None = None
+    unpacked: object = field(default=None, repr=False)
+
+    def on_input_grid(self, labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """Labels [z, y, x] of the volume in the order [i, j, k] of the input, and its affine.
+
+        The affine maps (i, j, k, 1) to RAS millimetres. NIfTI and NRRD get their own grid back,
+        index for index; other input gets [x, y, z].
+        """
+        ras_from_lps = np.diag([-1.0, -1.0, 1.0, 1.0])
+        if self.input_grid is None:
+            affine = ras_from_lps @ self.volume.affine[:, [2, 1, 0, 3]]
+            return labels.transpose(2, 1, 0), affine
+        affine = self.input_grid.affine_ras
+        turn = (np.linalg.inv(affine) @ ras_from_lps @ self.volume.affine)[:3, :3]
+        order = np.abs(turn).argmax(axis=1)
+        backwards = tuple(axis for axis in range(3) if turn[axis, order[axis]] < 0)
+        return np.flip(labels.transpose(order), backwards), affine

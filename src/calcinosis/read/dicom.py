@@ -1,0 +1,326 @@
+"""What one DICOM file says of its images. Pixels stay on disk; see `pixels`."""
+
+import math
+import warnings
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from calcinosis.errors import GeometryError, NotReadableError
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+# Far beyond any scanner (2048² matrix, a few thousand frames), far below what fills a memory.
+MOST_ROWS_OR_COLUMNS = 8192
+MOST_FRAMES = 20_000
+MOST_VOXELS = 2**31
+MOST_INFLATED_BYTES = 2**29
+
+CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+ENHANCED_CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2.1"
+LEGACY_CONVERTED_ENHANCED_CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2.2"
+CT_IMAGES = (CT_IMAGE, ENHANCED_CT_IMAGE, LEGACY_CONVERTED_ENHANCED_CT_IMAGE)
+DEFLATED = b"1.2.840.10008.1.2.1.99"
+PIXEL_DATA_TAGS = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+
+
+@dataclass(frozen=True, slots=True)
+class PixelFormat:
+    """How pixels are stored.
+
+    Attributes:
+        offset: of the first byte of uncompressed pixels in the file; None where they must be
+            decoded (compressed or deflated).
+        padding: lowest and highest stored value that mean "not imaged", or None.
+    """
+
+    rows: int
+    columns: int
+    frames: int
+    samples: int
+    bits_allocated: int
+    bits_stored: int
+    signed: bool
+    transfer_syntax: str
+    little_endian: bool
+    offset: int | None
+    padding: tuple[int, int] | None
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one uncompressed frame."""
+        return self.rows * self.columns * self.samples * self.bits_allocated // 8
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """One slice: a frame of a file, and where it lies (LPS millimetres)."""
+
+    path: Path
+    frame: int
+    position_lps_mm: tuple[float, ...]
+    orientation: tuple[float, ...]
+    pixel_spacing_mm: tuple[float, ...]
+    slope: float
+    intercept: float
+    pixels: PixelFormat
+
+    @property
+    def name(self) -> str:
+        """How messages call it: the file, with the frame where there are several."""
+        many = self.pixels.frames > 1
+        return f"{self.path.name} frame {self.frame + 1}" if many else self.path.name
+
+
+def read_header(path: Path) -> "tuple[Dataset, int | None] | None":
+    """The header of a DICOM file and where its raw pixels begin; None where it is no DICOM.
+
+    Raises:
+        NotReadableError: it is meant to be DICOM, but is broken or unsafe to open.
+    """
+    import pydicom
+
+    try:
+        with path.open("rb") as file:
+            head = file.read(1024)
+            marked = head[128:132] == b"DICM"
+            if not marked and not _starts_with_element(head):
+                _check_not_meant_as_dicom(path)
+                return None
+            if DEFLATED in head:
+                _check_inflated_size(path)
+            file.seek(0)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                header = pydicom.dcmread(file, stop_before_pixels=True, force=not marked)
+            return header, None if DEFLATED in head else _pixel_offset(file)
+    except NotReadableError:
+        raise
+    except Exception as error:  # a parser of foreign bytes may raise anything
+        raise NotReadableError(
+            f"{path.name}: the DICOM header cannot be read ({one_line(error)})"
+        ) from error
+
+
+def one_line(error: Exception) -> str:
+    """The first line of an error of a library, without the full stop."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")
+
+
+def _check_not_meant_as_dicom(path: Path) -> None:
+    if path.suffix.lower() in DICOM_SUFFIXES and not path.name.startswith("."):
+        raise NotReadableError(
+            f"{path.name}: {path.stat().st_size} bytes without a DICOM header; expected DICOM"
+        )
+
+
+def _starts_with_element(head: bytes) -> bool:
+    """Whether the bytes begin like a dataset without preamble: group 0002 or 0008."""
+    return head[:2] in (b"\x02\x00", b"\x08\x00") and len(head) > 8 and head[3] == 0
+
+
+def _check_inflated_size(path: Path) -> None:
+    """A deflated file may hold a thousand times its size: measure before it is unpacked."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    total = 0
+    with path.open("rb") as file:
+        preamble = file.read(144)
+        file.seek(144 + int.from_bytes(preamble[140:144], "little"))
+        pending = file.read(1 << 16)
+        while pending and not inflater.eof:
+            total += len(inflater.decompress(pending, 1 << 20))
+            if total > MOST_INFLATED_BYTES:
+                raise NotReadableError(
+                    f"{path.name}: inflates to more than {MOST_INFLATED_BYTES >> 20} MiB; "
+                    "expected at most that of one image"
+                )
+            pending = inflater.unconsumed_tail or file.read(1 << 16)
+
+
+def _pixel_offset(file: BinaryIO) -> int | None:
+    """Where uncompressed pixels begin; `file` stands at the pixel data element."""
+    element = file.read(12)
+    if element[:4] not in PIXEL_DATA_TAGS:
+        return None
+    explicit = element[4:6] in (b"OW", b"OB")
+    length = element[8:12] if explicit else element[4:8]
+    if length == b"\xff\xff\xff\xff":  # encapsulated
+        return None
+    return file.tell() - (0 if explicit else 4)
+
+
+def pixel_format(path: Path, header: "Dataset", offset: int | None) -> PixelFormat:
+    """How the file stores its pixels, checked before any memory is taken for them.
+
+    Raises:
+        NotReadableError: a field is missing or absurd, or the file is too short for its pixels.
+    """
+    rows, columns = whole(path, header, "Rows"), whole(path, header, "Columns")
+    frames = whole(path, header, "NumberOfFrames", 1)
+    for name, value, most in (
+        ("Rows", rows, MOST_ROWS_OR_COLUMNS),
+        ("Columns", columns, MOST_ROWS_OR_COLUMNS),
+        ("NumberOfFrames", frames, MOST_FRAMES),
+    ):
+        if not 1 <= value <= most:
+            raise NotReadableError(f"{path.name}: {name} is {value}; expected 1 to {most}")
+    if rows * columns * frames > MOST_VOXELS:
+        raise NotReadableError(
+            f"{path.name}: {rows}×{columns} pixels × {frames} frames; expected at most 2³¹ voxels"
+        )
+    allocated = whole(path, header, "BitsAllocated")
+    meta = getattr(header, "file_meta", None) or {}
+    little_endian = header.original_encoding[1]
+    found = PixelFormat(
+        rows=rows,
+        columns=columns,
+        frames=frames,
+        samples=whole(path, header, "SamplesPerPixel", 1),
+        bits_allocated=allocated,
+        bits_stored=whole(path, header, "BitsStored", allocated),
+        signed=whole(path, header, "PixelRepresentation", 0) == 1,
+        transfer_syntax=str(meta.get("TransferSyntaxUID", "")),
+        little_endian=little_endian is not False,
+        offset=offset,
+        padding=_padding(path, header),
+    )
+    _check_bits(path, found)
+    available = path.stat().st_size - (offset or 0)
+    if offset is not None and available < found.frame_bytes * frames:
+        raise NotReadableError(
+            f"{path.name}: the file ends after {available} bytes of pixels; "
+            f"expected {found.frame_bytes * frames}"
+        )
+    return found
+
+
+def _check_bits(path: Path, found: PixelFormat) -> None:
+    if found.bits_allocated not in (8, 16, 32):
+        raise NotReadableError(
+            f"{path.name}: BitsAllocated is {found.bits_allocated}; expected 8, 16 or 32"
+        )
+    if not 1 <= found.bits_stored <= found.bits_allocated:
+        raise NotReadableError(
+            f"{path.name}: BitsStored is {found.bits_stored}; expected 1 to {found.bits_allocated}"
+        )
+
+
+def _padding(path: Path, header: "Dataset") -> tuple[int, int] | None:
+    if header.get("PixelPaddingValue") in (None, ""):
+        return None
+    value = whole(path, header, "PixelPaddingValue")
+    limit = whole(path, header, "PixelPaddingRangeLimit", value)
+    return min(value, limit), max(value, limit)
+
+
+def whole(path: Path, header: "Dataset", keyword: str, default: int | None = None) -> int:
+    """An integer field; `default` where it is missing or empty.
+
+    Raises:
+        NotReadableError: the field is missing without a default, or is no integer.
+    """
+    found = field(path, header, keyword)
+    if found is None and default is not None:
+        return default
+    try:
+        return int(found)
+    except (TypeError, ValueError):
+        stated = "missing" if found is None else repr(found)
+        raise NotReadableError(
+            f"{path.name}: {keyword} is {stated}; expected a whole number"
+        ) from None
+
+
+def numbers(path: Path, header: "Dataset", keyword: str, count: int) -> tuple[float, ...] | None:
+    """A field of `count` numbers; None where it is missing or empty.
+
+    Raises:
+        NotReadableError: another count, or something that is no finite number.
+    """
+    found = field(path, header, keyword)
+    if found is None:
+        return None
+    try:
+        values = found if isinstance(found, Iterable) and not isinstance(found, str) else [found]
+        result = tuple(float(value) for value in values)
+        if len(result) == count and all(map(math.isfinite, result)):
+            return result
+    except (TypeError, ValueError):
+        pass
+    plural = f"{count} numbers" if count > 1 else "one number"
+    raise NotReadableError(f"{path.name}: {keyword} is {found!s}; expected {plural}")
+
+
+def field(path: Path, header: "Dataset", keyword: str) -> Any:  # noqa: ANN401 as DICOM has it
+    """A field's value; None where it is missing or empty."""
+    try:
+        found = header.get(keyword)
+    except Exception as error:
+        raise NotReadableError(
+            f"{path.name}: {keyword} cannot be read ({one_line(error)})"
+        ) from error
+    empty = found is None or (hasattr(found, "__len__") and len(found) == 0)
+    return None if empty else found
+
+
+def text(path: Path, header: "Dataset", keyword: str) -> str:
+    """A text field, several values joined by a space; empty where it is missing."""
+    found = field(path, header, keyword)
+    if found is None:
+        return ""
+    many = isinstance(found, Iterable) and not isinstance(found, str)
+    return (" ".join(str(one) for one in found) if many else str(found)).strip()
+
+
+def planes(path: Path, header: "Dataset", pixels: PixelFormat) -> tuple[Plane, ...]:
+    """The slices of a CT file, one per frame.
+
+    Raises:
+        GeometryError: position, orientation or spacing is missing.
+        NotReadableError: one of them is no number.
+    """
+    return tuple(_plane(path, header, pixels, frame) for frame in range(pixels.frames))
+
+
+def _plane(path: Path, header: "Dataset", pixels: PixelFormat, frame: int) -> Plane:
+    def needed(keyword: str, count: int, group: str) -> tuple[float, ...]:
+        where = functional_group(header, frame, group)
+        found = numbers(path, where, keyword, count)
+        if found is None:
+            place = f"{path.name} frame {frame + 1}" if pixels.frames > 1 else path.name
+            kind = NotReadableError if keyword.startswith("Rescale") else GeometryError
+            raise kind(f"{place}: {keyword} is missing; expected {count} number{'s' * (count > 1)}")
+        return found
+
+    spacing = needed("PixelSpacing", 2, "PixelMeasuresSequence")
+    if not all(0.01 <= value <= 20 for value in spacing):
+        raise GeometryError(f"{path.name}: PixelSpacing is {spacing}; expected 0.01 to 20 mm")
+    (slope,) = needed("RescaleSlope", 1, "PixelValueTransformationSequence")
+    (intercept,) = needed("RescaleIntercept", 1, "PixelValueTransformationSequence")
+    if slope == 0:
+        raise NotReadableError(f"{path.name}: RescaleSlope is 0; expected another number")
+    return Plane(
+        path=path,
+        frame=frame,
+        position_lps_mm=needed("ImagePositionPatient", 3, "PlanePositionSequence"),
+        orientation=needed("ImageOrientationPatient", 6, "PlaneOrientationSequence"),
+        pixel_spacing_mm=spacing,
+        slope=slope,
+        intercept=intercept,
+        pixels=pixels,
+    )
+
+
+def functional_group(header: "Dataset", frame: int, group: str) -> "Dataset":
+    """Where an enhanced image keeps a group of fields for one frame; else the header itself."""
+    per_frame = header.get("PerFrameFunctionalGroupsSequence") or []
+    shared = header.get("SharedFunctionalGroupsSequence") or []
+    for place in [*per_frame[frame : frame + 1], *shared[:1]]:
+        items = place.get(group)
+        if items:
+            return items[0]  # type: ignore[no-any-return] # pydicom's sequences are untyped
+    return header

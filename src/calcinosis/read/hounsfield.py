@@ -1,0 +1,49 @@
+"""From whatever numbers an image holds to int16 Hounsfield units, or a refusal."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calcinosis.errors import NotCtError
+
+# Nothing is less dense than vacuum (−1000 HU plus the 24 HU that 12-bit scanners leave below it):
+# lower values are padding outside the field of view (−2000, −3024) or reconstruction overshoot.
+AIR_HU = -1024
+HIGHEST_HU = int(np.iinfo(np.int16).max)
+
+# Subcutaneous fat lies between −50 and −150 HU ; a part of
+# the body always shows some fat or air, so its lowest values must reach at least this deep.
+FAT_HU = -50
+SOFT_TISSUE_HU = (-200, 200)
+
+
+def to_int16(values: NDArray[Any]) -> NDArray[np.int16]:
+    """Round, replace what is not a number by air, and clip to −1024…32767 HU; any shape."""
+    lowest, highest = AIR_HU, HIGHEST_HU
+    if np.issubdtype(values.dtype, np.floating):
+        values = np.rint(np.nan_to_num(values, nan=lowest, posinf=highest, neginf=lowest))
+    else:
+        held = np.iinfo(values.dtype)
+        lowest, highest = max(lowest, int(held.min)), min(highest, int(held.max))
+    clipped: NDArray[np.int16] = np.clip(values, lowest, highest).astype(np.int16)
+    return clipped
+
+
+def require_hounsfield(voxels: NDArray[np.int16], source: str) -> None:
+    """Refuse values that cannot be Hounsfield units of a body; `source` names file or series.
+
+    Raises:
+        NotCtError: no fat or air, or no soft tissue, among the values.
+    """
+    sample = voxels[:, ::3, ::3] if voxels.size > 1_000_000 else voxels
+    imaged = sample[sample > AIR_HU + 4]  # outside the field of view says nothing
+    if imaged.size == 0:
+        raise NotCtError(f"{source}: every voxel is air; expected a CT of a part of the body")
+    lowest, highest = np.percentile(imaged, [1, 99.9])
+    found = f"{source}: the values run from {lowest:.0f} to {highest:.0f}"
+    if lowest > FAT_HU:
+        raise NotCtError(f"{found}; expected Hounsfield units, where fat is −100 and air −1000")
+    low, high = SOFT_TISSUE_HU
+    if np.mean((imaged > low) & (imaged < high)) < 0.01:
+        raise NotCtError(f"{found}; expected Hounsfield units, where soft tissue is about 50")

@@ -1,0 +1,61 @@
+"""NIfTI files."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calcinosis.errors import NotReadableError
+from calcinosis.read.dicom import one_line
+from calcinosis.read.grid import GridImage, check_affine, check_shape
+
+
+def read_nifti(path: Path) -> GridImage:
+    """Values (scl_slope and scl_inter applied) and affine of a NIfTI-1 or -2 file.
+
+    Raises:
+        NotReadableError: damaged, cut short, of absurd size, or not in millimetres.
+        GeometryError: not three axes, or an affine without meaning.
+    """
+    import nibabel
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image: Any = nibabel.load(path)
+            header = image.header
+            shape = check_shape(path, image.shape)
+            affine = np.asarray(image.affine, dtype=np.float64)
+            check_affine(path, affine)
+            _check_kind(path, header)
+            values = _values(image)
+    except NotReadableError:
+        raise
+    except Exception as error:
+        if isinstance(error, ValueError) and type(error).__module__.startswith("calcinosis"):
+            raise
+        raise NotReadableError(
+            f"{path.name}: the NIfTI file cannot be read ({one_line(error)})"
+        ) from error
+    remarks: tuple[str, ...] = ()
+    if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
+        remarks = ("the NIfTI file states no orientation: right and left are assumed",)
+    return GridImage(values.reshape(shape), affine, remarks)
+
+
+def _check_kind(path: Path, header: Any) -> None:  # noqa: ANN401 as nibabel is untyped
+    kind = header.get_data_dtype()
+    if kind.kind not in "iuf":
+        raise NotReadableError(f"{path.name}: the values are {kind}; expected real numbers")
+    unit = header.get_xyzt_units()[0]
+    if unit not in ("mm", "unknown"):
+        raise NotReadableError(f"{path.name}: the unit of length is {unit}; expected mm")
+
+
+def _values(image: Any) -> NDArray[Any]:  # noqa: ANN401 as nibabel is untyped
+    scaled = image.dataobj.slope != 1 or image.dataobj.inter != 0
+    if scaled:
+        return np.asarray(image.dataobj.get_scaled(np.float32))
+    return np.asarray(image.dataobj.get_unscaled())

@@ -1,0 +1,153 @@
+"""Stored pixels to Hounsfield units."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calcinosis.errors import NotReadableError
+from calcinosis.read.dicom import PixelFormat, Plane, one_line
+from calcinosis.read.hounsfield import AIR_HU, HIGHEST_HU
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+# The decoder for each compressed transfer syntax: the fastest that decodes it right.
+DECODERS = {
+    "1.2.840.10008.1.2.4.50": "gdcm",  # JPEG baseline
+    "1.2.840.10008.1.2.4.51": "gdcm",  # JPEG extended
+    "1.2.840.10008.1.2.4.57": "gdcm",  # JPEG lossless
+    "1.2.840.10008.1.2.4.70": "gdcm",  # JPEG lossless, first-order prediction
+    "1.2.840.10008.1.2.4.80": "pyjpegls",  # JPEG-LS lossless
+    "1.2.840.10008.1.2.4.81": "pyjpegls",  # JPEG-LS near-lossless
+    "1.2.840.10008.1.2.4.90": "pylibjpeg",  # JPEG 2000 lossless
+    "1.2.840.10008.1.2.4.91": "pylibjpeg",  # JPEG 2000
+    "1.2.840.10008.1.2.4.201": "pylibjpeg",  # high-throughput JPEG 2000 lossless
+    "1.2.840.10008.1.2.4.202": "pylibjpeg",  # the same with RPCL options
+    "1.2.840.10008.1.2.4.203": "pylibjpeg",  # high-throughput JPEG 2000
+    "1.2.840.10008.1.2.5": "pylibjpeg",  # run-length
+}
+
+# Padding that would read as tissue is believed only where a corner of the slice, outside the
+# round field of view, holds it too.
+TISSUE_HU = (-900.0, 3071.0)
+
+
+def read_hounsfield(
+    planes: Sequence[Plane], progress: Callable[[float], None] | None = None
+) -> NDArray[np.int16]:
+    """Hounsfield units of planes of one size, int16 [plane, row, column].
+
+    Raises:
+        NotReadableError: pixels are missing, cut short or cannot be decoded; names the file.
+    """
+    rows, columns = planes[0].pixels.rows, planes[0].pixels.columns
+    voxels = np.empty((len(planes), rows, columns), dtype=np.int16)
+    loaded: tuple[Path, Dataset] | None = None
+    for index, plane in enumerate(planes):
+        if plane.pixels.offset is None and (loaded is None or loaded[0] != plane.path):
+            loaded = plane.path, _load(plane.path)
+        stored = (
+            raw_frame(plane.path, plane.pixels, plane.frame)
+            if loaded is None
+            else decoded_frame(plane.path, loaded[1], plane.pixels, plane.frame)
+        )
+        if stored.shape != (rows, columns):
+            raise NotReadableError(
+                f"{plane.name}: the pixels decode to {'×'.join(map(str, stored.shape))}; "
+                f"expected {rows}×{columns}"
+            )
+        _rescale(plane, stored, voxels[index])
+        if progress:
+            progress((index + 1) / len(planes))
+    return voxels
+
+
+def _load(path: Path) -> "Dataset":
+    import pydicom
+
+    try:
+        return pydicom.dcmread(path, force=True)
+    except Exception as error:
+        raise NotReadableError(f"{path.name}: cannot be read ({one_line(error)})") from error
+
+
+def raw_frame(path: Path, pixels: PixelFormat, frame: int) -> NDArray[Any]:
+    """Uncompressed stored values of one frame, [row, column] or [row, column, sample].
+
+    Raises:
+        NotReadableError: the file ends too soon.
+    """
+    kind = f"{'<' if pixels.little_endian else '>'}{'iu'[not pixels.signed]}"
+    dtype = np.dtype(f"{kind}{pixels.bits_allocated // 8}")
+    offset = (pixels.offset or 0) + frame * pixels.frame_bytes
+    values = np.fromfile(path, dtype, pixels.frame_bytes // dtype.itemsize, offset=offset)
+    if values.nbytes < pixels.frame_bytes:
+        raise NotReadableError(
+            f"{path.name}: found {values.nbytes} bytes of pixels; expected {pixels.frame_bytes}"
+        )
+    shape = (pixels.rows, pixels.columns) + (pixels.samples,) * (pixels.samples > 1)
+    unused = pixels.bits_allocated - pixels.bits_stored
+    if unused:  # high bits may hold anything: shift them out and the sign back in
+        values = (values << unused) >> unused
+    return values.reshape(shape)
+
+
+def decoded_frame(path: Path, dataset: "Dataset", pixels: PixelFormat, frame: int) -> NDArray[Any]:
+    """Stored values of one frame of a compressed or deflated dataset, as `raw_frame`.
+
+    Raises:
+        NotReadableError: no decoder knows the syntax, or the one that does fails.
+    """
+    from pydicom.pixels.utils import pixel_array
+
+    plugin = DECODERS.get(pixels.transfer_syntax, "")
+    try:
+        if plugin == "gdcm":
+            _silence_gdcm()
+        index = frame if pixels.frames > 1 else 0
+        return pixel_array(dataset, index=index, decoding_plugin=plugin)
+    except Exception as error:
+        raise NotReadableError(
+            f"{path.name}: the pixels cannot be decoded ({one_line(error)})"
+        ) from error
+
+
+def _silence_gdcm() -> None:
+    """GDCM writes warnings to standard error by itself; what fails is raised all the same."""
+    import gdcm
+
+    gdcm.Trace.WarningOff()
+    gdcm.Trace.ErrorOff()
+
+
+def _rescale(plane: Plane, stored: NDArray[Any], out: NDArray[np.int16]) -> None:
+    """Stored values to Hounsfield units, into `out`."""
+    if plane.slope == 1 and plane.intercept.is_integer() and abs(plane.intercept) < 2**24:
+        wide = stored.astype(np.int64 if stored.itemsize > 2 else np.int32)
+        units: NDArray[Any] = wide + int(plane.intercept)
+    else:
+        units = np.rint(stored * plane.slope + plane.intercept)
+    np.clip(units, AIR_HU, HIGHEST_HU, out=units)
+    out[...] = units
+    padding = _believable_padding(plane, stored)
+    if padding is not None:
+        out[(stored >= padding[0]) & (stored <= padding[1])] = AIR_HU
+
+
+def _believable_padding(plane: Plane, stored: NDArray[Any]) -> tuple[Any, Any] | None:
+    """The padding range as stored values, where it is not air already."""
+    if plane.pixels.padding is None:
+        return None
+    # The field's own sign is often wrong: read its 16 bits as the pixels are read.
+    low, high = sorted(np.array(plane.pixels.padding, dtype=np.int64).astype(stored.dtype))
+    units = [float(value) * plane.slope + plane.intercept for value in (low, high)]
+    if max(units) <= AIR_HU:
+        return None
+    corners = stored[[0, 0, -1, -1], [0, -1, 0, -1]]
+    tissue = TISSUE_HU[0] < units[0] < TISSUE_HU[1]
+    if tissue and not ((corners >= low) & (corners <= high)).any():
+        return None
+    return low, high

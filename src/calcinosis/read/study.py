@@ -1,0 +1,176 @@
+"""Whatever the user points at, as one study to measure."""
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from calcinosis.errors import GeometryError, InputError, NotReadableError
+from calcinosis.read.archive import Unpacked, unpack
+from calcinosis.read.geometry import canonical, evenly_spaced, shear_deg, straightened
+from calcinosis.read.grid import LPS_FROM_RAS, GridImage
+from calcinosis.read.hounsfield import AIR_HU, require_hounsfield, to_int16
+from calcinosis.read.nifti import read_nifti
+from calcinosis.read.nrrd import read_nrrd
+from calcinosis.read.pixels import read_hounsfield
+from calcinosis.read.series import Candidate, choose, scan
+from calcinosis.volume import GRAVITY_LPS, Grid, Study, Volume
+
+NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img")
+TILT_TOLERATED_DEG = 0.1
+SCAN_SHARE = 0.4  # of the progress: headers first, then pixels
+
+Progress = Callable[[float], None]
+
+
+def read_study(
+    path: Path,
+    *,
+    series_uid: str | None = None,
+    patient_position: str | None = None,
+    progress: Progress | None = None,
+) -> Study:
+    """Read a folder or zip of DICOM, or one DICOM, NIfTI or NRRD file.
+
+    Args:
+        path: what to read; a folder may hold any mix of series and other files.
+        series_uid: SeriesInstanceUID to take instead of the best.
+        patient_position: how the patient lay (HFS, FFS, HFP, …), instead of what the file says.
+        progress: called with the fraction done, 0 to 1.
+
+    Returns:
+        The study: int16 Hounsfield units [z, y, x] running to head, back and left.
+
+    Raises:
+        InputError: in one line what is wrong, in which file, and what was expected.
+    """
+    if patient_position is not None and patient_position not in GRAVITY_LPS:
+        raise InputError(
+            f"patient position {patient_position!r} is unknown; "
+            f"expected one of {', '.join(GRAVITY_LPS)}"
+        )
+    try:
+        image = None if path.is_dir() else _grid_image(path)
+        if image is not None:
+            if series_uid is not None:
+                raise InputError(f"{path.name}: has no DICOM series; leave the series UID away")
+            return _grid_study(path, image, patient_position)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom's, about values that we check ourselves
+            return _dicom_study(path, series_uid, patient_position, progress or (lambda _: None))
+    except FileNotFoundError as error:
+        raise NotReadableError(f"{path}: there is no such file or folder") from error
+    except OSError as error:
+        raise NotReadableError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _grid_image(path: Path) -> GridImage | None:
+    """A NIfTI or NRRD file read; None for anything else."""
+    if path.name.lower().endswith(NIFTI_SUFFIXES):
+        return read_nifti(path)
+    with path.open("rb") as file:
+        return read_nrrd(path) if file.read(4) == b"NRRD" else None
+
+
+def _grid_study(path: Path, image: GridImage, patient_position: str | None) -> Study:
+    affine = LPS_FROM_RAS @ image.affine_ras
+    voxels, affine = canonical(to_int16(image.values), affine)
+    remarks = list(image.remarks)
+    grid: Grid | None = Grid(image.values.shape, image.affine_ras)
+    if not _perpendicular(affine[:3, 1], affine[:3, 2]):
+        raise GeometryError(f"{path.name}: rows and columns are not perpendicular in the affine")
+    if shear_deg(affine) > TILT_TOLERATED_DEG:
+        remarks.append(f"slices sheared by {shear_deg(affine):.1f}° were straightened")
+        voxels, affine = straightened(voxels, affine, AIR_HU)
+        grid = None
+    require_hounsfield(voxels, path.name)
+    if patient_position is None:
+        remarks.append("the file states no patient position: HFS (on the back) is assumed")
+    return Study(
+        Volume(voxels, affine, patient_position or "HFS", patient_position is None),
+        chosen_because="the only image given",
+        remarks=tuple(remarks),
+        source_files=(path,),
+        input_grid=grid,
+    )
+
+
+def _perpendicular(one: np.ndarray, other: np.ndarray) -> bool:
+    cosine = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+    return bool(abs(cosine) < np.sin(np.radians(TILT_TOLERATED_DEG)))
+
+
+def _dicom_study(
+    path: Path, series_uid: str | None, patient_position: str | None, progress: Progress
+) -> Study:
+    files, unpacked = _dicom_files(path)
+    series = scan(files, lambda done: progress(SCAN_SHARE * done))
+    chosen, because = choose(series, series_uid)
+    stack, image = chosen.stack, chosen.series.first
+    voxels = read_hounsfield(
+        stack.planes, lambda done: progress(SCAN_SHARE + (1 - SCAN_SHARE) * done)
+    )
+    require_hounsfield(voxels, chosen.series.name)
+    position, assumed, remarks = _position(image.patient_position, patient_position)
+    remarks += _remarks(chosen)
+    studies = {one.first.study_uid for one in series}
+    if len(studies) > 1:
+        remarks.append(f"the input holds {len(studies)} studies; one series of one was measured")
+    voxels, affine = evenly_spaced(voxels, stack), stack.affine
+    if shear_deg(affine) > TILT_TOLERATED_DEG:
+        voxels, affine = straightened(voxels, affine, AIR_HU)
+    voxels, affine = canonical(voxels, affine)
+    return Study(
+        Volume(voxels, affine, position, assumed),
+        series_instance_uid=image.series_uid or None,
+        chosen_because=because,
+        remarks=tuple(remarks),
+        tube_voltage_kv=image.tube_voltage_kv,
+        contrast_agent=image.contrast_agent,
+        source_files=tuple(dict.fromkeys(plane.path for plane in stack.planes)),
+        unpacked=unpacked,
+    )
+
+
+def _dicom_files(path: Path) -> tuple[list[Path], Unpacked | None]:
+    """Every file below a folder or in a zip, sorted; or the one file itself."""
+    unpacked = None
+    if not path.is_dir():
+        with path.open("rb") as file:
+            if file.read(4) not in (b"PK\x03\x04", b"PK\x05\x06"):
+                return [path], None
+        unpacked = unpack(path)
+        path = unpacked.folder
+    walk = os.walk(path)
+    files = (Path(folder) / name for folder, _, names in walk for name in names)
+    return sorted(file for file in files if file.is_file()), unpacked
+
+
+def _position(stated: str, wanted: str | None) -> tuple[str, bool, list[str]]:
+    """The patient's position, whether it was assumed, and what to remark."""
+    if wanted is not None:
+        differs = stated not in ("", wanted)
+        return wanted, False, [f"patient position {wanted} as asked, not {stated}"] * differs
+    if stated in GRAVITY_LPS:
+        return stated, False, []
+    said = f"is {stated!r}" if stated else "is not stated"
+    return "HFS", True, [f"the patient position {said}: HFS (on the back) is assumed"]
+
+
+def _remarks(chosen: Candidate) -> list[str]:
+    """What the chosen series makes one mention."""
+    stack, remarks = chosen.stack, []
+    tilt = shear_deg(stack.affine)
+    if tilt > TILT_TOLERATED_DEG:
+        remarks.append(f"a gantry tilt of {tilt:.1f}° was corrected by resampling")
+    if not stack.even:
+        widest = float(np.diff(stack.along_mm).max())
+        remarks.append(
+            f"slices {stack.spacing_mm:.2f} to {widest:.2f} mm apart "
+            f"were resampled to {stack.spacing_mm:.2f} mm"
+        )
+    if chosen.enhanced:
+        remarks.append("contrast agent was given: bright vessels and urine may not be calcium")
+    return remarks
