@@ -1,0 +1,309 @@
+"""What the rules of management and the red flags ask about: each holds, does not, or is not known.
+
+A circumstance that is not known never counts as absent; it says what would tell.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from calcinosis.analyte import ANALYTES, in_si
+from calcinosis.finding import Finding
+from calcinosis.patient import Patient
+
+PRIMARY = (
+    "tc_primary_hyperphosphatemic",
+    "tc_primary_normophosphatemic",
+    "tc_primary_unspecified",
+)
+TUMORAL = ("tc_uremic", *PRIMARY, "tc_secondary_other")
+MALIGNANT = (
+    "chondrosarcoma_soft_tissue",
+    "synovial_sarcoma_calcified",
+    "osteosarcoma_soft_tissue",
+)
+CALCIUM_LOAD = ("milk_alkali", "vitamin_d_intoxication", "sarcoidosis_calcinosis")
+
+
+@dataclass(frozen=True)
+class Circumstance:
+    """One fact a rule asks about.
+
+    Attributes:
+        holds: True, False, or None where it is not known.
+        text: how it stands, for the reader.
+        ask: what to measure or examine to know it.
+    """
+
+    holds: bool | None
+    text: str
+    ask: str = ""
+
+
+def circumstances(
+    patient: Patient,
+    findings: Iterable[Finding],
+    probabilities: Mapping[str, float],
+    thresholds: Mapping[str, float],
+) -> dict[str, Circumstance]:
+    """All circumstances of a patient, by name.
+
+    Args:
+        patient: kidney status, history and laboratory.
+        findings: reported and measured signs.
+        probabilities: of each diagnosis of the vocabulary; empty where none was weighed.
+        thresholds: the numbers in ``management.yaml``.
+    """
+    signs = _Signs(findings)
+    return dict(
+        [
+            *_person(patient, thresholds),
+            *_blood(patient, thresholds),
+            *_parathyroid(patient, thresholds),
+            *_complaints(signs),
+            *_sarcoma_signs(signs, thresholds),
+            *_diagnoses(patient, signs, probabilities, thresholds),
+        ]
+    )
+
+
+_Named = Iterator[tuple[str, Circumstance]]
+
+
+class _Signs:
+    """Signs by code; one voice that calls a sign present is enough for caution."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self._states: dict[str, set[str]] = {}
+        self._values: dict[str, float] = {}
+        for finding in findings:
+            self._states.setdefault(finding.code, set()).add(finding.state)
+            if finding.value is not None:
+                largest = max(finding.value, self._values.get(finding.code, finding.value))
+                self._values[finding.code] = largest
+
+    def state(self, code: str) -> bool | None:
+        states = self._states.get(code, set())
+        return True if "present" in states else False if "absent" in states else None
+
+    def any_of(self, *codes: str) -> bool | None:
+        states = [self.state(code) for code in codes]
+        return True if True in states else False if all(s is False for s in states) else None
+
+    def value(self, code: str) -> float | None:
+        return self._values.get(code)
+
+
+def _person(patient: Patient, thresholds: Mapping[str, float]) -> _Named:
+    kidney, ask_kidney = _kidney_disease(patient), "kidney function (creatinine, dialysis?)"
+    dialysis = patient.on_dialysis
+    if dialysis is None and kidney is False:
+        dialysis = False
+    yield (
+        "on_dialysis",
+        Circumstance(dialysis, "on dialysis" if dialysis else "not on dialysis", ask_kidney),
+    )
+    text = "chronic kidney disease" if kidney else "no kidney disease"
+    yield "kidney_disease", Circumstance(kidney, text, ask_kidney)
+    grafted = patient.ckd == "transplant" if patient.ckd else None
+    yield "transplanted", Circumstance(grafted, "kidney transplant", ask_kidney)
+    done = patient.history.get("parathyroidectomy")
+    yield (
+        "parathyroidectomy_done",
+        Circumstance(done, "parathyroidectomy in the past", "history of parathyroidectomy"),
+    )
+    age = patient.age_years
+    young = None if age is None else age < thresholds["young_years"]
+    child = None if age is None else age < 18
+    yield "young", Circumstance(young, f"{age:.0f} years old" if age is not None else "", "age")
+    yield "child", Circumstance(child, f"{age:.0f} years old" if age is not None else "", "age")
+    family = patient.family_history
+    text = "relatives affected" if family else "no relatives affected"
+    yield "family_history", Circumstance(family, text, "family history")
+    qtc, told = patient.value("qtc"), patient.history.get("long_qt")
+    long_qt = told if told or qtc is None else qtc > thresholds["qtc_long_ms"]
+    text = f"QTc {qtc:.0f} ms" if qtc is not None else "long QT"
+    yield "long_qt", Circumstance(long_qt, text, "ECG (QTc)")
+
+
+def _kidney_disease(patient: Patient) -> bool | None:
+    if patient.kidney_disease is not None:
+        return patient.kidney_disease
+    level = patient.level("egfr")
+    if level is not None:
+        return level == "low"
+    level = patient.level("creatinine")
+    return None if level is None else level == "high"
+
+
+def _blood(patient: Patient, thresholds: Mapping[str, float]) -> _Named:
+    for analyte, ask in (
+        ("calcium", "calcium with albumin, or ionised calcium"),
+        ("phosphate", "phosphate"),
+        ("alp", "alkaline phosphatase"),
+        ("bicarbonate", "bicarbonate"),
+        ("crp", "C-reactive protein"),
+        ("vit_d25", "25-hydroxyvitamin D"),
+    ):
+        level, text = patient.level(analyte), _said(patient, analyte)
+        for wanted in ("low", "normal", "high"):
+            holds = None if level is None else level == wanted
+            yield f"{analyte}_{wanted}", Circumstance(holds, text, ask)
+        holds = None if level is None else level != "low"
+        yield f"{analyte}_normal_or_high", Circumstance(holds, text, ask)
+    product, ask = patient.ca_p_product_mg2_dl2, "calcium and phosphate of one day"
+    text = _said(patient, "ca_p_product")
+    level = patient.level("ca_p_product")
+    above = None if level is None else level == "high"
+    yield "product_above_target", Circumstance(above, text, ask)
+    above = None if product is None else product > thresholds["ca_p_precipitation_mg2_dl2"]
+    yield "product_above_precipitation", Circumstance(above, text, ask)
+
+
+def _said(patient: Patient, analyte: str) -> str:
+    """A value with its unit and SI, or the report's word: ``calcium 11.2 mg/dL (2.79 mmol/L)``."""
+    name, value = analyte, patient.value(analyte)
+    if analyte == "calcium":
+        ionized, corrected = patient.value("ionized_calcium"), patient.corrected_calcium_mg_dl
+        if ionized is not None:
+            name, value = "ionized_calcium", ionized
+        elif corrected is not None:
+            name, value = "corrected_calcium", corrected
+    label = {"ca_p_product": "Ca×P", "pth": "PTH"}.get(name, ANALYTES[name].label)
+    if value is None:
+        level = patient.level(analyte)
+        return f"{label} {level}" if level else label
+    si = in_si(name, value)
+    beside = f" ({si[0]:.3g} {si[1]})" if si else ""
+    shown = f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{label} {shown} {ANALYTES[name].unit}{beside}"
+
+
+def _parathyroid(patient: Patient, thresholds: Mapping[str, float]) -> _Named:
+    """On dialysis PTH runs high by nature: 2 to 9 times the upper limit is KDIGO's range."""
+    value, level = patient.value("pth"), patient.level("pth")
+    failing = _kidney_disease(patient)
+    upper = thresholds["pth_upper_limit_pg_ml"]
+    text, ask = _said(patient, "pth"), "intact PTH"
+    high: bool | None
+    low: bool | None
+    very: bool | None
+    if value is not None:
+        high = value > (thresholds["pth_high_on_dialysis_times"] if failing else 1) * upper
+        low = value < thresholds["pth_low_on_dialysis_times"] * upper if failing else level == "low"
+        very = value > thresholds["pth_very_high_pg_ml"]
+    elif level is None:
+        high = low = very = None
+    else:  # a word: how high "high" is, it does not say
+        high = level == "high" or None if failing else level == "high"
+        low = level in {"low", "normal"} if failing else level == "low"
+        very = None if level == "high" else False
+    yield "pth_high", Circumstance(high, text, ask)
+    yield "pth_low", Circumstance(low, text, ask)
+    yield "pth_very_high", Circumstance(very, text, f"{ask} as a value")
+
+
+def _complaints(signs: _Signs) -> _Named:
+    compression = signs.any_of("nerve_compression", "vascular_compression")
+    pressed = [
+        name
+        for name, code in (("nerve", "nerve_compression"), ("vessel", "vascular_compression"))
+        if signs.state(code)
+    ]
+    text = f"{' and '.join(pressed)} compression" if pressed else "no nerve or vessel compression"
+    ask = "examination for nerve and vessel compression"
+    yield "compression", Circumstance(compression, text, ask)
+    for code, present, absent in (
+        ("fever", "fever", "no fever"),
+        ("skin_ulcer_or_fistula", "skin ulcer or fistula", "skin intact"),
+        ("limited_motion", "limited motion", "free motion"),
+        ("pain", "pain", "no pain"),
+    ):
+        state = signs.state(code)
+        yield code, Circumstance(state, present if state else absent, f"examination: {present}")
+    for code, present in (
+        ("nerve_compression", "nerve compression"),
+        ("vascular_compression", "vessel compression"),
+    ):
+        yield code, Circumstance(signs.state(code), present, ask)
+
+
+def _sarcoma_signs(signs: _Signs, thresholds: Mapping[str, float]) -> _Named:
+    level, eroded = signs.state("fluid_calcium_level"), signs.state("bone_erosion")
+    yield "fluid_level", Circumstance(level, "fluid–calcium level", "CT (fluid levels)")
+    seen = "no fluid level" if level is False else "fluid level not reported"
+    destroyed = eroded if not eroded else level is not True
+    text = f"bone erosion or osteolysis, {seen}"
+    destruction = Circumstance(destroyed, text, "CT (bone, fluid levels)")
+    enhancing = Circumstance(
+        signs.any_of("enhancing_soft_tissue", "mri_enhancement"),
+        "enhancing soft tissue",
+        "CT or MRI with contrast",
+    )
+    growth = _growth(signs, thresholds)
+    continuity = Circumstance(
+        signs.state("cortical_continuity"),
+        "continuity with cortex and medulla",
+        "CT (relation to cortex and medulla)",
+    )
+    yield "bone_destruction_without_fluid_level", destruction
+    yield "enhancing_soft_tissue", enhancing
+    yield "fast_growth", growth
+    yield "cortical_continuity", continuity
+    told = (destruction, enhancing, growth, continuity)
+    shown = [sign.text for sign in told if sign.holds]
+    settled = all(sign.holds is False for sign in told)
+    yield (
+        "sarcoma_sign",
+        Circumstance(
+            True if shown else False if settled else None,
+            "; ".join(shown) or "no sign of sarcoma",
+            "CT, or MRI with contrast",
+        ),
+    )
+
+
+def _growth(signs: _Signs, thresholds: Mapping[str, float]) -> Circumstance:
+    size, months = signs.value("max_diameter_cm"), signs.value("symptom_duration_months")
+    if size is None or months is None:
+        return Circumstance(None, "growth not known", "diameter now and when first noticed")
+    rate = size / max(months, 0.25)
+    fast = (
+        size >= thresholds["suspicious_diameter_cm"]
+        and rate >= thresholds["fast_growth_cm_per_month"]
+    )
+    return Circumstance(fast, f"{size:.3g} cm within {months:.3g} months", "earlier images")
+
+
+def _diagnoses(
+    patient: Patient,
+    signs: _Signs,
+    probabilities: Mapping[str, float],
+    thresholds: Mapping[str, float],
+) -> _Named:
+    groups = {
+        "uremic": (("tc_uremic",), "uremic tumoral calcinosis"),
+        "primary": (PRIMARY, "primary tumoral calcinosis"),
+        "tumoral_calcinosis": (TUMORAL, "tumoral calcinosis"),
+        "malignancy": (MALIGNANT, "sarcoma"),
+        "calcium_load": (CALCIUM_LOAD, "calcium or vitamin D excess"),
+        "calciphylaxis": (("calciphylaxis",), "calciphylaxis"),
+    }
+    for name, (members, words) in groups.items():
+        total = sum(probabilities.get(member, 0.0) for member in members)
+        for degree in ("possible", "likely"):
+            limit = thresholds[f"{'malignancy_' if name == 'malignancy' else ''}{degree}"]
+            holds = total >= limit if probabilities else None
+            text = f"{words} {total:.0%}" if probabilities else words
+            yield f"{name}_{degree}", Circumstance(holds, text, "more findings")
+    calciphylaxis = patient.history.get("calciphylaxis")
+    ulcer, kidney = signs.state("skin_ulcer_or_fistula"), _kidney_disease(patient)
+    if calciphylaxis is None and ulcer is False:
+        calciphylaxis = False
+    elif calciphylaxis is None and ulcer and kidney is not None:
+        calciphylaxis = kidney
+    yield (
+        "skin_necrosis_in_kidney_disease",
+        Circumstance(
+            calciphylaxis, "skin ulcer with kidney disease", "skin examination, kidney function"
+        ),
+    )

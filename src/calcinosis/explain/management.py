@@ -1,0 +1,191 @@
+"""What can be done: each option suggested, to consider, not indicated or advised against.
+
+The rules stand in ``knowledge/management.yaml``, to be read by a clinician. They act on findings,
+patient and differential through named circumstances; one that is not known makes a rule wait and
+says what to measure.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, get_args
+
+from calcinosis.errors import InputError
+from calcinosis.explain.circumstances import Circumstance, circumstances
+from calcinosis.explain.knowledge import read_yaml
+from calcinosis.finding import Finding
+from calcinosis.patient import Patient
+
+Standing = Literal["suggested", "consider", "advised_against", "not_indicated"]
+_ORDER: dict[str, int] = {standing: at for at, standing in enumerate(get_args(Standing))}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One thing that could be done.
+
+    Attributes:
+        option: its code.
+        label: its name for the reader.
+        standing: suggested, consider, advised_against or not_indicated.
+        because: the circumstances and the reasons.
+        hazards: what to mind if it is done.
+        measure: what is not known and would change or secure the standing.
+        sources: citations of reasons and hazards; "expert opinion" where there is none.
+    """
+
+    option: str
+    label: str
+    standing: Standing
+    because: tuple[str, ...]
+    hazards: tuple[str, ...]
+    measure: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Rule:
+    when: tuple[tuple[str, bool], ...]
+    standing: Standing
+    text: str
+    sources: tuple[str, ...]
+
+    def holds(self, facts: Mapping[str, Circumstance]) -> bool | None:
+        """True, False, or None while a circumstance it needs is not known."""
+        answer: bool | None = True
+        for name, wanted in self.when:
+            state = facts[name].holds
+            if state is None:
+                answer = None
+            elif state is not wanted:
+                return False
+        return answer
+
+    def asks(self, facts: Mapping[str, Circumstance]) -> list[str]:
+        """What would tell the circumstances that are not known."""
+        unknown = [facts[name] for name, _ in self.when if facts[name].holds is None]
+        return [fact.ask for fact in unknown if fact.ask]
+
+    def told(self, facts: Mapping[str, Circumstance]) -> list[str]:
+        """The circumstances in words."""
+        return [facts[name].text for name, _ in self.when]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    option: str
+    label: str
+    rules: tuple[_Rule, ...]
+    otherwise: str
+    hazards: tuple[_Rule, ...]
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """The rules of management as loaded: options, named numbers, citations."""
+
+    options: tuple[_Entry, ...]
+    thresholds: Mapping[str, float]
+    sources: Mapping[str, str]
+
+
+@cache
+def load_rulebook() -> Rulebook:
+    """Load and check the rules that ship with the package."""
+    return rulebook_from(read_yaml("management.yaml"))
+
+
+def rulebook_from(content: Mapping[str, Any]) -> Rulebook:
+    """Check a rulebook: known circumstances, standings and sources; every reason sourced.
+
+    Raises:
+        InputError: names the option at fault.
+    """
+    thresholds = {name: float(entry["value"]) for name, entry in content["thresholds"].items()}
+    sources: Mapping[str, str] = content["sources"]
+    known = set(circumstances(Patient(), (), {}, thresholds))
+    cited = {entry["source"] for entry in content["thresholds"].values()}
+    entries = []
+    for option in content["options"]:
+        rules = tuple(_rule(r, r["standing"], "because") for r in option["rules"])
+        hazards = tuple(_rule(h, "consider", "text") for h in option.get("hazards", ()))
+        for rule in (*rules, *hazards):
+            unknown = {name for name, _ in rule.when} - known
+            if unknown:
+                raise InputError(f"management: {option['option']}: unknown {', '.join(unknown)}")
+            if not rule.sources:
+                raise InputError(f"management: {option['option']}: a reason without source")
+            cited.update(rule.sources)
+        entries.append(
+            _Entry(option["option"], option["label"], rules, option["otherwise"], hazards)
+        )
+    if cited - set(sources):
+        raise InputError(f"management: no source named {', '.join(sorted(cited - set(sources)))}")
+    return Rulebook(tuple(entries), thresholds, sources)
+
+
+def _rule(entry: Mapping[str, Any], standing: str, text: str) -> _Rule:
+    if standing not in _ORDER:
+        raise InputError(f"management: unknown standing {standing!r}")
+    when = tuple(
+        (name.removeprefix("not "), not name.startswith("not ")) for name in entry.get("when", ())
+    )
+    return _Rule(when, standing, entry[text], tuple(entry["sources"]))  # type: ignore[arg-type]
+
+
+def circumstances_of(
+    patient: Patient, findings: Iterable[Finding], probabilities: Mapping[str, float]
+) -> dict[str, Circumstance]:
+    """The circumstances of a patient, judged with the thresholds of the rulebook."""
+    return circumstances(patient, findings, probabilities, load_rulebook().thresholds)
+
+
+def plan(facts: Mapping[str, Circumstance], rulebook: Rulebook | None = None) -> tuple[Option, ...]:
+    """Every option with its standing, the suggested first.
+
+    Args:
+        facts: from `circumstances_of`.
+        rulebook: the rules; those of the package by default.
+    """
+    rulebook = rulebook or load_rulebook()
+    options = [_judged(entry, facts, rulebook.sources) for entry in rulebook.options]
+    return tuple(sorted(options, key=lambda option: _ORDER[option.standing]))
+
+
+def _judged(entry: _Entry, facts: Mapping[str, Circumstance], sources: Mapping[str, str]) -> Option:
+    states = [rule.holds(facts) for rule in entry.rules]
+    deciding = next((at for at, state in enumerate(states) if state), len(states))
+    measure = [
+        ask
+        for rule, state in zip(entry.rules[:deciding], states, strict=False)
+        if state is None
+        for ask in rule.asks(facts)
+    ]
+    if deciding == len(states):
+        return Option(
+            entry.option, entry.label, "not_indicated", (entry.otherwise,), (), _once(measure), ()
+        )
+    standing = entry.rules[deciding].standing
+    holding = [
+        rule
+        for rule, state in zip(entry.rules, states, strict=True)
+        if state and rule.standing == standing
+    ]
+    minded = entry.hazards if standing in {"suggested", "consider"} else ()
+    hazards = [rule for rule in minded if rule.holds(facts) is not False]
+    measure += [ask for rule in hazards for ask in rule.asks(facts)]
+    cited = [sources[key] for rule in (*holding, *hazards) for key in rule.sources]
+    told = [text for rule in holding for text in rule.told(facts)]
+    return Option(
+        entry.option,
+        entry.label,
+        standing,
+        _once([*told, *(rule.text for rule in holding)]),
+        tuple(rule.text for rule in hazards),
+        _once(measure),
+        _once(cited),
+    )
+
+
+def _once(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for text in texts if text))

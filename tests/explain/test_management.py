@@ -1,0 +1,327 @@
+"""What can be done: the treatment paragraphs of the founding text, and the hazards, as claims."""
+
+import copy
+
+import pytest
+
+from calcinosis.errors import InputError
+from calcinosis.explain.differential import differential
+from calcinosis.explain.findings import findings_of_case
+from calcinosis.explain.knowledge import read_yaml
+from calcinosis.explain.management import (
+    circumstances_of,
+    load_rulebook,
+    plan,
+    rulebook_from,
+)
+from calcinosis.patient import LabResult, Patient
+from calcinosis.read.case_file import Case
+
+UREMIC = {"tc_uremic": 0.9, "chondrosarcoma_soft_tissue": 0.02}
+PRIMARY = {"tc_primary_hyperphosphatemic": 0.8, "chondrosarcoma_soft_tissue": 0.02}
+GOUT = {"gout_tophaceous": 0.9, "tc_uremic": 0.05}
+HD = {"ckd": "dialysis_hd", "age_years": 52, "sites": ["hip"]}
+CLEAR = {"ct": {"bone_erosion_or_osteolysis": False, "fluid_calcium_level": True}}
+
+
+def labs(calcium=None, phosphate=None, pth=None, **more):
+    return {"calcium_mg_dl": calcium, "phosphate_mg_dl": phosphate, "pth_pg_ml": pth} | more
+
+
+def options(case, probabilities=None, extra_labs=(), history=None):
+    """The plan by option; probabilities given, or weighed by the differential."""
+    case = Case.model_validate(case)
+    findings = findings_of_case(case)
+    if probabilities is None:
+        probabilities = {d.diagnosis: d.probability for d in differential(findings).diagnoses}
+    patient = case.patient().with_labs(
+        tuple(LabResult.measured(name, value, unit) for name, value, unit in extra_labs)
+    )
+    if history:
+        patient = Patient(**{**patient.__dict__, "history": history})
+    return {o.option: o for o in plan(circumstances_of(patient, findings, probabilities))}
+
+
+def standing(option, case, probabilities=None, **more):
+    return options(case, probabilities, **more)[option].standing
+
+
+# Parathyroidectomy: "only for severe hyperparathyroidism with normo or even hypercalcemia and very
+# high PTH"; "can give spectacular results".
+
+
+@pytest.mark.parametrize("calcium", [9.0, 11.4])
+def test_very_high_pth_with_normal_or_high_calcium_on_dialysis_suggests_parathyroidectomy(calcium):
+    case = HD | {"labs": labs(calcium, 7.5, 1800)}
+    assert standing("parathyroidectomy", case) == "suggested"
+
+
+def test_parathyroidectomy_is_only_considered_while_the_diagnosis_is_open():
+    case = HD | {"labs": labs(11.4, 7.5, 1800)}
+    assert standing("parathyroidectomy", case, {"tc_uremic": 0.3}) == "consider"
+
+
+@pytest.mark.parametrize("pth", [8, 60, 120])
+def test_low_pth_advises_against_parathyroidectomy_because_regression_failed(pth):
+    option = options(HD | {"labs": labs(10.5, 8, pth)}, UREMIC)["parathyroidectomy"]
+    assert option.standing == "advised_against"
+    assert "with low PTH regression has failed" in " ".join(option.because)
+
+
+def test_pth_high_but_not_very_high_advises_against_parathyroidectomy():
+    assert standing("parathyroidectomy", HD | {"labs": labs(9, 8, 600)}, UREMIC) == (
+        "advised_against"
+    )
+
+
+def test_low_calcium_advises_against_parathyroidectomy_however_high_pth_is():
+    option = options(HD | {"labs": labs(7.2, 8, 2000)}, UREMIC)["parathyroidectomy"]
+    assert option.standing == "advised_against"
+    assert "hungry bone" in " ".join(option.because)
+
+
+def test_calcinosis_after_parathyroidectomy_advises_against_another():
+    done = {"parathyroidectomy": True}
+    case = HD | {"labs": labs(9.5, 8, 1500)}
+    assert standing("parathyroidectomy", case, UREMIC, history=done) == "advised_against"
+
+
+def test_unknown_pth_asks_for_pth_and_suggests_nothing():
+    option = options(HD | {"labs": labs(10.5, 8)}, UREMIC)["parathyroidectomy"]
+    assert option.standing == "not_indicated"
+    assert any("PTH" in ask for ask in option.measure)
+
+
+def test_the_word_high_does_not_say_how_high_pth_is():
+    option = options(HD | {"labs_qualitative": {"pth": "high"}}, UREMIC)["parathyroidectomy"]
+    assert option.standing == "not_indicated"
+    assert "intact PTH as a value" in option.measure
+
+
+def test_hungry_bone_is_said_and_high_alkaline_phosphatase_foretells_it():
+    case = HD | {"labs": labs(10.5, 8, 1800, alp_u_l=400)}
+    hazards = " ".join(options(case, UREMIC)["parathyroidectomy"].hazards)
+    assert "Hungry bone" in hazards
+    assert "High alkaline phosphatase" in hazards
+
+
+# Medical treatment: "balancing the phosphocalcic product is essential (e.g., phosphorus binders,
+# hypoprotein diet, dialysis baths low in calcium)".
+
+
+@pytest.mark.parametrize("option", ["binders", "diet", "low_calcium_dialysate"])
+def test_balancing_the_product_is_suggested_in_uremic_calcinosis(option):
+    assert standing(option, HD | {"labs": labs(10.6, 8.1, 300)}) == "suggested"
+
+
+@pytest.mark.parametrize("option", ["intensified_dialysis", "calcium_and_vitamin_d_stopped"])
+def test_more_dialysis_and_less_calcium_are_suggested_when_the_product_is_high(option):
+    assert standing(option, HD | {"labs": labs(9.8, 8.1)}, UREMIC) == "suggested"
+
+
+def test_medical_measures_come_before_operations():
+    listed = list(options(HD | {"labs": labs(10.6, 8.1, 1800)} | {"imaging": CLEAR}))
+    assert listed.index("binders") < listed.index("parathyroidectomy") < listed.index("excision")
+
+
+def test_diet_does_not_starve_a_dialysis_patient_of_protein():
+    diet = options(HD | {"labs": labs(10, 8)}, UREMIC)["diet"]
+    assert "protein per kg" in " ".join(diet.hazards)
+
+
+def test_calcinosis_at_a_normal_product_is_still_treated():
+    case = HD | {"labs": labs(9.0, 4.0, 200)}
+    assert standing("binders", case, UREMIC) == "consider"
+    assert standing("low_calcium_dialysate", case, UREMIC) == "consider"
+
+
+def test_low_phosphate_is_not_lowered_further():
+    case = HD | {"labs": labs(9.0, 1.9)}
+    assert standing("binders", case, UREMIC) == "advised_against"
+    assert standing("diet", case, UREMIC) == "advised_against"
+
+
+# "Dramatic regression ... after renal transplantation has also been reported."
+
+
+def test_transplantation_is_considered_on_dialysis_not_after_it():
+    assert standing("transplantation", HD, UREMIC) == "consider"
+    assert standing("transplantation", {"ckd": "transplant"}, UREMIC) == "not_indicated"
+    assert standing("transplantation", {"ckd": "none"}, PRIMARY) == "not_indicated"
+
+
+# Excision: "controversial ... mainly in compressive forms ... as complete as possible".
+
+
+@pytest.mark.parametrize("kind", ["nerve_compression", "vascular_compression"])
+def test_compression_makes_excision_worth_considering_complete_or_it_recurs(kind):
+    case = HD | {"symptoms": {kind: True}, "labs": labs(10, 8), "imaging": CLEAR}
+    excision = options(case, UREMIC)["excision"]
+    assert excision.standing == "consider"
+    assert "Complete, or it recurs" in " ".join(excision.because)
+    assert "correct the calcium-phosphate product first" in " ".join(excision.because)
+    assert "excised masses came back" in " ".join(excision.hazards)
+
+
+@pytest.mark.parametrize("kind", ["fever", "skin_ulcer_or_fistula"])
+def test_infection_or_fistula_makes_excision_worth_considering(kind):
+    case = HD | {"symptoms": {kind: True}, "imaging": CLEAR}
+    assert standing("excision", case, UREMIC) == "consider"
+
+
+def test_without_compression_alternatives_to_surgery_are_most_often_desirable():
+    quiet = {"nerve_compression": False, "vascular_compression": False}
+    case = HD | {"symptoms": quiet, "imaging": CLEAR}
+    excision = options(case, UREMIC)["excision"]
+    assert excision.standing == "not_indicated"
+    assert "alternatives to surgery" in " ".join(excision.because)
+
+
+def test_compression_not_examined_is_asked_for_not_taken_as_absent():
+    excision = options(HD | {"imaging": CLEAR}, UREMIC)["excision"]
+    assert any("compression" in ask for ask in excision.measure)
+
+
+# Primary forms: "rare familial condition ... young patients with normal kidney function".
+
+
+YOUNG = {"ckd": "none", "age_years": 14, "sites": ["hip"], "labs": labs(9.8, 7.9)}
+YOUNG |= {"imaging": {"radiograph": {"periarticular": True}}}
+
+
+def test_young_normal_kidneys_periarticular_high_phosphate_means_genetic_test_first():
+    listed = options(YOUNG)
+    assert next(iter(listed)) == "genetic_test"
+    assert listed["genetic_test"].standing == "suggested"
+    assert "GALNT3, FGF23 and KL" in " ".join(listed["genetic_test"].because)
+    assert listed["acetazolamide"].standing == "suggested"
+    assert listed["phosphate_depletion"].standing == "suggested"
+    assert listed["parathyroidectomy"].standing == "not_indicated"
+
+
+def test_normal_phosphate_points_to_samd9():
+    case = YOUNG | {"labs": labs(9.8, 4.1)}
+    genetic = options(case, {"tc_primary_normophosphatemic": 0.8})["genetic_test"]
+    assert genetic.standing == "suggested"
+    assert "SAMD9" in " ".join(genetic.because)
+    assert "GALNT3, FGF23 and KL first" not in " ".join(genetic.because)
+
+
+def test_primary_calcinosis_is_not_treated_as_the_calcinosis_of_renal_failure():
+    listed = options(YOUNG, PRIMARY)
+    for option in ("low_calcium_dialysate", "intensified_dialysis", "transplantation"):
+        assert listed[option].standing == "not_indicated"
+
+
+def test_acetazolamide_needs_a_working_kidney():
+    case = YOUNG | {"ckd": "dialysis_hd"}
+    assert standing("acetazolamide", case, PRIMARY) == "advised_against"
+
+
+def test_unknown_kidney_function_is_asked_for_before_a_genetic_test():
+    genetic = options({"age_years": 14, "labs": labs(9.8, 7.9)}, PRIMARY)["genetic_test"]
+    assert genetic.standing == "consider"
+    assert any("kidney function" in ask for ask in genetic.measure)
+
+
+# Hazards.
+
+
+def test_no_calcium_based_binder_in_hypercalcaemia():
+    option = options(HD | {"labs": labs(11.0, 7)}, UREMIC)["calcium_based_binders"]
+    assert option.standing == "advised_against"
+    assert any("Hypercalcaemia" in reason for reason in option.because)
+
+
+def test_no_low_calcium_dialysate_with_hypocalcaemia_or_long_qt():
+    low = HD | {"labs": labs(7.5, 7)}
+    assert standing("low_calcium_dialysate", low, UREMIC) == "advised_against"
+    high = HD | {"labs": labs(11, 7)}
+    long_qt = [("qtc", 490, "ms")]
+    assert standing("low_calcium_dialysate", high, UREMIC, extra_labs=long_qt) == "advised_against"
+    told = {"long_qt": True}
+    assert standing("low_calcium_dialysate", high, UREMIC, history=told) == "advised_against"
+
+
+def test_unknown_qt_is_asked_for_before_low_calcium_dialysate():
+    option = options(HD | {"labs": labs(11, 7)}, UREMIC)["low_calcium_dialysate"]
+    assert option.standing == "suggested"
+    assert "ECG (QTc)" in option.measure
+    assert "cardiac arrest" in " ".join(option.hazards)
+
+
+def test_thiosulfate_warns_of_acidosis_and_yields_to_it():
+    option = options(HD, UREMIC)["thiosulfate"]
+    assert option.standing == "consider"
+    assert "acidosis" in " ".join(option.hazards)
+    assert "bicarbonate" in option.measure
+    acid = [("bicarbonate", 15, "mmol/L")]
+    assert standing("thiosulfate", HD, UREMIC, extra_labs=acid) == "advised_against"
+
+
+def test_calcimimetic_is_for_high_pth_and_never_for_low_calcium():
+    assert standing("calcimimetic", HD | {"labs": labs(10, 7, 900)}, UREMIC) == "suggested"
+    assert standing("calcimimetic", HD | {"labs": labs(7.4, 7, 900)}, UREMIC) == "advised_against"
+    assert standing("calcimimetic", HD | {"labs": labs(10, 7, 50)}, UREMIC) == "advised_against"
+
+
+# Nothing delays the exclusion of a sarcoma.
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        {"bone_erosion_or_osteolysis": True},
+        {"soft_tissue_component_enhancing": True},
+        {"cortical_continuity_with_bone": True},
+    ],
+)
+def test_a_sarcoma_sign_puts_referral_first_and_excision_off_however_uremic_the_patient(sign):
+    case = HD | {"labs": labs(10, 8, 1800), "imaging": {"ct": sign}}
+    case |= {"symptoms": {"nerve_compression": True}}
+    listed = options(case, {"tc_uremic": 0.999})
+    assert next(iter(listed)) == "sarcoma_referral"
+    assert listed["sarcoma_referral"].standing == "suggested"
+    assert listed["excision"].standing == "advised_against"
+    assert listed["transplantation"].standing == "advised_against"
+    assert listed["binders"].standing == "suggested"
+
+
+def test_where_another_disease_leads_the_options_of_calcinosis_are_not_indicated():
+    listed = options(HD | {"imaging": CLEAR}, GOUT)
+    for option in ("binders", "parathyroidectomy", "excision", "low_calcium_dialysate"):
+        assert listed[option].standing == "not_indicated"
+
+
+# The rulebook itself.
+
+
+def test_every_reason_and_threshold_has_a_source():
+    book = load_rulebook()
+    for entry in book.options:
+        for rule in (*entry.rules, *entry.hazards):
+            assert rule.text
+            assert rule.sources
+    assert len(book.options) >= 16
+
+
+def test_an_empty_case_gets_no_advice_but_questions():
+    listed = options({}, {"tc_uremic": 0.05})
+    assert {o.standing for o in listed.values()} == {"not_indicated"}
+    assert "examination: fever" in listed["infection_workup"].measure
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda b: b["options"][0]["rules"][0].update(when=["full_moon"]), "unknown full_moon"),
+        (lambda b: b["options"][0]["rules"][0].update(sources=["blog"]), "no source named blog"),
+        (lambda b: b["options"][0]["rules"][0].update(sources=[]), "without source"),
+        (lambda b: b["options"][0]["rules"][0].update(standing="maybe"), "unknown standing"),
+    ],
+)
+def test_a_broken_rulebook_is_refused(change, message):
+    book = copy.deepcopy(read_yaml("management.yaml"))
+    change(book)
+    with pytest.raises(InputError, match=message):
+        rulebook_from(book)

@@ -1,0 +1,98 @@
+"""Red flags stand whatever the ranking says."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from calcinosis.explain.differential import differential
+from calcinosis.explain.findings import findings_of_case
+from calcinosis.explain.management import circumstances_of
+from calcinosis.explain.red_flags import red_flags
+from calcinosis.finding import Finding
+from calcinosis.patient import Patient
+from calcinosis.read.case_file import Case
+
+SHARED = Path(__file__).parents[2] / "../shared/cases"
+SURE = {"tc_uremic": 1.0}
+
+
+def flags(case, probabilities=SURE):
+    case = Case.model_validate(case)
+    facts = circumstances_of(case.patient(), findings_of_case(case), probabilities)
+    return {flag.flag: flag for flag in red_flags(facts)}
+
+
+@pytest.mark.parametrize(
+    ("case", "flag"),
+    [
+        ({"imaging": {"ct": {"bone_erosion_or_osteolysis": True}}}, "sarcoma_bone_destruction"),
+        (
+            {"imaging": {"ct": {"soft_tissue_component_enhancing": True}}},
+            "sarcoma_enhancing_soft_tissue",
+        ),
+        ({"imaging": {"mri": {"enhancement": True}}}, "sarcoma_enhancing_soft_tissue"),
+        ({"max_diameter_cm": 9, "symptom_duration_months": 2}, "sarcoma_fast_growth"),
+        (
+            {"imaging": {"ct": {"cortical_continuity_with_bone": True}}},
+            "sarcoma_bone_continuity",
+        ),
+        ({"symptoms": {"fever": True}}, "infection"),
+        ({"symptoms": {"skin_ulcer_or_fistula": True}}, "ulcer"),
+        ({"symptoms": {"nerve_compression": True}}, "nerve_compression"),
+        ({"symptoms": {"vascular_compression": True}}, "vessel_compression"),
+        ({"ckd": "dialysis_hd", "symptoms": {"skin_ulcer_or_fistula": True}}, "calciphylaxis"),
+    ],
+)
+def test_each_sign_raises_its_flag_though_uremic_calcinosis_is_certain(case, flag):
+    raised = flags(case)[flag]
+    assert raised.action
+    assert raised.sources
+
+
+def test_bone_destruction_names_chondrosarcoma_first():
+    raised = flags({"imaging": {"ct": {"bone_erosion_or_osteolysis": True}}})
+    assert "chondrosarcoma first" in raised["sarcoma_bone_destruction"].action
+
+
+def test_a_fluid_level_explains_bone_erosion_but_an_unreported_one_does_not():
+    ct = {"bone_erosion_or_osteolysis": True}
+    assert "sarcoma_bone_destruction" in flags({"imaging": {"ct": ct}})
+    assert "sarcoma_bone_destruction" in flags(
+        {"imaging": {"ct": ct | {"fluid_calcium_level": False}}}
+    )
+    assert flags({"imaging": {"ct": ct | {"fluid_calcium_level": True}}}) == {}
+
+
+def test_slow_growth_to_a_great_size_raises_no_flag():
+    assert flags({"max_diameter_cm": 25, "symptom_duration_months": 60}) == {}
+
+
+def test_nothing_known_raises_nothing():
+    assert flags({}) == {}
+
+
+def test_an_open_probability_of_sarcoma_is_a_flag_of_its_own():
+    raised = flags({}, {"chondrosarcoma_soft_tissue": 0.12, "tc_uremic": 0.88})
+    assert set(raised) == {"sarcoma_not_excluded"}
+
+
+def test_a_sign_one_voice_calls_present_is_flagged_though_another_calls_it_absent():
+    findings = [
+        Finding("enhancing_soft_tissue", "absent", "reported", "CT"),
+        Finding("enhancing_soft_tissue", "present", "reported", "MRI"),
+    ]
+    facts = circumstances_of(Patient(), findings, SURE)
+    assert [f.flag for f in red_flags(facts)] == ["sarcoma_enhancing_soft_tissue"]
+
+
+def test_every_published_malignant_case_is_flagged_or_among_the_first_three():
+    assert SHARED.is_dir(), "the published cases (../shared/cases) are needed for this test"
+    for fields in json.loads((SHARED / "published_cases.json").read_text(encoding="utf-8")):
+        if "sarcoma" not in fields["final_diagnosis"]:
+            continue
+        case = {k: v for k, v in fields.items() if k in Case.model_fields}
+        ranked = differential(findings_of_case(Case.model_validate(case))).diagnoses
+        raised = flags(case, {d.diagnosis: d.probability for d in ranked})
+        first_three = [d.diagnosis for d in ranked[:3]]
+        assert fields["final_diagnosis"] in first_three or any("sarcoma" in f for f in raised)
