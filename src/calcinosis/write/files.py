@@ -1,0 +1,97 @@
+"""Result folders that are either complete or untouched."""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from calcinosis.errors import OutputError
+
+# What an analysis may leave in its output folder (docs/analyze.md).
+RESULT_FILES = (
+    "report.html",
+    "result.json",
+    "masses.nii.gz",
+    "masses.seg.dcm",
+    "measurements.sr.dcm",
+    "bundle.fhir.json",
+)
+
+
+@contextmanager
+def result_folder(output: Path, *, force: bool = False) -> Iterator[Path]:
+    """Yield a hidden folder to build results in; they move to `output` only if all went well.
+
+    On any failure, Ctrl-C included, `output` stays as it was. With `force`, results of an earlier
+    run are replaced once the new ones are complete; files we did not write are never touched.
+
+    Raises:
+        OutputError: `output` is a file, is not empty (without `force`), or cannot be written.
+    """
+    output = output.absolute()
+    _refuse_unusable(output, force=force)
+    with _explained(output):
+        building = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=_existing_parent(output)))
+    try:
+        with _explained(output):
+            new = building / "new"
+            new.mkdir()
+            yield new
+            _move_in(new, output, building / "old")
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _refuse_unusable(output: Path, *, force: bool) -> None:
+    if output.exists() and not output.is_dir():
+        raise OutputError(f"output {output.name!r} is a file; expected a folder")
+    if output.is_dir() and any(output.iterdir()) and not force:
+        raise OutputError(
+            f"output folder {output.name!r} is not empty; "
+            "choose another with --output, or replace its results with --force"
+        )
+    parent = output if output.is_dir() else _existing_parent(output)
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise OutputError(f"output folder {output.name!r}: {parent.name!r} cannot be written to")
+
+
+def _existing_parent(output: Path) -> Path:
+    return next(parent for parent in output.parents if parent.exists())
+
+
+@contextmanager
+def _explained(output: Path) -> Iterator[None]:
+    """Turn what the disk refuses into one clear line."""
+    try:
+        yield
+    except OSError as error:
+        reasons = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+        if error.errno in reasons:
+            raise OutputError(f"output folder {output.name!r}: {reasons[error.errno]}") from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise OutputError(f"output folder {output.name!r} cannot be written to") from error
+        raise
+
+
+def _move_in(new: Path, output: Path, old: Path) -> None:
+    """Exchange earlier results in `output` for those in `new`; put them back if that fails."""
+    output.mkdir(parents=True, exist_ok=True)
+    old.mkdir()
+    arriving = sorted(entry.name for entry in new.iterdir())
+    leaving = [name for name in {*RESULT_FILES, *arriving} if (output / name).exists()]
+    try:
+        _move(leaving, output, old)
+        _move(arriving, new, output)
+    except BaseException:
+        _move([name for name in arriving if (output / name).exists()], output, new)
+        _move([name for name in leaving if (old / name).exists()], old, output)
+        raise
+
+
+def _move(names: Iterable[str], source: Path, target: Path) -> None:
+    for name in names:
+        if (source / name).exists():
+            (source / name).replace(target / name)

@@ -1,0 +1,104 @@
+"""One self-contained page that shows what was found, how, and how sure."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from calcinosis import __version__
+from calcinosis.analysis import Analysis
+from calcinosis.measure.mass import Mass
+from calcinosis.write.report import wording
+from calcinosis.write.report.drawing import Figure
+from calcinosis.write.report.numbers import calcium, colour, number, quantity
+from calcinosis.write.report.planes import LEVEL_WINDOW_HU, WINDOW_HU, level_view, mass_planes
+from calcinosis.write.report.projection import projections
+from calcinosis.write.report.seeds import needs_seed, seed_point
+from calcinosis.write.report.surface import surface_views
+
+PICTURED = 12  # masses shown in pictures, the largest; all are in the tables
+LEVELS_PICTURED = 4  # fluid levels shown per mass, the largest
+
+
+@dataclass(frozen=True)
+class MassView:
+    """One mass as the page shows it."""
+
+    mass: Mass
+    colour: str
+    title: str
+    measures: list[tuple[str, str]]
+    levels: list[tuple[str, ...]]
+    planes: list[Figure]
+    level_figures: list[Figure]
+    seed_option: str | None
+
+
+def render_report(analysis: Analysis) -> str:
+    """The report as HTML: no script, nothing fetched from anywhere."""
+    environment = Environment(
+        loader=PackageLoader("calcinosis.write.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "quantity": quantity, "calcium": calcium}
+    return environment.get_template("report.html.j2").render(_context(analysis))
+
+
+def _context(analysis: Analysis) -> dict[str, Any]:
+    volume, measurement = analysis.study.volume, analysis.measurement
+    masses = _mass_views(analysis)
+    return {
+        "version": __version__,
+        "study": analysis.study,
+        "volume": volume,
+        "measurement": measurement,
+        "summary": wording.summary(measurement),
+        "others_in_brief": wording.others_in_brief(measurement),
+        "kinds": wording.kinds(measurement.other_calcifications),
+        "overview": projections(volume, measurement)
+        + (surface_views(volume, measurement) if measurement.masses else []),
+        "masses": masses,
+        "site": wording.site,
+        "window": WINDOW_HU,
+        "level_window": LEVEL_WINDOW_HU,
+        "pictured": PICTURED,
+    }
+
+
+def _mass_views(analysis: Analysis) -> list[MassView]:
+    from scipy.ndimage import find_objects
+
+    measurement = analysis.measurement
+    boxes = find_objects(measurement.labels)
+    return [_mass_view(analysis, mass, boxes[mass.id - 1]) for mass in measurement.masses]
+
+
+def _mass_view(analysis: Analysis, mass: Mass, box: tuple[slice, slice, slice]) -> MassView:
+    volume, labels = analysis.study.volume, analysis.measurement.labels
+    shown = mass.id <= PICTURED
+    levels = sorted(mass.fluid_levels, key=lambda level: -level.area_mm2)
+    seed = seed_point(volume, labels, mass, box) if needs_seed(mass) else None
+    return MassView(
+        mass=mass,
+        colour=colour(mass.id),
+        title=wording.site(mass),
+        measures=wording.measures(mass),
+        levels=[wording.level_row(level) for level in levels],
+        planes=mass_planes(volume, labels, mass, _extent_mm(analysis, box)) if shown else [],
+        level_figures=[
+            level_view(volume, labels, mass, level, order)
+            for order, level in enumerate(levels[:LEVELS_PICTURED], start=1)
+            if shown
+        ],
+        seed_option=None if seed is None else wording.seed_option(seed),
+    )
+
+
+def _extent_mm(analysis: Analysis, box: tuple[slice, slice, slice]) -> float:
+    """The largest extent of a box of voxels along a patient axis."""
+    corners = np.array(np.meshgrid(*[[side.start, side.stop] for side in box])).reshape(3, -1).T
+    return float(np.ptp(analysis.study.volume.to_lps(corners), axis=0).max())

@@ -1,0 +1,161 @@
+"""Flat cuts through the patient, whatever way the voxels lie."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calcinosis.measure.mass import FluidLevel, Mass, Point
+from calcinosis.volume import Volume
+from calcinosis.write.report.drawing import (
+    Figure,
+    figure,
+    line,
+    orientation_letters,
+    outline,
+    scale_bar,
+    text,
+    windowed,
+)
+from calcinosis.write.report.numbers import colour, number
+
+WINDOW_HU = (300.0, 1500.0)  # level and width, the bone window the masses are read in
+SIDE = 360.0  # figure units, about as large as it is shown
+CLOSE_SIDE = 240.0  # the same for close looks
+LEVEL_WINDOW_HU = (350.0, 1100.0)  # tells fluid, sediment and paste apart
+PIXELS = 540  # image pixels along a side
+AIR_HU = -1024.0
+
+# Name, right and down direction of the picture in LPS, letters at left, right, top, bottom.
+PLANES = (
+    ("Axial", (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), "RLAP"),
+    ("Coronal", (1.0, 0.0, 0.0), (0.0, 0.0, -1.0), "RLHF"),
+    ("Sagittal", (0.0, 1.0, 0.0), (0.0, 0.0, -1.0), "APHF"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """A square cut: its centre, the directions right and down (LPS), and its side in mm."""
+
+    centre: Point
+    right: tuple[float, float, float]
+    down: tuple[float, float, float]
+    side_mm: float
+    side: float = SIDE
+
+    @cached_property
+    def points(self) -> NDArray[np.float64]:
+        """LPS position of each pixel, [y, x, 3]."""
+        steps = ((np.arange(PIXELS) + 0.5) / PIXELS - 0.5) * self.side_mm
+        across = steps[None, :, None] * np.asarray(self.right)
+        along = steps[:, None, None] * np.asarray(self.down)
+        return np.asarray(np.asarray(self.centre) + across + along)
+
+    @property
+    def unit_per_mm(self) -> float:
+        """Figure units per millimetre."""
+        return self.side / self.side_mm
+
+    def sample(
+        self, volume: Volume, values: NDArray[np.generic], outside: float
+    ) -> NDArray[np.float32]:
+        """`values` on the volume's grid, read at each pixel by linear interpolation."""
+        from scipy.ndimage import map_coordinates
+
+        where = np.moveaxis(volume.to_indices(self.points), -1, 0)
+        return np.asarray(
+            map_coordinates(values, where, output=np.float32, order=1, cval=outside),
+            dtype=np.float32,
+        )
+
+    def contours(self, volume: Volume, mask: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
+        """Edges of a mask on the volume's grid, as curves [n, 2] (x, y) in figure units."""
+        from skimage.measure import approximate_polygon, find_contours
+
+        inside = np.pad(self.sample(volume, mask.astype(np.uint8), 0.0), 1)
+        curves = (approximate_polygon(curve, 0.35) for curve in find_contours(inside, 0.5))
+        return [(curve[:, ::-1] - 0.5) * self.side / PIXELS for curve in curves if len(curve) > 3]
+
+
+def mass_planes(
+    volume: Volume, labels: NDArray[np.uint8], mass: Mass, extent_mm: float
+) -> list[Figure]:
+    """The three planes through the centre of a mass `extent_mm` large, every mass outlined."""
+    side_mm = float(np.clip(1.7 * extent_mm, 110.0, 500.0))
+    centre = mass.centroid_lps_mm
+    near, near_labels = neighbourhood(volume, labels, centre, side_mm)
+    return [
+        _cut(near, near_labels, mass, Plane(centre, right, down, side_mm), name, letters)
+        for name, right, down, letters in PLANES
+    ]
+
+
+def neighbourhood(
+    volume: Volume, labels: NDArray[np.uint8], centre: Point, side_mm: float
+) -> tuple[Volume, NDArray[np.uint8]]:
+    """The part of the scan that cuts of `side_mm` through `centre` can meet."""
+    reach = np.array(np.meshgrid(*[[-0.75 * side_mm, 0.75 * side_mm]] * 3)).reshape(3, -1).T
+    corners = volume.to_indices(np.asarray(centre) + reach)
+    low = np.clip(np.floor(corners.min(axis=0)), 0, None).astype(int)
+    high = np.maximum(np.ceil(corners.max(axis=0)).astype(int) + 1, low + 1)
+    box = (slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2]))
+    return volume.crop(box), labels[box]
+
+
+def _cut(
+    volume: Volume, labels: NDArray[np.uint8], mass: Mass, plane: Plane, name: str, letters: str
+) -> Figure:
+    size = (SIDE, SIDE)
+    grey = windowed(plane.sample(volume, volume.voxels, AIR_HU), *WINDOW_HU)
+    marks = [
+        outline(plane.contours(volume, labels == label), colour(int(label)))
+        for label in np.unique(labels[labels > 0])
+    ]
+    marks += orientation_letters(size, letters) + scale_bar(size, plane.unit_per_mm)
+    axis = next(i for i in range(3) if plane.right[i] == plane.down[i] == 0)
+    place = f"{'xyz'[axis]} = {number(plane.centre[axis], 0)} mm"
+    alt = (
+        f"{name} CT plane through the centre of mass {mass.id} at {place}, "
+        f"window level {WINDOW_HU[0]:.0f} width {WINDOW_HU[1]:.0f}, mass outlined."
+    )
+    return figure(grey, size, marks, alt=alt, caption=f"{name}, {place}")
+
+
+def level_view(
+    volume: Volume, labels: NDArray[np.uint8], mass: Mass, level: FluidLevel, order: int
+) -> Figure:
+    """A close look at one fluid level, turned so that gravity points down the picture."""
+    down = volume.gravity_lps
+    right = np.cross((0.0, 0.0, 1.0), down) * -1.0
+    side_mm = float(np.clip(3.2 * np.sqrt(level.area_mm2), 25.0, 90.0))
+    plane = Plane(level.centroid_lps_mm, tuple(right), tuple(down), side_mm, CLOSE_SIDE)
+    near, near_labels = neighbourhood(volume, labels, level.centroid_lps_mm, side_mm)
+    grey = windowed(plane.sample(near, near.voxels, AIR_HU), *LEVEL_WINDOW_HU)
+    size = (CLOSE_SIDE, CLOSE_SIDE)
+    marks = [outline(plane.contours(near, near_labels == mass.id), colour(mass.id))]
+    marks += _level_marks(level, plane) + scale_bar(size, plane.unit_per_mm)
+    alt = (
+        f"Fluid level {order} of mass {mass.id} in an axial cut turned so that gravity points "
+        f"down: fluid of {number(level.hu_above, 0)} HU above sediment of "
+        f"{number(level.hu_below, 0)} HU."
+    )
+    caption = f"Level {order}, z = {number(level.centroid_lps_mm[2], 0)} mm"
+    return figure(grey, size, marks, alt=alt, caption=caption)
+
+
+def _level_marks(level: FluidLevel, plane: Plane) -> list[str]:
+    """The level, drawn beside the interface rather than over it, and the HU on both sides."""
+    middle = plane.side / 2
+    half = 0.5 * np.sqrt(4 / np.pi * level.area_mm2) * plane.unit_per_mm
+    left, right = middle - half, middle + half
+    return [
+        line((8, middle), (left - 4, middle), kind="level"),
+        line((right + 4, middle), (plane.side - 8, middle), kind="level"),
+        text(10, middle - 8, f"{number(level.hu_above, 0)} HU", anchor="start", kind="small"),
+        text(10, middle + 18, f"{number(level.hu_below, 0)} HU", anchor="start", kind="small"),
+        line((middle, 10), (middle, 27), kind="bar"),
+        f'<path d="M{middle - 5:g},23L{middle:g},33L{middle + 5:g},23Z" class="arrow"/>',
+        text(middle + 12, 26, "gravity", anchor="start", kind="small"),
+    ]

@@ -1,0 +1,180 @@
+"""What was measured, in sentences and table rows."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from calcinosis.measure.mass import (
+    CtMeasurement,
+    FluidLevel,
+    HounsfieldStatistics,
+    Mass,
+    OtherCalcification,
+    Point,
+)
+from calcinosis.write.report.numbers import calcium, length, number, plural, quantity
+
+KIND_NAMES = {
+    "vascular": ("vessel-wall calcification", "vessel-wall calcifications"),
+    "phlebolith": ("phlebolith", "phleboliths"),
+    "granuloma": ("granuloma", "granulomas"),
+    "metal": ("metal object", "metal objects"),
+    "contrast": ("pool of contrast agent", "pools of contrast agent"),
+    "unclassified": ("unclassified density", "unclassified densities"),
+}
+
+
+@dataclass(frozen=True)
+class KindRow:
+    """Other calcifications of one kind."""
+
+    name: str
+    kind: str
+    count: int
+    volume: str
+    largest: str
+    largest_at: str
+
+
+def summary(measurement: CtMeasurement) -> str:
+    """The first line of the report: what was found, with the figures that matter most."""
+    masses = measurement.masses
+    if not masses:
+        return "No calcified soft-tissue mass of 1 mL or more."
+    if len(masses) == 1:
+        return f"One calcified mass, {_essence(masses[0])}."
+    total = sum(mass.volume_ml for mass in masses)
+    return (
+        f"{plural(len(masses), 'calcified mass', 'calcified masses').capitalize()}, "
+        f"{quantity(total, 'mL')} together. The largest: {_essence(masses[0])}."
+    )
+
+
+def _essence(mass: Mass) -> str:
+    diameters = (
+        f"{number(mass.max_diameter_mm, 0)} × {number(mass.perpendicular_diameter_mm, 0)} mm"
+    )
+    parts = [site(mass), f"{quantity(mass.volume_ml, 'mL', mass.volume_ci95_ml)}, {diameters}"]
+    if mass.sedimentation_sign:
+        parts.append("with fluid–calcium levels (sedimentation sign)")
+    if mass.bone.eroded:
+        parts.append("eroding bone")
+    return ": ".join(parts[:2]) + "".join(f", {part}" for part in parts[2:])
+
+
+def site(mass: Mass) -> str:
+    """Left hip, or where no joint is near."""
+    if mass.site is None:
+        return "away from the large joints"
+    return " ".join(filter(None, [mass.site.side, mass.site.joint]))
+
+
+def others_in_brief(measurement: CtMeasurement) -> str:
+    """Everything dense outside the skeleton that is no mass, by kind."""
+    rows = kinds(measurement.other_calcifications)
+    if not rows:
+        return "No other calcification outside the skeleton."
+    listed = ", ".join(f"{row.name} ({row.volume})" for row in rows)
+    return f"Other dense objects outside the skeleton: {listed}."
+
+
+def kinds(others: Iterable[OtherCalcification]) -> list[KindRow]:
+    """Other calcifications counted by kind, in a fixed order."""
+    by_kind: dict[str, list[OtherCalcification]] = defaultdict(list)
+    for other in others:
+        by_kind[other.kind].append(other)
+    rows = []
+    for kind, names in KIND_NAMES.items():
+        if kind in by_kind:
+            largest = max(by_kind[kind], key=lambda other: other.volume_ml)
+            total = sum(other.volume_ml for other in by_kind[kind])
+            rows.append(
+                KindRow(
+                    plural(len(by_kind[kind]), *names),
+                    names[1],
+                    len(by_kind[kind]),
+                    quantity(total, "mL"),
+                    quantity(largest.volume_ml, "mL"),
+                    point(largest.centroid_lps_mm),
+                )
+            )
+    return rows
+
+
+def measures(mass: Mass) -> list[tuple[str, str]]:
+    """Rows of a mass's table: what, and how much."""
+    rows = [
+        ("Volume (envelope)", quantity(mass.volume_ml, "mL", mass.volume_ci95_ml)),
+        ("Calcified volume", quantity(mass.calcified_volume_ml, "mL")),
+        ("Calcium", calcium(mass.calcium_mass_mg, mass.calcium_mass_ci95_mg)),
+        ("Greatest diameter", length(mass.max_diameter_mm)),
+        ("Perpendicular to it", length(mass.perpendicular_diameter_mm)),
+        ("Attenuation", _attenuation(mass.hu)),
+        ("Locules", str(mass.locules)),
+        ("Sedimentation sign", _sedimentation(mass)),
+        ("Nearest joint", _joint(mass)),
+        ("Bone", _bone(mass)),
+    ]
+    if mass.skin_distance_mm is not None:
+        rows.append(("Depth below skin", length(mass.skin_distance_mm)))
+    rows.append(("Centre (LPS)", point(mass.centroid_lps_mm) + " mm"))
+    rows.append(("Confidence", f"{100 * mass.confidence:.0f} %"))
+    return rows
+
+
+def _attenuation(hu: HounsfieldStatistics) -> str:
+    middle = f"mean {number(hu.mean, 0)}, median {number(hu.p50, 0)} HU"
+    return f"{middle} (5–95 %: {number(hu.p5, 0)} to {number(hu.p95, 0)})"
+
+
+def _sedimentation(mass: Mass) -> str:
+    if mass.sedimentation_sign is None:
+        return "cannot be judged"
+    if not mass.sedimentation_sign:
+        return "absent"
+    return f"present: {plural(len(mass.fluid_levels), 'fluid–calcium level')}"
+
+
+def _joint(mass: Mass) -> str:
+    if mass.site is None:
+        return "none near"
+    return f"{site(mass)}, {length(mass.site.distance_mm)} away"
+
+
+def _bone(mass: Mass) -> str:
+    bone = mass.bone
+    name = bone.nearest or "nearest bone"
+    if bone.contact_mm2 <= 0:
+        away = "" if bone.distance_mm is None else f", {length(bone.distance_mm)} away"
+        return f"{name}{away}; no contact"
+    text = f"touches {name} over {quantity(bone.contact_mm2 / 100, 'cm²')}"
+    if bone.eroded is None:
+        return f"{text}; erosion cannot be judged"
+    if not bone.eroded:
+        return f"{text}; no erosion"
+    depth = [] if bone.erosion_depth_mm is None else [f"{length(bone.erosion_depth_mm)} deep"]
+    if bone.erosion_volume_ml is not None:
+        depth.append(quantity(bone.erosion_volume_ml, "mL"))
+    return f"{text}; eroded" + (f" ({', '.join(depth)})" if depth else "")
+
+
+def level_row(level: FluidLevel) -> tuple[str, ...]:
+    """Cells of the fluid-level table."""
+    return (
+        quantity(level.area_mm2 / 100, "cm²"),
+        length(level.sediment_depth_mm),
+        number(level.hu_above, 0),
+        number(level.hu_below, 0),
+        f"{number(level.tilt_deg, 1)}°",
+        f"{100 * level.confidence:.0f} %",
+    )
+
+
+def point(point_lps_mm: Point) -> str:
+    """A position: x, y, z in LPS millimetres."""
+    return ", ".join(number(value, 0) for value in point_lps_mm)
+
+
+def seed_option(point_lps_mm: Point) -> str:
+    """The command-line option that takes this point as part of a mass."""
+    return "--seed " + ",".join(f"{value:.1f}" for value in point_lps_mm)

@@ -1,0 +1,211 @@
+"""result.json: what every other program reads. The contract is ``calcinosis/1``.
+
+Every key is always there; ``null`` means not known or not asked, never zero and never absent.
+"""
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from calcinosis import __version__
+from calcinosis.analysis import Analysis
+from calcinosis.finding import Origin, State
+from calcinosis.measure.mass import CalcificationKind
+from calcinosis.volume import Study
+
+# Six significant digits: finer than anything measured here, and the same on every machine.
+Number = Annotated[float, AfterValidator(lambda value: float(f"{value:.6g}"))]
+Fraction = Annotated[Number, Field(ge=0, le=1)]
+Amount = Annotated[Number, Field(ge=0)]
+PointLps = Annotated[tuple[Number, Number, Number], Field(description="x, y, z in LPS, mm")]
+Interval95 = Annotated[tuple[Amount, Amount], Field(description="95 % interval, low and high")]
+
+
+class Record(BaseModel):
+    """Closed, immutable, and without NaN or infinity."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, from_attributes=True
+    )
+
+
+class SeriesRecord(Record):
+    """The series that was measured."""
+
+    modality: str
+    series_instance_uid: str | None
+    shape: tuple[int, int, int] = Field(description="voxels along z, y, x")
+    spacing_mm: tuple[Number, Number, Number] = Field(description="along z, y, x")
+    patient_position: str = Field(description="DICOM (0018,5100)")
+    patient_position_assumed: bool
+    gravity_lps: PointLps
+    chosen_because: str
+    remarks: tuple[str, ...]
+
+
+class SiteRecord(Record):
+    """The nearest large joint."""
+
+    joint: str
+    side: Literal["left", "right"] | None
+    distance_mm: Amount
+
+
+class HounsfieldRecord(Record):
+    """Attenuation inside the envelope, HU."""
+
+    mean: Number
+    p5: Number
+    p50: Number
+    p95: Number
+
+
+class FluidLevelRecord(Record):
+    """One flat fluid–calcium interface."""
+
+    centroid_lps_mm: PointLps
+    area_mm2: Amount
+    sediment_depth_mm: Amount
+    hu_above: Number
+    hu_below: Number
+    tilt_deg: Amount
+    confidence: Fraction
+
+
+class BoneRecord(Record):
+    """How a mass lies to the nearest bone."""
+
+    nearest: str | None
+    distance_mm: Amount | None
+    contact_mm2: Amount
+    erosion_depth_mm: Amount | None
+    erosion_volume_ml: Amount | None
+    eroded: bool | None
+    expected_surface: str | None = Field(description="how the uneroded surface was estimated")
+
+
+class MassRecord(Record):
+    """One calcified mass; `id` is its value in masses.nii.gz."""
+
+    id: int = Field(ge=1)
+    site: SiteRecord | None
+    centroid_lps_mm: PointLps
+    volume_ml: Amount = Field(
+        description="envelope: locules with walls and septa, closed with a 3 mm ball, never bone"
+    )
+    volume_ci95_ml: Interval95
+    calcified_volume_ml: Amount
+    calcium_mass_mg: Amount
+    calcium_mass_ci95_mg: Interval95
+    max_diameter_mm: Amount
+    perpendicular_diameter_mm: Amount
+    diameter_ends_lps_mm: tuple[PointLps, PointLps]
+    hu: HounsfieldRecord
+    locules: int = Field(ge=0)
+    fluid_levels: tuple[FluidLevelRecord, ...]
+    sedimentation_sign: bool | None = Field(description="null: cannot be judged, see remarks")
+    bone: BoneRecord
+    skin_distance_mm: Amount | None
+    confidence: Fraction
+    remarks: tuple[str, ...]
+
+
+class CalcificationRecord(Record):
+    """An extraskeletal density that is no calcified mass."""
+
+    kind: CalcificationKind
+    volume_ml: Amount
+    centroid_lps_mm: PointLps
+
+
+class FindingRecord(Record):
+    """A coded statement: present, absent or unknown, measured or reported."""
+
+    code: str
+    state: State
+    origin: Origin
+    modality: str
+    value: Number | None
+    unit: str | None
+    mass_id: int | None
+
+
+class CalibrationRecord(Record):
+    """How attenuation became calcium."""
+
+    mg_hydroxyapatite_per_ml_per_hu: Amount
+    relative_uncertainty: Amount
+    tube_voltage_kv: Amount | None
+    source: str
+
+
+class TimingsRecord(Record):
+    """Seconds per step; null where the step was not run."""
+
+    read: Amount | None = None
+    measure: Amount | None = None
+    explain: Amount | None = None
+    write: Amount | None = None
+
+
+class Result(Record):
+    """The whole of result.json."""
+
+    model_config = ConfigDict(title="calcinosis/1")
+
+    schema_: Literal["calcinosis/1"] = Field("calcinosis/1", serialization_alias="schema")
+    version: str
+    series: SeriesRecord
+    masses: tuple[MassRecord, ...]
+    other_calcifications: tuple[CalcificationRecord, ...]
+    findings: tuple[FindingRecord, ...]
+    patient: None = None
+    differential: None = None
+    red_flags: None = None
+    plan: None = None
+    forecast: None = None
+    calibration: CalibrationRecord
+    method: tuple[str, ...]
+    remarks: tuple[str, ...]
+    timings_s: TimingsRecord
+
+
+def result_of(analysis: Analysis) -> Result:
+    """The analysis as the record that result.json holds."""
+    measurement = analysis.measurement
+    return Result.model_validate(
+        {
+            "version": __version__,
+            "series": _series(analysis.study),
+            "masses": measurement.masses,
+            "other_calcifications": measurement.other_calcifications,
+            "findings": analysis.findings,
+            "calibration": measurement.calibration,
+            "method": measurement.method,
+            "remarks": measurement.remarks,
+            "timings_s": dict(analysis.timings_s),
+        },
+        from_attributes=True,
+    )
+
+
+def _series(study: Study) -> dict[str, Any]:
+    volume = study.volume
+    return {
+        "modality": volume.modality,
+        "series_instance_uid": study.series_instance_uid,
+        "shape": volume.shape,
+        "spacing_mm": volume.spacing_mm,
+        "patient_position": volume.patient_position,
+        "patient_position_assumed": volume.position_assumed,
+        "gravity_lps": tuple(volume.gravity_lps),
+        "chosen_because": study.chosen_because,
+        "remarks": study.remarks,
+    }
+
+
+def result_json(analysis: Analysis) -> str:
+    """The text of result.json."""
+    record = result_of(analysis).model_dump(mode="json", by_alias=True)
+    return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

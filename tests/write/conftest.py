@@ -1,0 +1,107 @@
+"""A small scan with two drawn masses, and what measuring it would say, for writing tests."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from calcinosis.analysis import Analysis
+from calcinosis.measure.mass import (
+    BoneRelation,
+    Calibration,
+    CtMeasurement,
+    FluidLevel,
+    HounsfieldStatistics,
+    Mass,
+    OtherCalcification,
+    Site,
+)
+from calcinosis.volume import Study, Volume
+
+AXIAL = np.array([[0, 0, 1.5, -70.0], [0, 1.5, 0, -60.0], [2.0, 0, 0, -40.0], [0, 0, 0, 1]])
+
+
+def draw(
+    affine: np.ndarray = AXIAL, position: str = "HFS"
+) -> tuple[Volume, np.ndarray, np.ndarray]:
+    """A thigh with its femur, a large mass with a fluid level and a small one behind."""
+    noise = np.random.default_rng(0)
+    shape = (40, 80, 96)
+    volume = Volume(np.zeros(shape, np.int16), affine, patient_position=position)
+    grid = np.stack(np.meshgrid(*[np.arange(n) for n in shape], indexing="ij"), axis=-1)
+    places = volume.to_lps(grid) - volume.to_lps((np.array(shape) - 1) / 2)
+    across, along = places[..., 0], places @ volume.gravity_lps
+    radius = np.hypot(across, places[..., 1])
+    scan = np.where(radius < 55, 45, -1000) + noise.normal(0, 12, shape)
+    femur = np.hypot(across + 20, places[..., 1]) < 13
+    scan[femur] = np.where(np.hypot(across + 20, places[..., 1]) < 8, 80, 1200)[femur]
+    labels = np.zeros(shape, np.uint8)
+    for label, centre, size in ((1, (22, 0, 4), 20), (2, (-15, 35, -20), 9)):
+        inside = (np.linalg.norm(places - centre, axis=-1) < size) & ~femur
+        labels[inside] = label
+        scan[inside] = np.where(along > np.dot(centre, volume.gravity_lps), 600, 20)[inside]
+    return Volume(scan.astype(np.int16), affine, patient_position=position), labels, femur
+
+
+def mass(volume: Volume, labels: np.ndarray, label: int) -> Mass:
+    places = volume.to_lps(np.argwhere(labels == label))
+    x, y, z = places.mean(axis=0)
+    millilitres = len(places) * volume.voxel_volume_ml
+    hounsfield = volume.voxels[labels == label]
+    levels = (FluidLevel((x, y, z), 900.0, 17.0, 20.0, 600.0, 0.6, 0.94),) if label == 1 else ()
+    ends = (tuple(places.min(axis=0)), tuple(places.max(axis=0)))
+    return Mass(
+        id=label,
+        site=Site("hip", "left", 21.3) if label == 1 else None,
+        centroid_lps_mm=(float(x), float(y), float(z)),
+        volume_ml=millilitres,
+        volume_ci95_ml=(0.95 * millilitres, 1.06 * millilitres),
+        calcified_volume_ml=0.5 * millilitres,
+        calcium_mass_mg=95.0 * millilitres,
+        calcium_mass_ci95_mg=(76.0 * millilitres, 114.0 * millilitres),
+        max_diameter_mm=40.2,
+        perpendicular_diameter_mm=39.8,
+        diameter_ends_lps_mm=ends,
+        hu=HounsfieldStatistics(
+            float(hounsfield.mean()), *(float(np.percentile(hounsfield, p)) for p in (5, 50, 95))
+        ),
+        locules=1,
+        fluid_levels=levels,
+        sedimentation_sign=True if label == 1 else None,
+        bone=BoneRelation("left femur", 0.0, 240.0, 4.2, 0.7, eroded=True)
+        if label == 1
+        else BoneRelation(None, None, 0.0, None, None, None),
+        skin_distance_mm=12.0,
+        confidence=0.97 if label == 1 else 0.55,
+        remarks=() if label == 1 else ("Too small to judge sedimentation.",),
+    )
+
+
+def fabricate(affine: np.ndarray = AXIAL, position: str = "HFS", masses: int = 2) -> Analysis:
+    volume, labels, femur = draw(affine, position)
+    labels[labels > masses] = 0
+    measurement = CtMeasurement(
+        masses=tuple(mass(volume, labels, label) for label in range(1, masses + 1)),
+        labels=labels,
+        skeleton=femur,
+        other_calcifications=(
+            OtherCalcification("vascular", 0.31, (0.0, 20.0, 0.0)),
+            OtherCalcification("vascular", 0.02, (2.0, 22.0, 10.0)),
+            OtherCalcification("phlebolith", 0.04, (-5.0, -30.0, 5.0)),
+        ),
+        calibration=Calibration(0.79, 0.2, 120.0, "the test's own calibration"),
+        method=("Masses were drawn by the test.",),
+        remarks=("A remark on the whole scan.",),
+    )
+    study = Study(volume, "1.2.3", chosen_because="the only series", tube_voltage_kv=120.0)
+    return Analysis(study, measurement, timings_s={"read": 1.0, "measure": 2.0})
+
+
+@pytest.fixture(scope="session")
+def fabricated() -> Callable[..., Analysis]:
+    return fabricate
+
+
+@pytest.fixture(scope="session")
+def analysis() -> Analysis:
+    return fabricate()

@@ -1,0 +1,191 @@
+"""The report read as a page: what a reader must find, and what must never be in it."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from calcinosis.write.report import render_report
+from calcinosis.write.report.numbers import calcium, length, number, quantity
+from calcinosis.write.report.planes import Plane, level_view
+from calcinosis.write.report.projection import projections
+from calcinosis.write.report.seeds import seed_point
+
+VOID = {"meta", "link", "br", "img", "image", "line", "path", "circle", "rect"}
+
+
+class Page(HTMLParser):
+    """Collects tags with their attributes, and complains of tags left open."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open = [], []
+        self.feed(text)
+        assert not self.open, f"left open: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def all(self, name):
+        return [attributes for tag, attributes in self.tags if tag == name]
+
+
+@pytest.fixture(scope="module")
+def html(analysis):
+    return render_report(analysis)
+
+
+@pytest.fixture(scope="module")
+def page(html):
+    return Page(html)
+
+
+def words(html):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)).replace("\u00a0", " ")
+
+
+def test_the_first_line_says_what_was_found(html):
+    heading = words(re.search(r"<h1>(.*?)</h1>", html, re.DOTALL)[1])
+    assert heading.startswith("Two calcified masses,")
+    assert "left hip: 3" in heading
+    assert "mL [" in heading
+    assert "sedimentation sign" in heading
+
+
+def test_nothing_is_fetched_and_nothing_runs(html):
+    assert "<script" not in html
+    assert not re.search(r"(src|href)=\"(?!data:image/|#)", html)
+    assert "url(" not in html
+    assert "@import" not in html
+
+
+def test_every_picture_says_in_words_what_it_shows(page):
+    pictures = page.all("svg")
+    assert len(pictures) == 4 + 2 * 3 + 1  # overview; three planes a mass; one level
+    assert all(len(attributes["aria-label"]) > 30 for attributes in pictures)
+
+
+def test_every_table_has_a_caption_and_headers_with_scope(html, page):
+    tables = re.findall(r"<table.*?</table>", html, re.DOTALL)
+    assert tables
+    assert all("<caption>" in table for table in tables)
+    assert all("scope" in attributes for attributes in page.all("th"))
+
+
+def test_it_says_what_it_is_not(html):
+    assert "For research and teaching; not a medical device" in html
+
+
+def test_limits_and_method_are_told(html):
+    assert "A remark on the whole scan." in html
+    assert "Masses were drawn by the test." in html
+    assert "the test&#39;s own calibration" in html
+
+
+def test_a_mass_on_bone_or_in_doubt_comes_with_a_ready_command(html):
+    commands = re.findall(r"calcinosis analyze INPUT --seed (-?[\d.]+),(-?[\d.]+),(-?[\d.]+)", html)
+    assert len(commands) == 2  # one touches bone, the other is doubtful
+
+
+def test_the_seed_lies_in_dense_calcification_of_its_mass(analysis):
+    volume, labels = analysis.study.volume, analysis.measurement.labels
+    whole = tuple(slice(0, size) for size in labels.shape)
+    for mass in analysis.measurement.masses:
+        point = seed_point(volume, labels, mass, whole)
+        index = tuple(np.round(volume.to_indices(point)).astype(int))
+        assert labels[index] == mass.id
+        assert volume.voxels[index] == 600
+
+
+def test_no_mass_is_said_plainly_and_still_makes_a_page(fabricated):
+    html = render_report(fabricated(masses=0))
+    Page(html)
+    assert "<h1>No calcified soft-tissue mass of 1 mL or more.</h1>" in html
+    assert "two vessel-wall calcifications (0.33" in html
+
+
+def test_the_same_analysis_gives_the_same_page(analysis, html):
+    assert render_report(analysis) == html
+
+
+def test_words_from_the_scan_cannot_become_markup(fabricated):
+    from dataclasses import replace
+
+    analysis = fabricated()
+    study = replace(analysis.study, chosen_because="<script>alert(1)</script>")
+    assert "<script" not in render_report(replace(analysis, study=study))
+
+
+def test_the_page_stays_small(html):
+    assert len(html.encode()) < 1_000_000
+
+
+@pytest.mark.parametrize("position", ["HFS", "HFP", "HFDL", "FFDR"])
+def test_a_level_view_shows_fluid_above_sediment_however_the_patient_lies(
+    fabricated, position, monkeypatch
+):
+    analysis = fabricated(position=position)
+    mass, volume = analysis.measurement.masses[0], analysis.study.volume
+    seen = {}
+
+    def remember(pixels, *_marks, **_words):
+        seen["pixels"] = pixels
+
+    monkeypatch.setattr("calcinosis.write.report.planes.figure", remember)
+    level_view(volume, analysis.measurement.labels, mass, mass.fluid_levels[0], 1)
+    middle = seen["pixels"].shape[0] // 2
+    above, below = seen["pixels"][middle - 80, middle], seen["pixels"][middle + 80, middle]
+    assert below > above + 100
+
+
+FLIPPED = np.array([[0, 0, -1.5, 70.0], [0, -1.5, 0, 60.0], [-2.0, 0, 0, 40.0], [0, 0, 0, 1]])
+SAGITTAL = np.array([[1.5, 0, 0, -60.0], [0, 0, 1.5, -60.0], [0, -1.5, 0, 60.0], [0, 0, 0, 1.0]])
+
+
+@pytest.mark.parametrize("affine", [FLIPPED, SAGITTAL])
+def test_planes_show_the_patient_the_same_way_however_voxels_lie(fabricated, affine):
+    analysis = fabricated(affine)
+    volume = analysis.study.volume
+    centre = volume.to_lps((np.array(volume.shape) - 1) / 2)
+    axial = Plane(tuple(centre), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), 100.0)
+    grey = axial.sample(volume, volume.voxels, -1024.0)
+    # The femur lies 20 mm to the patient's right: a fifth of the field left of the middle.
+    assert grey[270, int(540 * 0.3) - 57 : int(540 * 0.3) + 57].max() > 1000
+    assert grey[270, int(540 * 0.75)] < 700
+
+
+@pytest.mark.parametrize("affine", [FLIPPED, SAGITTAL])
+def test_projections_put_the_patients_left_on_the_right(fabricated, affine):
+    analysis = fabricated(affine, masses=1)
+    coronal = projections(analysis.study.volume, analysis.measurement)[0]
+    number_x = float(re.search(r'<text x="([\d.]+)"[^>]*class="number"', str(coronal.svg))[1])
+    assert number_x > coronal.width / 2
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (number(123.4), "123"),
+        (number(1.234), "1.23"),
+        (number(0.004), "0.00"),
+        (number(-5.02), "−5.02"),
+        (number(-0.2, 0), "0"),
+        (number(12345.6), "12\u202f346"),
+        (quantity(123.4, "mL", (116.6, 130.4)), "123\u00a0mL [117–130]"),
+        (calcium(812.0), "812\u00a0mg"),
+        (calcium(19560.0, (15700.0, 24200.0)), "19.6\u00a0g [15.7–24.2]"),
+        (length(9.96), "10.0\u00a0mm"),
+        (length(21.34), "21\u00a0mm"),
+    ],
+)
+def test_numbers_read_the_same_everywhere(text, expected):
+    assert text == expected

@@ -1,0 +1,84 @@
+import json
+from dataclasses import replace
+
+import jsonschema
+import pytest
+from pydantic import ValidationError
+
+from calcinosis.write.result import result_json, result_of
+from calcinosis.write.schema import SCHEMA_FILE, schema_text
+
+# DESIGN: the contract's keys, in the contract's order.
+MASS_KEYS = [
+    "id", "site", "centroid_lps_mm", "volume_ml", "volume_ci95_ml", "calcified_volume_ml",
+    "calcium_mass_mg", "calcium_mass_ci95_mg", "max_diameter_mm", "perpendicular_diameter_mm",
+    "diameter_ends_lps_mm", "hu", "locules", "fluid_levels", "sedimentation_sign", "bone",
+    "skin_distance_mm", "confidence", "remarks",
+]  # fmt: skip
+TOP_KEYS = [
+    "schema", "version", "series", "masses", "other_calcifications", "findings", "patient",
+    "differential", "red_flags", "plan", "forecast", "calibration", "timings_s",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def written(analysis):
+    return json.loads(result_json(analysis))
+
+
+def test_the_shipped_schema_is_the_one_the_models_describe():
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text(), (
+        "run: python -m calcinosis.write.schema"
+    )
+
+
+def test_what_is_written_satisfies_the_shipped_schema(written, fabricated):
+    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
+    validator.check_schema(validator.schema)
+    validator.validate(written)
+    validator.validate(json.loads(result_json(fabricated(masses=0))))
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"schema": "calcinosis/2"},
+        {"unexpected": 1},
+        {"masses": [{"id": 1}]},
+        {"other_calcifications": [{"kind": "stone", "volume_ml": 1, "centroid_lps_mm": [0, 0, 0]}]},
+    ],
+)
+def test_the_schema_refuses_what_breaks_the_contract(written, broken):
+    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
+    assert not validator.is_valid({**written, **broken})
+
+
+def test_the_contract_keys_are_all_there_in_order(written):
+    assert [key for key in written if key in TOP_KEYS] == TOP_KEYS
+    assert list(written["masses"][0]) == MASS_KEYS
+    assert written["schema"] == "calcinosis/1"
+
+
+def test_what_is_not_known_is_null_never_missing_and_never_zero(written):
+    second = written["masses"][1]
+    assert second["site"] is None
+    assert second["sedimentation_sign"] is None
+    assert second["bone"]["distance_mm"] is None
+    assert written["differential"] is written["plan"] is written["forecast"] is None
+    assert written["timings_s"]["explain"] is None
+
+
+def test_numbers_are_those_measured(written, analysis):
+    first = analysis.measurement.masses[0]
+    assert written["masses"][0]["volume_ml"] == pytest.approx(first.volume_ml, rel=1e-5)
+    assert written["masses"][0]["fluid_levels"][0]["area_mm2"] == 900.0
+    assert written["series"]["spacing_mm"] == [2.0, 1.5, 1.5]
+    assert written["series"]["gravity_lps"] == [0.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+def test_a_volume_that_is_no_volume_is_never_written(analysis, value):
+    masses = (replace(analysis.measurement.masses[0], volume_ml=value),)
+    broken = replace(analysis, measurement=replace(analysis.measurement, masses=masses))
+    with pytest.raises(ValidationError, match="volume_ml"):
+        result_of(broken)
