@@ -1,6 +1,7 @@
 """Parse, call, print. Exit status: 0 done, 2 the user must change something, 1 our defect."""
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -15,6 +16,53 @@ def commands() -> None:
 
     For research and teaching; not a medical device.
     """
+
+
+@commands.command()
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--seed", default=0, show_default=True, help="Decides all that is left open.")
+@click.option("--demo", is_flag=True, help="The patient of `calcinosis demo`; ignores the rest.")
+@click.option(
+    "--anatomy", default="hips", show_default=True, help="hips, knees, shoulders, thorax."
+)
+@click.option(
+    "--mass",
+    "masses",
+    multiple=True,
+    metavar="KEY=VALUE,...",
+    help="One mass: volume_ml, contact, joint, side, texture, style, erosion_mm. Repeat for more.",
+)
+@click.option("--no-mass", is_flag=True, help="A patient without a mass.")
+@click.option(
+    "--decoys",
+    default="vessel,phlebolith",
+    show_default=True,
+    metavar="LIST",
+    help="Of vessel, phlebolith, granuloma, nail, implant, contrast, bladder_contrast, bowel.",
+)
+@click.option("--patient-position", default="HFS", show_default=True)
+@click.option("--pixel-mm", type=float, help="In-plane spacing; else the field fits 256 pixels.")
+@click.option("--slice-spacing-mm", default=1.5, show_default=True)
+@click.option("--slice-thickness-mm", type=float, help="Equals the spacing unless given.")
+@click.option("--noise-hu", default=15.0, show_default=True)
+@click.option("--kernel", default="standard", show_default=True, help="soft, standard, sharp.")
+@click.option("--bone-density", type=float, help="1 healthy, 0.4 severe osteoporosis.")
+def phantom(
+    folder: Path,
+    *,
+    demo: bool,
+    masses: tuple[str, ...],
+    no_mass: bool,
+    decoys: str,
+    **options: object,
+) -> None:
+    """Write an analytic CT scan with known truth: DIR/dicom, DIR/truth."""
+    from calcinosis.phantom.command import run
+
+    for line in run(
+        folder, demo=demo, masses=() if no_mass else masses or ("",), decoys=decoys, options=options
+    ):
+        print(line)
 
 
 def main() -> None:
