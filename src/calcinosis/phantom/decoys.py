@@ -1,8 +1,7 @@
 """Dense things that are no calcified mass: vessels, phleboliths, granulomas, metal, contrast."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -11,6 +10,9 @@ from calcinosis.phantom.grid import Float
 from calcinosis.phantom.shapes import Bounds, Cut, Ellipsoid, Minus, Point, Shape, Tube, Waves
 from calcinosis.phantom.tissue import Tissue
 from calcinosis.phantom.truth import DecoyTruth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DecoyName = Literal[
     "vessel", "phlebolith", "granuloma", "nail", "implant", "contrast", "bladder_contrast", "bowel"

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, UID, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from calcinosis import __version__
 from calcinosis.errors import OutputError
 from calcinosis.phantom.patient import Phantom
 
@@ -54,7 +53,7 @@ def _common(phantom: Phantom) -> Dataset:
     ds.Modality = "CT"
     ds.Manufacturer = "Calcinosis"
     ds.ManufacturerModelName = "Analytic phantom"
-    ds.SoftwareVersions = __version__
+    ds.SoftwareVersions = "phantom 1"
     ds.ReferringPhysicianName = ""
     ds.StudyDescription = f"Phantom, {options.anatomy}"
     ds.SeriesDescription = f"{options.kernel} {options.thickness_mm:g} mm"

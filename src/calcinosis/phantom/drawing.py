@@ -138,7 +138,7 @@ def draw_mass(
     return DrawnMass(
         box=fine.box,
         fraction=fraction,
-        attenuation_hu=amount / np.maximum(fraction, np.float32(1e-6)),
+        attenuation_hu=np.asarray(amount / np.maximum(fraction, 1e-6), np.float32),
         envelope=whole >= 0.5,
         locules=_sample(filling.locule_ids, fine.factors),
         levels=_largest(filling.level_ids, fine.factors),
@@ -166,7 +166,7 @@ def _part(
         depth = float(-bone[eroded].min()) if eroded.any() else 0.0
         bone = np.maximum(bone, -hollow)
     keep_out = np.maximum(plan.gap_mm - bone, skin + SKIN_GAP_MM + plan.wall_mm)
-    partition = plan.locules.partition(grid, keep_out, plan.wall_mm + 0.6)
+    partition = plan.locules.partition(grid, keep_out, plan.wall_mm)
     free = (bone > 0) & (skin < -SKIN_GAP_MM)
     material = ((partition.outside_mm < plan.wall_mm) | eroded) & free
     return _Fine(box, factors, grid, partition, bone, material, eroded, depth)

@@ -49,7 +49,8 @@ class LabelMaps:
     def truth(
         self, skeleton: NDArray[np.bool_], decoys: tuple[DecoyTruth, ...], gravity_lps: Point
     ) -> Truth:
-        """The finished answers."""
+        """The finished answers; where bone and mass share a voxel, bone keeps it."""
+        self.envelope[skeleton] = 0
         return Truth(
             masses=tuple(self.masses),
             decoys=decoys,

@@ -76,10 +76,11 @@ class Packed:
         margin = self.wave_mm * 3
         return np.min(lows, axis=0) - margin, np.max(highs, axis=0) + margin
 
-    def partition(self, grid: Grid, keep_out_mm: Float, reach_mm: float) -> Partition:
+    def partition(self, grid: Grid, keep_out_mm: Float, wall_mm: float) -> Partition:
         """Nearest and second-nearest locule at every point, each looked at near itself only."""
+        reach_mm = max(wall_mm, self.septum_mm) + 0.6
         first = np.full(grid.shape, np.float32(reach_mm))
-        second = first.copy()
+        second = np.full(grid.shape, np.float32(1e3))  # nothing else near: no septum
         owner = np.full(grid.shape, -1, np.int16)
         for index, ellipsoid in enumerate(self.ellipsoids):
             low, high = ellipsoid.bounds()
