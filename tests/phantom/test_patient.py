@@ -15,7 +15,12 @@ from calcinosis.phantom.output import write_truth
 from calcinosis.phantom.patient import PhantomOptions, make_phantom
 from calcinosis.volume import GRAVITY_LPS
 
-QUICK = {"matrix": 100, "slice_spacing_mm": 5.0, "masses": (MassOptions(60, texture="sedimented"),)}
+QUICK = {
+    "matrix": 96,
+    "slice_spacing_mm": 5.0,
+    "z_range_mm": (-55.0, 45.0),
+    "masses": (MassOptions(60, texture="sedimented"),),
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +46,8 @@ def test_levels_follow_the_patient_round_the_table(position):
         height = phantom.volume.to_lps(places) @ down
         hu = voxels[tuple(places.T)]
         assert (
-            hu[height > np.quantile(height, 0.9)].mean()
-            > hu[height < np.quantile(height, 0.1)].mean()
+            hu[height >= np.quantile(height, 0.9)].mean()
+            > hu[height <= np.quantile(height, 0.1)].mean()
         )
     # images are acquired with their columns running down
     assert phantom.volume.direction_in_indices(down) @ [0, 1, 0] == pytest.approx(1)
