@@ -1,0 +1,163 @@
+"""Calcified masses: where the network sees one, or where a seed point says there is one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from calcinosis.errors import InputError
+from calcinosis.measure.envelope import (
+    CALCIFIED_HU,
+    CLOSING_MM,
+    Envelope,
+    closed,
+    refine,
+)
+from calcinosis.measure.mass import Point
+from calcinosis.measure.tissue import TissueMap
+from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid
+from calcinosis.volume import Volume
+
+SMALLEST_MASS_ML = 1.0  # DESIGN §4: what counts as a mass
+_WORKING_ML = GRID_MM**3 / 1000
+_MARGIN_MM = 6.0
+# Gates measured on drawn-in masses and on scans without one (docs/accuracy.md).
+_CALL = 128  # network score (of 255) above which a voxel belongs to a mass
+_SURE = 217
+_SURE_SHARE = 0.25
+_CALCIFIED_SHARE = 0.05
+_SEED_REACH_MM = 6.0
+
+
+@dataclass(frozen=True, eq=False)
+class FoundMass:
+    """A mass on the scan's own voxels.
+
+    Attributes:
+        box: where its voxels lie in the volume.
+        envelope: mask, occupancy and calcification inside the box.
+        score: mean network score 0…1 over the mass.
+        seeded: a seed point asked for it.
+    """
+
+    box: Box
+    envelope: Envelope
+    score: float
+    seeded: bool
+
+
+def find_masses(
+    volume: Volume, grid: WorkingGrid, tissue: TissueMap, seeds_lps_mm: Iterable[Point] = ()
+) -> list[FoundMass]:
+    """All masses of at least 1 mL, largest first; each seed point forces one."""
+    regions = _called_regions(grid, tissue)
+    for seed in seeds_lps_mm:
+        regions = _add_seed(volume, grid, tissue, regions, seed)
+    found = [
+        _on_native_grid(volume, grid, tissue, regions == label, seeded=label > _FIRST_SEED)
+        for label in np.unique(regions)[1:]
+    ]
+    size = volume.voxel_volume_ml
+    masses = [
+        mass
+        for mass in found
+        if mass.seeded or mass.envelope.occupancy.sum() * size >= SMALLEST_MASS_ML
+    ]
+    return sorted(masses, key=lambda mass: -float(mass.envelope.occupancy.sum()))
+
+
+_FIRST_SEED = 1_000  # labels above this were asked for by a seed point
+
+
+def _called_regions(grid: WorkingGrid, tissue: TissueMap) -> NDArray[np.int32]:
+    """Label map of what the network calls a mass, gated, on the working grid."""
+    called = (tissue.mass > _CALL) & ~tissue.near_metal
+    if not called.any():
+        return np.zeros(called.shape, np.int32)
+    called = closed(called, CLOSING_MM / 2, (GRID_MM,) * 3) & ~(tissue.skeleton > _CALL)
+    labels = np.asarray(cc3d.connected_components(called, connectivity=18), np.int32)
+    voxels = np.bincount(labels.ravel()).astype(float)
+    sure = np.bincount(labels.ravel(), (tissue.mass > _SURE).ravel()) / voxels
+    dense = np.bincount(labels.ravel(), (grid.hu > CALCIFIED_HU).ravel()) / voxels
+    kept = (voxels * _WORKING_ML > 0.5 * SMALLEST_MASS_ML) & (sure > _SURE_SHARE)
+    kept &= dense > _CALCIFIED_SHARE
+    kept[0] = False
+    return np.where(kept, np.arange(len(kept)), 0).astype(np.int32)[labels]
+
+
+def _add_seed(
+    volume: Volume,
+    grid: WorkingGrid,
+    tissue: TissueMap,
+    regions: NDArray[np.int32],
+    seed_lps_mm: Point,
+) -> NDArray[np.int32]:
+    """Put the calcification at a seed point into its own region, cut from bone."""
+    place = np.round(volume.to_indices(seed_lps_mm) / grid.step).astype(int)
+    text = ",".join(f"{value:g}" for value in seed_lps_mm)
+    if (place < 0).any() or (place >= grid.hu.shape).any():
+        raise InputError(f"seed {text} lies outside the scan; expected LPS mm inside it")
+    near = _ball(grid.hu.shape, place, _SEED_REACH_MM / GRID_MM)
+    dense = near & (grid.hu > CALCIFIED_HU)
+    if not dense.any():
+        raise InputError(
+            f"seed {text} has nothing above {CALCIFIED_HU:g} HU within {_SEED_REACH_MM:g} mm; "
+            "expected a point on calcification"
+        )
+    label = max(int(regions.max()), _FIRST_SEED) + 1
+    touched = np.unique(regions[dense])
+    touched = touched[touched > 0]
+    if len(touched):
+        return np.where(np.isin(regions, touched), label, regions).astype(np.int32)
+    region = _flood(grid, tissue, dense, place)
+    return np.where(region, label, regions).astype(np.int32)
+
+
+def _ball(shape: tuple[int, ...], centre: NDArray[np.int64], radius: float) -> NDArray[np.bool_]:
+    axes = np.ogrid[tuple(slice(0, size) for size in shape)]
+    return np.asarray(
+        sum((axis - middle) ** 2 for axis, middle in zip(axes, centre, strict=True)) <= radius**2
+    )
+
+
+def _flood(
+    grid: WorkingGrid, tissue: TissueMap, seed: NDArray[np.bool_], place: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Let seed and sure skeleton flood the dense tissue between them; keep the seed's part."""
+    from skimage.segmentation import watershed
+
+    members = ((grid.hu > CALCIFIED_HU) | (tissue.mass > _CALL // 2)) & tissue.body
+    near = _ball(grid.hu.shape, place, 2 * _SEED_REACH_MM / GRID_MM)
+    markers = np.zeros(grid.hu.shape, np.int32)
+    markers[(tissue.skeleton > _SURE) & (grid.hu > CALCIFIED_HU) & ~near] = 2
+    markers[seed] = 1
+    cost = tissue.skeleton.astype(np.int16) - tissue.mass
+    flooded = watershed(cost, markers, mask=members | (markers > 0))
+    region = closed(flooded == 1, CLOSING_MM, (GRID_MM,) * 3) & (flooded != 2)
+    labels, _ = ndimage.label(region)
+    return np.asarray(np.isin(labels, np.unique(labels[seed])) & region)
+
+
+def _on_native_grid(
+    volume: Volume, grid: WorkingGrid, tissue: TissueMap, region: NDArray[np.bool_], *, seeded: bool
+) -> FoundMass:
+    """Snap a working-grid region to the scan's own voxels."""
+    margin = int(np.ceil(_MARGIN_MM / GRID_MM))
+    extent = ndimage.find_objects(region.astype(np.uint8))[0]
+    working = tuple(
+        slice(max(0, e.start - margin), min(size, e.stop + margin))
+        for e, size in zip(extent, region.shape, strict=True)
+    )
+    box = grid.native_box((working[0], working[1], working[2]), volume.shape)
+    hu = volume.voxels[box].astype(np.float32)
+    mass = np.where(region, np.maximum(tissue.mass, 160), np.minimum(tissue.mass, 100))
+    mass, skeleton = (
+        grid.to_native(score, box) / np.float32(255)
+        for score in (mass.astype(np.uint8), np.where(region, 0, tissue.skeleton).astype(np.uint8))
+    )
+    core = grid.to_native(region.astype(np.float32), box) > 0.5
+    envelope = refine(hu, mass, skeleton, volume.spacing_mm, core)
+    return FoundMass(box, envelope, float(tissue.mass[region].mean() / 255), seeded)

@@ -1,0 +1,163 @@
+"""Extraskeletal densities that are no mass: vessel wall, phlebolith, granuloma, metal, contrast."""
+
+from dataclasses import dataclass
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from calcinosis.measure.envelope import distance_mm
+from calcinosis.measure.mass import CalcificationKind, OtherCalcification
+from calcinosis.measure.tissue import METAL_HU, TissueMap
+from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid
+from calcinosis.volume import Volume
+
+_SEED_HU, _EDGE_HU = 220, 140  # hysteresis on the 1.5 mm grid; three times its noise above blood
+_SMALLEST_ML = 0.01
+_BONE_GAP_MM = 2.5
+_LARGEST_PHLEBOLITH_MM = 11.0  # named parameter; pelvic phleboliths are mostly 2–5 mm
+_SUBCUTANEOUS_HU = -30.0  # surroundings darker than this are fat
+_TUBE_ELONGATION = 2.5
+_EVEN_HU = 0.18  # relative spread of attenuation inside opacified blood, bowel or urine
+_OPAQUE_LIMIT_HU = 500.0
+
+
+@dataclass(frozen=True)
+class _Speck:
+    """What is known of one density on the way to its kind. Lengths mm, attenuation HU."""
+
+    volume_ml: float
+    peak_hu: float
+    mean_hu: float
+    spread_hu: float
+    surroundings_hu: float
+    length_mm: float
+    width_mm: float
+    skin_mm: float
+    neighbours_in_line: int
+
+
+def other_calcifications(
+    volume: Volume, grid: WorkingGrid, tissue: TissueMap, masses: NDArray[np.bool_]
+) -> list[OtherCalcification]:
+    """Densities outside skeleton and masses, largest first, each with its kind.
+
+    Args:
+        volume: the scan.
+        grid: its 1.5 mm version.
+        tissue: network scores and body on that grid.
+        masses: voxels of the working grid taken by masses.
+    """
+    labels = _specks(grid, tissue, masses)
+    boxes = ndimage.find_objects(labels)
+    skin = distance_mm(tissue.body, (GRID_MM,) * 3)
+    centres = np.array(ndimage.center_of_mass(labels > 0, labels, range(1, len(boxes) + 1)))
+    result = []
+    for index, box in enumerate(boxes):
+        inside = labels[box] == index + 1
+        speck = _describe(volume, grid, box, inside, skin, _in_line(centres, index))
+        if speck.volume_ml >= _SMALLEST_ML:
+            x, y, z = (float(v) for v in volume.to_lps(centres[index] * grid.step))
+            result.append(OtherCalcification(_kind(speck), speck.volume_ml, (x, y, z)))
+    return sorted(result, key=lambda item: -item.volume_ml)
+
+
+def _specks(grid: WorkingGrid, tissue: TissueMap, masses: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Label map of free densities on the working grid."""
+    candidates = (grid.hu > _EDGE_HU) & tissue.body & ~masses
+    bone = _skeleton_core(grid, tissue)
+    labels = np.asarray(cc3d.connected_components(candidates & ~bone, connectivity=26), np.int32)
+    count = int(labels.max())
+    if count == 0:
+        return labels
+    voxels = np.bincount(labels.ravel(), minlength=count + 1).astype(float)
+    peak = ndimage.maximum(grid.hu, labels, np.arange(count + 1))
+    beside = distance_mm(~bone, (GRID_MM,) * 3) <= _BONE_GAP_MM if bone.any() else bone
+    near_bone = np.bincount(labels.ravel(), beside.ravel(), minlength=count + 1) / voxels
+    metal = np.asarray(peak) > METAL_HU
+    kept = (np.asarray(peak) > _SEED_HU) & (voxels >= 3) & ((near_bone < 0.5) | metal)
+    kept[0] = False
+    order = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
+    return order[labels]
+
+
+def _skeleton_core(grid: WorkingGrid, tissue: TissueMap) -> NDArray[np.bool_]:
+    """The skeleton without specks that the network took for bone: parts of at least 0.5 mL."""
+    bone = (tissue.skeleton > 100) & (grid.hu < METAL_HU)
+    return np.asarray(cc3d.dust(bone, int(500 / GRID_MM**3), connectivity=26), bool)
+
+
+def _in_line(centres: NDArray[np.float64], index: int) -> int:
+    """Other specks within 40 mm that lie on a common line with this one (a vessel's course)."""
+    offsets = np.delete(centres, index, axis=0) - centres[index]
+    reach = np.linalg.norm(offsets, axis=1) * GRID_MM
+    near = offsets[(reach > 0) & (reach < 40)]
+    if len(near) < 2:
+        return 0
+    near /= np.linalg.norm(near, axis=1)[:, None]
+    aligned = np.abs(near @ near.T) > 0.94
+    return int(aligned.sum(1).max() - 1)
+
+
+def _describe(
+    volume: Volume,
+    grid: WorkingGrid,
+    box: Box,
+    inside: NDArray[np.bool_],
+    skin_mm: NDArray[np.float32],
+    neighbours_in_line: int,
+) -> _Speck:
+    """Measure one speck on the scan's own voxels."""
+    native = grid.native_box(box, volume.shape)
+    hu = volume.voxels[native].astype(np.float32)
+    member = grid.to_native(np.pad(inside.astype(np.float32), 0), _shifted(native, box, grid)) > 0.2
+    values = hu[member] if member.any() else hu.ravel()
+    peak = float(np.percentile(values, 98))
+    wide = tuple(slice(max(0, e.start - 4), e.stop + 4) for e in box)
+    around = np.pad(~inside, 0)
+    shell = grid.hu[wide]
+    soft = shell[(shell < _EDGE_HU) & (shell > -300)]
+    surroundings = float(np.median(soft)) if around.any() and soft.size else 0.0
+    share = np.clip((hu - max(surroundings, 0)) / max(peak - max(surroundings, 0), 1), 0, 1)
+    points = np.argwhere(inside) * GRID_MM
+    extents = np.sqrt(np.linalg.eigvalsh(np.cov(points.T) + np.eye(3) * GRID_MM**2 / 12)) * 4
+    return _Speck(
+        volume_ml=float(share[member].sum() * volume.voxel_volume_ml),
+        peak_hu=float(hu.max()),
+        mean_hu=float(values.mean()),
+        spread_hu=float(values.std()),
+        surroundings_hu=surroundings,
+        length_mm=float(extents[2]),
+        width_mm=float(extents[1]),
+        skin_mm=float(skin_mm[box][inside].min()),
+        neighbours_in_line=neighbours_in_line,
+    )
+
+
+def _shifted(native: Box, box: Box, grid: WorkingGrid) -> Box:
+    """A native box expressed from the working box's own origin."""
+    z, y, x = (
+        slice(extent.start - round(working.start * step), extent.stop - round(working.start * step))
+        for extent, working, step in zip(native, box, grid.step, strict=True)
+    )
+    return z, y, x
+
+
+def _kind(speck: _Speck) -> CalcificationKind:  # noqa: PLR0911 - one rule a line
+    """The first rule that holds."""
+    if speck.peak_hu > METAL_HU:
+        return "metal"
+    even = speck.spread_hu < _EVEN_HU * speck.mean_hu
+    if speck.volume_ml > 1.0 and even and speck.peak_hu < _OPAQUE_LIMIT_HU:
+        return "contrast"
+    elongation = speck.length_mm / max(speck.width_mm, GRID_MM)
+    if elongation > _TUBE_ELONGATION and speck.width_mm < 15:
+        return "contrast" if even and speck.peak_hu < _OPAQUE_LIMIT_HU else "vascular"
+    if speck.neighbours_in_line >= 2 and speck.width_mm < 12:
+        return "vascular"
+    if speck.surroundings_hu < _SUBCUTANEOUS_HU and speck.skin_mm < 50 and speck.length_mm < 30:
+        return "granuloma" if speck.length_mm > 4 else "unclassified"
+    if speck.length_mm < _LARGEST_PHLEBOLITH_MM and elongation < 1.8:
+        return "phlebolith"
+    return "unclassified"

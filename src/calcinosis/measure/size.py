@@ -1,0 +1,71 @@
+"""Diameters: true Feret extents of the surface, never an ellipse fit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import ConvexHull, QhullError
+from scipy.spatial.distance import pdist, squareform
+
+from calcinosis.measure.mass import Point
+from calcinosis.volume import Volume
+
+
+@dataclass(frozen=True)
+class Diameters:
+    """The longest extent, where it ends, and the longest extent across it."""
+
+    max_mm: float
+    perpendicular_mm: float
+    ends_lps_mm: tuple[Point, Point]
+
+
+def diameters(volume: Volume, occupancy: NDArray[np.float32]) -> Diameters:
+    """Feret diameter of the half-occupancy surface, and the longest extent perpendicular to it.
+
+    Args:
+        volume: the box of voxels the mass lies in.
+        occupancy: share 0…1 of each voxel that is mass, same shape.
+    """
+    corners = volume.to_lps(_surface(occupancy))
+    corners = _hull(corners)
+    gaps = squareform(pdist(corners))
+    first, second = np.unravel_index(np.argmax(gaps), gaps.shape)
+    axis = corners[second] - corners[first]
+    length = float(np.linalg.norm(axis))
+    across = corners - np.outer(corners @ axis, axis) / max(length**2, 1e-12)
+    ends = tuple(_point(corners[index]) for index in (first, second))
+    return Diameters(length, float(pdist(across).max()), (ends[0], ends[1]))
+
+
+def _surface(occupancy: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Half-occupancy crossings along the three axes, in array indices, sub-voxel."""
+    padded = np.pad(occupancy, 1)
+    points = []
+    for axis in range(3):
+        ahead = np.moveaxis(padded, axis, 0)
+        low, high = ahead[:-1], ahead[1:]
+        crossing = np.argwhere((low >= 0.5) != (high >= 0.5))
+        a, b = low[tuple(crossing.T)], high[tuple(crossing.T)]
+        place = crossing.astype(np.float64)
+        place[:, 0] += (0.5 - a) / (b - a)
+        order = [1, 2, 3]
+        order.remove(axis + 1)
+        restored = np.empty_like(place)
+        restored[:, axis] = place[:, 0]
+        restored[:, order[0] - 1], restored[:, order[1] - 1] = place[:, 1], place[:, 2]
+        points.append(restored - 1)
+    return np.concatenate(points)
+
+
+def _hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Vertices of the convex hull; the points themselves where they span no volume."""
+    try:
+        return np.asarray(points[ConvexHull(points).vertices])
+    except QhullError:
+        return points
+
+
+def _point(values: NDArray[np.float64]) -> Point:
+    x, y, z = (float(value) for value in values)
+    return x, y, z

@@ -1,0 +1,117 @@
+"""What the network says each 1.5 mm voxel is: mass, skeleton, or neither.
+
+The network is ours, trained on masses drawn into real scans (`training/`, model card in
+`docs/model_card.md`). It is run only on blocks that hold dense tissue inside the body.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+DENSE_HU = 150  # above soft tissue and unopacified blood; measured on the scans in docs/accuracy.md
+METAL_HU = 2500  # above cortical bone and any calcium deposit we know
+METAL_REACH_MM = 8.0  # streaks make densities nearer than this untrustworthy
+_CORE, _HALO = 96, 16  # block sizes in working voxels
+
+
+@dataclass(frozen=True, eq=False)
+class TissueMap:
+    """Network scores on the working grid, each 0…255 for probability 0…1; and the body."""
+
+    mass: NDArray[np.uint8]
+    skeleton: NDArray[np.uint8]
+    body: NDArray[np.bool_]
+    near_metal: NDArray[np.bool_]
+
+
+def body_mask(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """The patient without table and clothes: all large parts, lungs and bowel gas filled in."""
+    solid = hu > -300
+    radius = 2
+    eroded = (
+        ndimage.distance_transform_edt(np.pad(solid, 1, mode="edge"))[1:-1, 1:-1, 1:-1] > radius
+    )
+    opened = ndimage.distance_transform_edt(~eroded) <= radius if eroded.any() else eroded
+    parts = cc3d.connected_components(opened, connectivity=6)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    large = np.flatnonzero(sizes >= max(0.05 * sizes.max(), 20_000 / GRID_MM**3))
+    body = np.isin(parts, large[large > 0])
+    for plane in body:
+        plane[:] = ndimage.binary_fill_holes(plane)
+    return body
+
+
+def near_metal(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Voxels within 8 mm of metal."""
+    metal = hu > METAL_HU
+    if not metal.any():
+        return np.zeros(hu.shape, bool)
+    return np.asarray(ndimage.distance_transform_edt(~metal) * GRID_MM < METAL_REACH_MM)
+
+
+def classify(grid: WorkingGrid, progress: Callable[[float], None] | None = None) -> TissueMap:
+    """Score every block that holds dense tissue inside the body."""
+    body = body_mask(grid.hu)
+    dense = (grid.hu > DENSE_HU) & body
+    mass, skeleton = np.zeros((2, *grid.hu.shape), np.uint8)
+    blocks = [core for core in _cores(grid.hu.shape) if dense[core].any()]
+    for done, core in enumerate(blocks):
+        scores = _scores(grid.hu, core)
+        mass[core], skeleton[core] = scores
+        if progress:
+            progress((done + 1) / len(blocks))
+    return TissueMap(mass, skeleton, body, near_metal(grid.hu))
+
+
+def _cores(shape: tuple[int, ...]) -> Iterator[Box]:
+    """Boxes that tile the grid."""
+    z, y, x = (range(0, size, _CORE) for size in shape)
+    for start in ((i, j, k) for i in z for j in y for k in x):
+        a, b, c = (slice(s, min(s + _CORE, size)) for s, size in zip(start, shape, strict=True))
+        yield a, b, c
+
+
+def _scores(hu: NDArray[np.float32], core: Box) -> NDArray[np.uint8]:
+    """Mass and skeleton scores [2, z, y, x] of one box, seen with its surroundings."""
+    before = [min(_HALO, extent.start) for extent in core]
+    outer = tuple(
+        slice(extent.start - lead, min(extent.stop + _HALO, size))
+        for extent, lead, size in zip(core, before, hu.shape, strict=True)
+    )
+    block = hu[outer]
+    pad = [(0, -size % 8) for size in block.shape]
+    block = np.pad(block, pad, mode="edge")[None, None]
+    scores = _network().run(None, {"hu": np.ascontiguousarray(block)})[0][0]
+    inner = tuple(
+        slice(lead, lead + extent.stop - extent.start)
+        for lead, extent in zip(before, core, strict=True)
+    )
+    scores = scores[(slice(None), *inner)]
+    weights = np.exp(scores - scores.max(0))
+    shares = weights[1:] / weights.sum(0)
+    return np.asarray(np.round(shares * 255), np.uint8)
+
+
+@cache
+def _network() -> "InferenceSession":
+    """The shipped network, loaded once."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 2
+    options.log_severity_level = 3
+    weights = resources.files("calcinosis.measure").joinpath("mass_network.onnx").read_bytes()
+    return onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])

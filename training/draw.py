@@ -1,0 +1,343 @@
+"""Training examples: masses drawn into donor blocks with wide variety, and the truth beside them.
+
+Everything a mass can look like is drawn from broad distributions rather than from one style: packed
+locules, Voronoi cells with septa, amorphous chalk, sediment under fluid, rims, any density. The
+generator that judges (`calcinosis.phantom`) shares nothing with this one.
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy import ndimage
+from scipy.spatial import cKDTree
+from torch.nn import functional
+
+BLOCK = 64  # voxels of 1.5 mm
+FINE = 2  # masses are drawn on a grid this much finer
+GRID_MM = 1.5
+BACKGROUND, MASS, SKELETON, IGNORE = 0, 1, 2, 255
+
+
+@dataclass(frozen=True)
+class Donor:
+    """Arrays of one donor file."""
+
+    hu: np.ndarray
+    skeleton: np.ndarray
+    ignore: np.ndarray
+    occupied: np.ndarray
+    noise_hu: float
+    slice_blur_mm: float
+
+    @staticmethod
+    def read(path: Path) -> "Donor":
+        """Load one donor file."""
+        with np.load(path) as data:
+            return Donor(
+                *(data[name] for name in ("hu", "skeleton", "ignore", "occupied")),
+                noise_hu=float(data["noise_hu"]),
+                slice_blur_mm=float(data["slice_blur_mm"]),
+            )
+
+
+def zoom(field: np.ndarray, size: int) -> np.ndarray:
+    """Trilinear enlargement to a cube."""
+    tensor = torch.from_numpy(np.ascontiguousarray(field, dtype=np.float32))[None, None]
+    return functional.interpolate(tensor, size=(size,) * 3, mode="trilinear")[0, 0].numpy()
+
+
+def smooth_noise(rng: np.random.Generator, size: int, wavelength_mm: float) -> np.ndarray:
+    """Band-limited noise, about unit variance, on the fine grid."""
+    cells = max(3, int(np.ceil(size * GRID_MM / FINE / wavelength_mm)) + 2)
+    field = zoom(rng.standard_normal((cells,) * 3), size)
+    return field / (field.std() + 1e-6)
+
+
+def blur(field: np.ndarray, sigma: tuple[float, float, float]) -> np.ndarray:
+    """Separable Gaussian, sigma in voxels of the field."""
+    return ndimage.gaussian_filter(field, sigma, truncate=3.0)
+
+
+def outline(rng: np.random.Generator, size: int, centre: np.ndarray, radius: float) -> np.ndarray:
+    """Signed outline function (negative inside, about voxels) of one irregular mass."""
+    axes = np.indices((size,) * 3, dtype=np.float32)
+    field = np.full((size,) * 3, np.inf, dtype=np.float32)
+    lobes = int(rng.choice([1, 1, 2, 3, 5, 8, 14]))
+    for _ in range(lobes):
+        lobe_radius = radius if lobes == 1 else radius * rng.uniform(0.35, 0.7)
+        shift = rng.standard_normal(3)
+        shift *= (radius - lobe_radius) / (np.linalg.norm(shift) + 1e-6) * rng.uniform(0.4, 1.1)
+        stretch = np.exp(rng.normal(0, 0.25, 3))
+        stretch /= np.prod(stretch) ** (1 / 3)
+        distance = sum(((axes[i] - centre[i] - shift[i]) / stretch[i]) ** 2 for i in range(3))
+        field = np.minimum(field, np.sqrt(distance) - lobe_radius)
+    roughness = rng.uniform(0, 0.22)
+    return field + roughness * radius * smooth_noise(
+        rng, size, max(4.0, radius * rng.uniform(0.3, 0.9))
+    )
+
+
+def cells(rng: np.random.Generator, size: int, pitch: float) -> tuple[np.ndarray, np.ndarray]:
+    """Voronoi cell index and distance to the nearest cell wall (fine voxels)."""
+    half = size // FINE
+    count = int(np.clip((size / pitch) ** 3, 8, 6000))
+    seeds = rng.uniform(-2, half + 2, (count, 3))
+    grid = np.stack(np.indices((half,) * 3), -1).reshape(-1, 3) + 0.5
+    warp = rng.uniform(0.6, 1.6, 3)
+    near, index = cKDTree(seeds * warp).query(grid * warp, k=2)
+    wall = ((near[:, 1] - near[:, 0]) / 2 * FINE).reshape((half,) * 3)
+    index = index[:, 0].reshape((half,) * 3).repeat(FINE, 0).repeat(FINE, 1).repeat(FINE, 2)
+    return index, zoom(wall, size)
+
+
+def cell_contents(
+    rng: np.random.Generator, index: np.ndarray, gravity: int, texture: np.ndarray
+) -> np.ndarray:
+    """Hounsfield units inside the cells: paste, chalk, fluid, or sediment under fluid."""
+    count = int(index.max()) + 1
+    mixture = rng.dirichlet([1.2, 0.7, 0.5, 1.0])
+    kinds = rng.choice(4, count, p=mixture)
+    centre_hu = rng.uniform(250, 1300)
+    paste = np.clip(centre_hu * np.exp(rng.normal(0, rng.uniform(0, 0.35), count)), 180, 2000)
+    chalk = rng.uniform(110, 320, count)
+    fluid = rng.uniform(-10, 60, count)
+    sediment = rng.uniform(180, 1000, count)
+    values = np.choose(kinds, [paste, chalk, fluid, sediment])[index]
+    values = values * (1 + rng.uniform(0, 0.35) * texture * (kinds < 2)[index])
+    height = np.indices(index.shape, dtype=np.float32)[abs(gravity) - 1] * np.sign(gravity)
+    weights = np.bincount(index.ravel(), minlength=count)
+    mean = np.bincount(index.ravel(), height.ravel(), minlength=count) / np.maximum(weights, 1)
+    spread = np.sqrt(
+        np.bincount(index.ravel(), (height**2).ravel(), minlength=count) / np.maximum(weights, 1)
+        - mean**2
+    ).clip(0)
+    level = mean + rng.uniform(-1, 1, count) * spread
+    above = (kinds == 3)[index] & (height < level[index])
+    return np.where(above, fluid[index], values)
+
+
+def mass_hounsfield(
+    rng: np.random.Generator, size: int, radius: float, field: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hounsfield units and occupancy of one mass on the fine grid."""
+    gravity = int(rng.choice([2, 2, 2, -2, 3, -3]))
+    texture = smooth_noise(rng, size, rng.uniform(1.5, 12))
+    style = rng.choice(["voronoi", "packed", "cloud", "single"], p=[0.35, 0.35, 0.2, 0.1])
+    inside = field < 0
+    matrix = rng.uniform(20, 90) if rng.random() < 0.7 else rng.uniform(90, 500)
+    if style == "cloud":
+        level = rng.uniform(-1.0, 0.4)
+        density = np.clip((texture - level) / rng.uniform(0.2, 1.0), 0, 1)
+        hu = matrix + density * rng.uniform(250, 1400)
+    elif style == "single":
+        index = np.zeros((size,) * 3, dtype=int)
+        hu = cell_contents(rng, index, gravity, texture)
+        hu = np.where(field > -rng.uniform(1, 4), rng.uniform(100, 900), hu)
+    else:
+        pitch = np.clip(rng.uniform(6, 40), 6, max(8, radius * 1.2))
+        index, wall = cells(rng, size, pitch)
+        hu = cell_contents(rng, index, gravity, texture)
+        thickness = rng.uniform(0.5, 2.5) if style == "voronoi" else rng.uniform(0.1, 0.3) * pitch
+        hu = np.where(wall < thickness, matrix, hu)
+        if rng.random() < 0.4:
+            shell = (wall >= thickness) & (wall < thickness + rng.uniform(0.7, 2.0))
+            hu = np.where(shell, rng.uniform(150, 900), hu)
+    if rng.random() < 0.5:
+        patchy = smooth_noise(rng, size, rng.uniform(8, 30)) > rng.uniform(-2.5, 0.3)
+        rim = (field > -rng.uniform(0.8, 4.0)) & patchy
+        hu = np.where(rim, rng.uniform(150, 1000), hu)
+    return hu.astype(np.float32), inside
+
+
+def pool(field: np.ndarray) -> np.ndarray:
+    """Mean over FINE³ voxels."""
+    half = field.shape[0] // FINE
+    return field.reshape(half, FINE, half, FINE, half, FINE).mean((1, 3, 5))
+
+
+def draw_mass(
+    rng: np.random.Generator,
+    hu: np.ndarray,
+    skeleton: np.ndarray,
+    noise_hu: float,
+    slice_blur_mm: float,
+    taken: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Put one mass into a block; returns Hounsfield units and the envelope."""
+    radius_mm = np.exp(rng.uniform(np.log(7), np.log(42)))
+    radius = radius_mm / GRID_MM * FINE
+    size = BLOCK * FINE
+    to_bone = ndimage.distance_transform_edt(~skeleton) * GRID_MM
+    body = (hu > -300) & ~taken
+    to_skin = ndimage.distance_transform_edt(body) * GRID_MM
+    places = body & ~skeleton & (to_skin > min(6, radius_mm * 0.5))
+    near = rng.random() < 0.6
+    if near:
+        places &= to_bone < radius_mm * 1.1 + 3
+    if not places.any():
+        return hu, np.zeros_like(skeleton)
+    options = np.argwhere(places)
+    centre = (options[rng.integers(len(options))] + 0.5) * FINE
+    field = outline(rng, size, centre, radius)
+    gap_mm = 0.0 if near and rng.random() < 0.7 else rng.uniform(1.0, 10)
+    allowed = to_bone > gap_mm if gap_mm > 0 else ~skeleton
+    if gap_mm == 0 and rng.random() < 0.2:
+        bite = outline(
+            rng, size, centre + rng.normal(0, radius * 0.5, 3), radius * rng.uniform(0.4, 0.9)
+        )
+        allowed |= pool((bite < 0).astype(np.float32)) > 0.5
+    allowed &= (to_skin > rng.uniform(0, 4)) & ~taken
+    wall_mm = (
+        ndimage.distance_transform_edt(allowed) if not allowed.all() else np.full(hu.shape, 99.0)
+    )
+    barrier = (0.6 - zoom(wall_mm, size)) * FINE
+    field = np.maximum(field, barrier)
+    content, inside = mass_hounsfield(rng, size, radius, field)
+    alpha = pool(inside.astype(np.float32))
+    value = pool(np.where(inside, content, 0))
+    sigma = rng.uniform(0.25, 0.6)
+    sigmas = (float(np.hypot(sigma, slice_blur_mm / GRID_MM * rng.uniform(0.5, 1))), sigma, sigma)
+    alpha_blurred, value = blur(alpha, sigmas), blur(value, sigmas)
+    grain = blur(rng.standard_normal(hu.shape), (0.6, 0.6, 0.6))
+    grain *= noise_hu * rng.uniform(0.8, 1.5) / (grain.std() + 1e-6)
+    drawn = hu * (1 - alpha_blurred) + value + grain * alpha_blurred
+    envelope = close_ball(alpha > 0.5, 2.0) & allowed
+    return drawn.astype(np.float32), envelope
+
+
+def close_ball(mask: np.ndarray, radius: float) -> np.ndarray:
+    """Closing with a ball, the block's border taken as outside."""
+    if not mask.any():
+        return mask
+    grown = ndimage.distance_transform_edt(~mask) <= radius
+    return (
+        ndimage.distance_transform_edt(np.pad(grown, 4, mode="edge"))[4:-4, 4:-4, 4:-4] > radius
+    ) | mask
+
+
+def draw_decoys(rng: np.random.Generator, hu: np.ndarray, skeleton: np.ndarray) -> np.ndarray:
+    """What must not be called a mass: vessel walls, phleboliths, contrast, metal."""
+    hu = hu.copy()
+    soft = np.argwhere((hu > -150) & ~skeleton)
+    if len(soft) == 0:
+        return hu
+    axes = np.indices(hu.shape, dtype=np.float32)
+    if rng.random() < 0.3:  # vessel: a wandering tube, opaque lumen or plaques in the wall
+        start, course = (
+            soft[rng.integers(len(soft))].astype(float),
+            rng.standard_normal(3) * [3, 1, 1],
+        )
+        course /= np.linalg.norm(course)
+        bend = rng.normal(0, 0.015, 3)
+        lumen, wall_hu = rng.uniform(1.0, 3.5), rng.uniform(200, 1000)
+        steps = np.arange(-50, 50, 0.7)[:, None]
+        path = start + steps * course + steps**2 * bend * 0.3
+        near, _ = cKDTree(path).query(axes.reshape(3, -1).T, distance_upper_bound=8)
+        near = near.reshape(hu.shape)
+        if rng.random() < 0.5:
+            part = np.clip(lumen - near + 0.5, 0, 1)
+            hu = hu * (1 - part) + part * rng.uniform(180, 450)
+        else:
+            plaque = smooth_noise(rng, BLOCK, rng.uniform(6, 20)) > rng.uniform(-0.5, 1)
+            part = np.clip(0.8 - np.abs(near - lumen), 0, 1) * plaque
+            hu = hu * (1 - part) + part * wall_hu
+    for _ in range(int(rng.integers(0, 4)) if rng.random() < 0.3 else 0):  # phleboliths, granulomas
+        centre, radius = soft[rng.integers(len(soft))], rng.uniform(0.8, 2.6)
+        distance = np.sqrt(sum((axes[i] - centre[i]) ** 2 for i in range(3)))
+        part = np.clip(radius - distance + 0.5, 0, 1)
+        hollow = np.clip(radius * 0.5 - distance + 0.5, 0, 1) * (rng.random() < 0.5)
+        hu = hu * (1 - part) + part * (rng.uniform(200, 900) * (1 - 0.6 * hollow))
+    if rng.random() < 0.12:  # opacified bowel or bladder: even, rimless
+        field = outline(rng, BLOCK, soft[rng.integers(len(soft))].astype(float), rng.uniform(5, 16))
+        part = np.clip(0.5 - field, 0, 1) * ~skeleton
+        hu = hu * (1 - part) + part * rng.uniform(130, 380)
+    if rng.random() < 0.08:  # nail or screw
+        bone = np.argwhere(skeleton)
+        if len(bone):
+            centre, course = bone[rng.integers(len(bone))], rng.standard_normal(3)
+            course /= np.linalg.norm(course)
+            offset = axes - centre[:, None, None, None]
+            along = np.tensordot(course, offset, 1)
+            across = np.sqrt(np.maximum((offset**2).sum(0) - along**2, 0))
+            part = np.clip(rng.uniform(1.5, 4.5) - across + 0.5, 0, 1) * (np.abs(along) < 30)
+            streaks = part.max() * blur(rng.standard_normal(hu.shape), (0.3, 2, 2)) * 250
+            hu = hu * (1 - part) + part * 3071 + streaks * np.exp(-across / 6) * (part < 0.5)
+    return hu
+
+
+def augment(rng: np.random.Generator, hu: np.ndarray, skeleton: np.ndarray) -> np.ndarray:
+    """Other scanners and other bones: density, blur, noise."""
+    if rng.random() < 0.5:
+        factor = rng.uniform(0.35, 1.15)
+        dense = np.clip((hu - 100) / 100, 0, 1) * blur(skeleton.astype(np.float32), (0.7, 0.7, 0.7))
+        hu = hu - dense * (1 - factor) * np.maximum(hu - 60, 0)
+    return hu
+
+
+def example(rng: np.random.Generator, donor: Donor) -> tuple[np.ndarray, np.ndarray]:
+    """One training block: int16 Hounsfield units and uint8 labels, BLOCK³ each."""
+    pad = [(0, max(0, BLOCK - n)) for n in donor.hu.shape]
+    hu, skeleton, ignore, occupied = (
+        np.pad(array, pad, constant_values=value)
+        for array, value in (
+            (donor.hu, -1000),
+            (donor.skeleton, False),
+            (donor.ignore, False),
+            (donor.occupied, False),
+        )
+    )
+    anchors = np.argwhere((skeleton if rng.random() < 0.75 else hu > -300)[::3, ::3, ::3]) * 3
+    if len(anchors) == 0:
+        anchors = np.array([[n // 2 for n in hu.shape]])
+    corner = anchors[rng.integers(len(anchors))] - rng.integers(8, BLOCK - 8, 3)
+    corner = np.clip(corner, 0, np.array(hu.shape) - BLOCK)
+    box = tuple(slice(c, c + BLOCK) for c in corner)
+    block, bone = hu[box].astype(np.float32), skeleton[box].copy()
+    block = draw_decoys(rng, augment(rng, block, bone), bone)
+    envelope, faint = np.zeros_like(bone), np.zeros_like(bone)
+    taken = occupied[box].copy()
+    for _ in range(int(rng.choice([0, 1, 2], p=[0.25, 0.6, 0.15]))):
+        block, new = draw_mass(rng, block, bone, donor.noise_hu, donor.slice_blur_mm, taken)
+        if (block[new] > 180).mean() > 0.08 if new.any() else False:
+            envelope |= new
+        else:
+            faint |= new
+        taken |= ndimage.binary_dilation(new, iterations=2)
+    if rng.random() < 0.3:
+        block = blur(block, (rng.uniform(0, 1.0), rng.uniform(0, 0.7), rng.uniform(0, 0.7)))
+    if rng.random() < 0.5:
+        grain = blur(rng.standard_normal(block.shape), (rng.uniform(0.3, 1),) * 3)
+        block = block + grain / (grain.std() + 1e-6) * rng.uniform(0, 35)
+    block = block + rng.normal(0, 8)
+    labels = np.full(block.shape, BACKGROUND, dtype=np.uint8)
+    labels[bone] = SKELETON
+    labels[envelope] = MASS
+    labels[(ignore[box] | faint) & ~envelope] = IGNORE
+    return np.clip(np.round(block), -1024, 3071).astype(np.int16), labels
+
+
+def main() -> None:
+    """Write examples to a folder, shard after shard, until a count is reached."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("donors", nargs="+", type=Path)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--shards", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    options.output.mkdir(parents=True, exist_ok=True)
+    for shard in range(options.shards):
+        rng = np.random.default_rng([options.seed, shard])
+        chosen = [options.donors[i] for i in rng.integers(len(options.donors), size=4)]
+        pairs = [example(rng, donor) for donor in map(Donor.read, chosen) for _ in range(4)]
+        blocks, labels = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
+        np.savez(options.output / f"part-{options.seed}-{shard}.npz", hu=blocks, labels=labels)
+        name = f"{options.seed}-{shard:05d}"
+        (options.output / f"part-{options.seed}-{shard}.npz").rename(options.output / f"{name}.npz")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+"""Train the small network that tells masses from bone, and export it to ONNX.
+
+Reads shards written by draw.py; the learning rate falls along a cosine of elapsed time, so a run of
+any length ends settled. Weights are averaged over steps; normalisation is folded at export.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+CLASSES = 3
+IGNORE = 255
+
+
+def stage(inputs: int, outputs: int) -> nn.Sequential:
+    """Two 3³ convolutions."""
+    return nn.Sequential(
+        nn.Conv3d(inputs, outputs, 3, padding=1, bias=False),
+        nn.BatchNorm3d(outputs),
+        nn.ReLU(),
+        nn.Conv3d(outputs, outputs, 3, padding=1, bias=False),
+        nn.BatchNorm3d(outputs),
+        nn.ReLU(),
+    )
+
+
+class MassNetwork(nn.Module):
+    """A four-level U-Net on 1.5 mm Hounsfield units; returns class scores."""
+
+    def __init__(self, widths: tuple[int, ...] = (8, 16, 32, 64)) -> None:
+        super().__init__()
+        self.first = stage(2, widths[0])
+        pairs = list(pairwise(widths))
+        self.down = nn.ModuleList(stage(a, b) for a, b in pairs)
+        self.squeeze = nn.ModuleList(nn.Conv3d(b, a, 1) for a, b in pairs)
+        self.up = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv3d(2 * a, a, 3, padding=1, bias=False), nn.BatchNorm3d(a), nn.ReLU()
+            )
+            for a, _ in pairs
+        )
+        self.last = nn.Conv3d(widths[0], CLASSES, 1)
+
+    def forward(self, hu: Tensor) -> Tensor:
+        """Hounsfield units [n, 1, z, y, x] to class scores [n, 3, z, y, x]."""
+        soft = hu.clamp(-200, 300) / 250
+        dense = hu.clamp(0, 2000) / 800
+        features = [self.first(torch.cat([soft, dense], 1))]
+        for down in self.down:
+            features.append(down(functional.max_pool3d(features[-1], 2)))
+        value = features.pop()
+        for squeeze, up in zip(reversed(self.squeeze), reversed(self.up), strict=True):
+            value = functional.interpolate(squeeze(value), scale_factor=2.0, mode="nearest")
+            value = up(torch.cat([value, features.pop()], 1))
+        return self.last(value)
+
+
+def loss_of(scores: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy with masses weighted up, plus soft Dice of the mass class."""
+    weight = torch.tensor([1.0, 2.0, 1.0])
+    entropy = functional.cross_entropy(scores, labels, weight=weight, ignore_index=IGNORE)
+    known = (labels != IGNORE).float()
+    mass = scores.softmax(1)[:, 1] * known
+    truth = (labels == 1).float()
+    dice = 1 - (2 * (mass * truth).sum() + 100) / (mass.sum() + truth.sum() + 100)
+    return entropy + 0.5 * dice
+
+
+def turned(
+    rng: np.random.Generator, blocks: np.ndarray, labels: np.ndarray
+) -> tuple[Tensor, Tensor]:
+    """The same random mirror and quarter turn for a batch, and a brightness shift."""
+    flips = [axis for axis in (1, 2, 3) if rng.random() < 0.5]
+    turns = int(rng.integers(4))
+    blocks, labels = (
+        np.ascontiguousarray(np.rot90(np.flip(array, flips), turns, (2, 3)))
+        for array in (blocks, labels)
+    )
+    hu = torch.from_numpy(blocks.astype(np.float32))[:, None] + float(rng.normal(0, 10))
+    return hu, torch.from_numpy(labels.astype(np.int64))
+
+
+def batches(
+    rng: np.random.Generator, pool: Path, size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Endless batches from two random shards at a time; new shards join as they appear."""
+    while True:
+        shards = sorted(pool.glob("[0-9]*.npz"))
+        weights = np.arange(1, len(shards) + 1, dtype=float) ** 0.3
+        picked = rng.choice(
+            len(shards), size=min(3, len(shards)), replace=False, p=weights / weights.sum()
+        )
+        loaded = [np.load(shards[i]) for i in picked]
+        hu = np.concatenate([data["hu"] for data in loaded])
+        labels = np.concatenate([data["labels"] for data in loaded])
+        order = rng.permutation(len(hu))
+        for start in range(0, len(order) - size + 1, size):
+            chosen = order[start : start + size]
+            yield hu[chosen], labels[chosen]
+
+
+def judge(network: nn.Module, pool: Path, shards: int) -> dict[str, float]:
+    """Dice of the mass class, and the share of bone called mass."""
+    network.eval()
+    hits = called = true = stray = bone = 0.0
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        for shard in sorted(pool.glob("[0-9]*.npz"))[:shards]:
+            data = np.load(shard)
+            for block, label in zip(data["hu"], data["labels"], strict=True):
+                scores = network(torch.from_numpy(block.astype(np.float32))[None, None])
+                mass = scores[0].float().argmax(0).numpy() == 1
+                mass &= label != IGNORE
+                hits += (mass & (label == 1)).sum()
+                called += mass.sum()
+                true += (label == 1).sum()
+                stray += (mass & (label == 2)).sum()
+                bone += (label == 2).sum()
+    network.train()
+    return {"dice": 2 * hits / max(called + true, 1), "bone_called_mass": stray / max(bone, 1)}
+
+
+def export(network: nn.Module, target: Path) -> None:
+    """Write ONNX with free block sizes (multiples of eight voxels)."""
+    network.eval()
+    free = {0: "n", 2: "z", 3: "y", 4: "x"}
+    torch.onnx.export(
+        network,
+        (torch.zeros(1, 1, 64, 64, 64),),
+        target,
+        input_names=["hu"],
+        output_names=["scores"],
+        dynamic_axes={"hu": free, "scores": free},
+        dynamo=False,
+        opset_version=17,
+    )
+
+
+def main() -> None:
+    """Train for a given time."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pool", type=Path)
+    parser.add_argument("--tune", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=75)
+    parser.add_argument("--start", type=Path, help="weights to go on from")
+    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    network = MassNetwork()
+    if options.start:
+        network.load_state_dict(torch.load(options.start))
+    network = network.to(memory_format=torch.channels_last_3d)
+    average = torch.optim.swa_utils.AveragedModel(
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99), use_buffers=True
+    )
+    optimizer = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=1e-4)
+    options.output.mkdir(parents=True, exist_ok=True)
+    began = last = time.time()
+    running = []
+    for step, (blocks, labels) in enumerate(batches(rng, options.pool, 4)):
+        spent = (time.time() - began) / (60 * options.minutes)
+        if spent >= 1:
+            break
+        warm = min(1.0, (step + 1) / 50)
+        optimizer.param_groups[0]["lr"] = (
+            warm * options.rate * (0.5 + 0.5 * np.cos(np.pi * spent)) + 1e-6
+        )
+        hu, truth = turned(rng, blocks, labels)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            scores = network(hu.contiguous(memory_format=torch.channels_last_3d))
+        loss = loss_of(scores.float(), truth)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+        optimizer.step()
+        average.update_parameters(network)
+        running.append(float(loss.detach()))
+        if time.time() - last > 240:
+            last = time.time()
+            figures = judge(average.module, options.tune, 4)
+            line = {
+                "step": step,
+                "spent": round(spent, 3),
+                "loss": float(np.mean(running[-200:])),
+                **figures,
+            }
+            print(json.dumps(line), flush=True)
+            torch.save(average.module.state_dict(), options.output / "weights.pt")
+            export(average.module, options.output / "mass_network.onnx")
+            average.module.train()
+    torch.save(average.module.state_dict(), options.output / "weights.pt")
+    export(average.module, options.output / "mass_network.onnx")
+    print(json.dumps({"final": judge(average.module, options.tune, 16)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
