@@ -19,26 +19,24 @@ from calcinosis.cli import commands
 HOUSE = Path(__file__).parents[1]
 PROJECT = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
 LOCKS = ("runtime", "test")
-HEAVY = set(
-    [
-        "cc3d",
-        "edt",
-        "highdicom",
-        "jinja2",
-        "matplotlib",
-        "nibabel",
-        "numba",
-        "numpy",
-        "pandas",
-        "PIL",
-        "pydantic",
-        "pydicom",
-        "scipy",
-        "SimpleITK",
-        "skimage",
-        "yaml",
-    ]
-)
+HEAVY = {
+    "cc3d",
+    "edt",
+    "highdicom",
+    "jinja2",
+    "matplotlib",
+    "nibabel",
+    "numba",
+    "numpy",
+    "pandas",
+    "PIL",
+    "pydantic",
+    "pydicom",
+    "scipy",
+    "SimpleITK",
+    "skimage",
+    "yaml",
+}
 
 
 def pins(name: str) -> dict[str, list[Requirement]]:
