@@ -1,0 +1,53 @@
+"""What goes back to the PACS and into the record: SEG, SR and FHIR."""
+
+import json
+import warnings
+from pathlib import Path
+
+from calcinosis.measure.mass import CtMeasurement
+from calcinosis.patient import Patient
+from calcinosis.volume import Study
+from calcinosis.write.dicom_source import source_images
+from calcinosis.write.fhir import bundle
+from calcinosis.write.seg import segmentation
+from calcinosis.write.sr import structured_report
+
+SEGMENTATION_FILE = "masses.seg.dcm"
+REPORT_FILE = "measurements.sr.dcm"
+BUNDLE_FILE = "bundle.fhir.json"
+
+
+def write_deliverables(
+    folder: Path,
+    study: Study,
+    measurement: CtMeasurement,
+    *,
+    patient: Patient | None = None,
+    deidentify: bool = False,
+    labelmap: bool = False,
+) -> None:
+    """Write `masses.seg.dcm`, `measurements.sr.dcm` and `bundle.fhir.json`.
+
+    Without masses there is no segmentation (DICOM knows no empty one); report and bundle say so.
+    Nothing is written for a study that was not read from DICOM.
+
+    Args:
+        folder: exists.
+        study: as read; its source files must still be there.
+        measurement: of this study.
+        patient: laboratory results for the bundle.
+        deidentify: say nowhere who the patient is; UIDs are mapped, alike in all three files.
+        labelmap: write the segmentation as LABELMAP with RLE compression.
+    """
+    source = source_images(study, deidentify=deidentify)
+    if source is None:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they would print the patient's name
+        masses = None
+        if measurement.masses:
+            masses = segmentation(source, study, measurement, labelmap=labelmap)
+            masses.save_as(folder / SEGMENTATION_FILE)
+        structured_report(source, measurement, masses).save_as(folder / REPORT_FILE)
+    text = json.dumps(bundle(source, measurement, patient), indent=2, ensure_ascii=False)
+    (folder / BUNDLE_FILE).write_text(text + "\n", encoding="utf-8")

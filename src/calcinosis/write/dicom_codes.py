@@ -1,0 +1,69 @@
+"""Codes that SEG, SR and FHIR share: standard ones where there is one, else our own.
+
+Our own (scheme 99CALCINOSIS) name what no standard code says; their meanings are self-explaining.
+"""
+
+from typing import TYPE_CHECKING
+
+from calcinosis.measure.mass import Site
+
+if TYPE_CHECKING:
+    from pydicom.sr.coding import Code
+
+MANUFACTURER = "The Calcinosis developers"
+MODEL = "Calcinosis"
+SCHEME = "99CALCINOSIS"
+
+# SNOMED CT body structures; DICOM PS3.16 CID 4 and CID 6 list most of them.
+_REGIONS = {
+    "hip": ("29836001", "Hip"),
+    "thigh": ("68367000", "Thigh"),
+    "buttock": ("46862004", "Buttock"),
+    "pelvis": ("12921003", "Pelvis"),
+    "sacrum": ("54735007", "Sacrum"),
+    "shoulder": ("16982005", "Shoulder"),
+    "elbow": ("127949000", "Elbow"),
+    "wrist": ("74670003", "Wrist joint"),
+    "hand": ("85562004", "Hand"),
+    "knee": ("72696002", "Knee"),
+    "ankle": ("70258002", "Ankle joint"),
+    "foot": ("56459004", "Foot"),
+    "spine": ("421060004", "Spine"),
+    "spine_cervical": ("122494005", "Cervical spine"),
+    "spine_thoracic": ("122495006", "Thoracic spine"),
+    "spine_lumbar": ("122496007", "Lumbar spine"),
+}
+_SIDES = {"left": ("7771000", "Left"), "right": ("24028007", "Right")}
+_SOFT_TISSUE = ("87784001", "Soft tissue")
+
+
+def sct(code: tuple[str, str]) -> "Code":
+    """A SNOMED CT code from (value, meaning)."""
+    from pydicom.sr.coding import Code
+
+    return Code(code[0], "SCT", code[1])
+
+
+def own(value: str, meaning: str) -> "Code":
+    """A code of our scheme."""
+    from pydicom.sr.coding import Code
+
+    return Code(value, SCHEME, meaning)
+
+
+def region(site: Site | None) -> tuple[str, str]:
+    """SNOMED CT value and meaning of where a mass lies; soft tissue where that is not known."""
+    return _REGIONS.get(site.joint, _SOFT_TISSUE) if site else _SOFT_TISSUE
+
+
+def laterality(site: Site | None) -> tuple[str, str] | None:
+    """SNOMED CT value and meaning of left or right, or None."""
+    return _SIDES[site.side] if site and site.side else None
+
+
+def label(mass_id: int, site: Site | None) -> str:
+    """How a mass is called where people pick it from a list."""
+    if site is None:
+        return f"Calcified mass {mass_id}"
+    side = f"{site.side} " if site.side else ""
+    return f"Calcified mass {mass_id}, {side}{site.joint.replace('_', ' ')}"

@@ -1,0 +1,249 @@
+"""What a DICOM result owes to the images it came from: identity, references, geometry.
+
+Sources in the wild lack tags, or carry them empty or malformed. Here a clean header is made for
+each source image, with only what a result may inherit; everything else is left behind.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid5
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calcinosis.read.dicom import CT_IMAGE, Plane, pixel_format, planes, read_header
+from calcinosis.volume import Study, Volume
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+_NAMESPACE = UUID("6f1a9f5e-2f0b-4c52-9d0f-6c1c3b9a4a57")
+_UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
+
+# Inherited as they are where their form is right, else empty (all are Type 2 in results).
+_IDENTITY: dict[str, str] = {
+    "PatientName": r".{1,194}",
+    "PatientID": r".{1,64}",
+    "PatientBirthDate": r"\d{8}",
+    "PatientSex": r"[MFO]",
+    "StudyDate": r"\d{8}",
+    "StudyTime": r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?",
+    "StudyID": r".{1,16}",
+    "AccessionNumber": r".{1,16}",
+    "ReferringPhysicianName": r".{1,194}",
+}
+_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+
+
+@dataclass(frozen=True, eq=False)
+class SourceImages:
+    """The DICOM images a volume was read from.
+
+    Attributes:
+        headers: one clean header per file; UIDs always present, never pixel data.
+        planes: every frame with its place, ordered as the files are, then by frame.
+    """
+
+    headers: "tuple[Dataset, ...]"
+    planes: tuple[Plane, ...]
+
+    @property
+    def series_instance_uid(self) -> str:
+        """Of the source, or derived from its files where it has none."""
+        return str(self.headers[0].SeriesInstanceUID)
+
+    @property
+    def frame_of_reference_uid(self) -> str:
+        """Of the source, or derived from its series where it has none."""
+        return str(self.headers[0].FrameOfReferenceUID)
+
+
+def derived_uuid(*parts: str) -> UUID:
+    """The same UUID for the same parts."""
+    return uuid5(_NAMESPACE, "\0".join(parts))
+
+
+def derived_uid(*parts: str) -> str:
+    """The same UID for the same parts, in the form of PS3.5 B.2 (2.25 and a UUID)."""
+    return f"2.25.{derived_uuid(*parts).int}"
+
+
+def tracking_uid(series_instance_uid: str, mass_id: int) -> str:
+    """Identifies one mass of one series wherever it is written, run after run."""
+    return derived_uid("mass", series_instance_uid, str(mass_id))
+
+
+def source_images(study: Study, *, deidentify: bool = False) -> SourceImages | None:
+    """Clean headers of the files a study was read from; None where they are not DICOM.
+
+    Args:
+        study: as read; its source files must still be there.
+        deidentify: leave out who the patient is and when; map every UID (PS3.15 E.1, basic
+            profile: what is not listed in this module is never inherited anyway).
+
+    Raises:
+        NotReadableError: a source file is no longer what it was.
+    """
+    headers: list[Dataset] = []
+    places: list[Plane] = []
+    for path in dict.fromkeys(study.source_files):
+        found = read_header(path)
+        if found is None:
+            return None
+        header, offset = found
+        places += planes(path, header, pixel_format(path, header, offset))
+        headers.append(_clean(path, header, identify=not deidentify))
+    if not headers:
+        return None
+    _complete_uids(headers)
+    _complete_thickness(headers, places)
+    if deidentify:
+        for header in headers:
+            _map_uids(header, lambda uid: derived_uid("deidentified", uid))
+    return SourceImages(tuple(headers), tuple(places))
+
+
+def _clean(path: Path, header: "Dataset", *, identify: bool) -> "Dataset":
+    from pydicom import Dataset
+
+    clean = Dataset()
+    clean.SpecificCharacterSet = "ISO_IR 192"
+    for keyword, form in _IDENTITY.items():
+        value = str(header.get(keyword) or "") if identify else ""
+        setattr(clean, keyword, value if re.fullmatch(form, value) else "")
+    if not identify:
+        clean.PatientIdentityRemoved = "YES"
+        clean.DeidentificationMethod = "DICOM PS3.15 basic profile, by allow-list"
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
+        setattr(clean, keyword, _valid_uid(header.get(keyword)))
+    clean.SOPClassUID = _valid_uid(header.get("SOPClassUID")) or CT_IMAGE
+    clean.SOPInstanceUID = _valid_uid(header.get("SOPInstanceUID")) or derived_uid(
+        "instance", hashlib.sha256(path.read_bytes()).hexdigest()
+    )
+    clean.Modality = "CT"
+    clean.PositionReferenceIndicator = ""
+    for keyword in ("Rows", "Columns", "NumberOfFrames", *_GROUPS):
+        if keyword in header:
+            clean[keyword] = header[keyword]
+    if "PerFrameFunctionalGroupsSequence" not in clean:
+        for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"):
+            clean[keyword] = header[keyword]
+        clean.SliceThickness = header.get("SliceThickness") or None
+    return clean
+
+
+def _valid_uid(value: object) -> str:
+    text = str(value or "").strip()
+    return text if len(text) <= 64 and _UID.fullmatch(text) else ""
+
+
+def _complete_uids(headers: "list[Dataset]") -> None:
+    """Give what has no UID one that depends on the files alone."""
+    instances = sorted(str(header.SOPInstanceUID) for header in headers)
+    series = headers[0].SeriesInstanceUID or derived_uid("series", *instances)
+    study = headers[0].StudyInstanceUID or derived_uid("study", series)
+    frame = headers[0].FrameOfReferenceUID or derived_uid("frame of reference", series)
+    for header in headers:
+        header.SeriesInstanceUID = series
+        header.StudyInstanceUID = study
+        header.FrameOfReferenceUID = frame
+
+
+def _complete_thickness(headers: "list[Dataset]", places: list[Plane]) -> None:
+    """Where the thickness of slices is not stated, their distance stands for it."""
+    normal = _plane_affine(places[0])[:3, 0]
+    along = np.sort([normal @ np.array(plane.position_lps_mm) for plane in places])
+    for header in headers:
+        if "SliceThickness" in header and header.SliceThickness is None:
+            header.SliceThickness = round(float(np.median(np.diff(along))), 4)
+
+
+def _map_uids(header: "Dataset", mapped: Callable[[str], str]) -> None:
+    for keyword in (
+        "StudyInstanceUID",
+        "SeriesInstanceUID",
+        "FrameOfReferenceUID",
+        "SOPInstanceUID",
+    ):
+        setattr(header, keyword, mapped(str(header[keyword].value)))
+
+
+def labels_on_sources(
+    labels: NDArray[np.uint8], volume: Volume, source: SourceImages
+) -> NDArray[np.uint8]:
+    """A label map as it lies on the original frames, shape [frame, row, column].
+
+    Where the volume holds the source's own voxels, every label arrives unchanged, whatever the
+    order and direction of the slices; where slices were resampled (gantry tilt, uneven spacing),
+    each pixel takes the label of the voxel it lies in.
+    """
+    first = source.planes[0].pixels
+    result = np.zeros((len(source.planes), first.rows, first.columns), dtype=np.uint8)
+    box = _corners(labels)
+    if box is not None:
+        corners_lps_mm = volume.to_lps(box)
+        for frame, plane in enumerate(source.planes):
+            for rows, columns in _window(plane, corners_lps_mm, volume):
+                result[frame, rows, columns] = _sampled(labels, volume, plane, rows, columns)
+    return result
+
+
+def _corners(labels: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+    """The eight corners (z, y, x) of the box around all labels, or None without any."""
+    ranges = []
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        taken = np.flatnonzero(labels.any(axis=others))
+        if not len(taken):
+            return None
+        ranges.append((taken[0] - 1.0, taken[-1] + 1.0))
+    return np.array(np.meshgrid(*ranges, indexing="ij")).reshape(3, -1).T
+
+
+def _plane_affine(plane: Plane) -> NDArray[np.float64]:
+    """4×4: (millimetres along the normal, row, column, 1) to LPS."""
+    affine = np.eye(4)
+    across, down = np.array(plane.orientation[:3]), np.array(plane.orientation[3:])
+    affine[:3, 0] = np.cross(across, down)
+    affine[:3, 1] = down * plane.pixel_spacing_mm[0]
+    affine[:3, 2] = across * plane.pixel_spacing_mm[1]
+    affine[:3, 3] = plane.position_lps_mm
+    return affine
+
+
+def _window(
+    plane: Plane, corners_lps_mm: NDArray[np.float64], volume: Volume
+) -> Iterator[tuple[slice, slice]]:
+    """The rows and columns of a plane that the labels' box can touch; nothing if it cannot."""
+    inverse = np.linalg.inv(_plane_affine(plane))
+    corners = corners_lps_mm @ inverse[:3, :3].T + inverse[:3, 3]
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    if low[0] > max(volume.spacing_mm) or high[0] < -max(volume.spacing_mm):
+        return
+    limits = plane.pixels.rows, plane.pixels.columns
+    start = np.maximum(np.floor(low[1:]).astype(int), 0)
+    stop = np.minimum(np.ceil(high[1:]).astype(int) + 1, limits)
+    if (start < stop).all():
+        yield slice(start[0], stop[0]), slice(start[1], stop[1])
+
+
+def _sampled(
+    labels: NDArray[np.uint8], volume: Volume, plane: Plane, rows: slice, columns: slice
+) -> NDArray[np.uint8]:
+    """Labels of the voxels in which the pixels of a window lie; 0 outside the volume."""
+    to_voxels = np.linalg.inv(volume.affine) @ _plane_affine(plane)
+    row = np.arange(rows.start, rows.stop)[:, None]
+    column = np.arange(columns.start, columns.stop)
+    places = [
+        np.rint(to_voxels[axis, 3] + to_voxels[axis, 1] * row + to_voxels[axis, 2] * column)
+        for axis in range(3)
+    ]
+    inside = np.ones(places[0].shape, dtype=bool)
+    for axis, place in enumerate(places):
+        inside &= (place >= 0) & (place < labels.shape[axis])
+    z, y, x = (np.where(inside, place, 0).astype(int) for place in places)
+    return np.where(inside, labels[z, y, x], 0).astype(np.uint8)

@@ -1,0 +1,290 @@
+"""The result as a FHIR R4 Bundle, for a hospital's record.
+
+A transaction: sent twice, it updates what the first one made. The patient is only created where the
+record does not know them, and never changed.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from calcinosis import __version__
+from calcinosis.analyte import ANALYTES
+from calcinosis.measure.mass import CtMeasurement, Mass
+from calcinosis.patient import LabResult, Patient
+from calcinosis.write import dicom_codes
+from calcinosis.write.dicom_source import SourceImages, derived_uid, derived_uuid, tracking_uid
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+Resource = dict[str, Any]
+
+SNOMED = "http://snomed.info/sct"
+LOINC = "http://loinc.org"
+UCUM = "http://unitsofmeasure.org"
+DICOM_CODES = "http://dicom.nema.org/resources/ontology/DCM"
+DICOM_UID = "urn:dicom:uid"
+OWN = f"urn:oid:{derived_uid('code system')}"
+_HL7 = "http://terminology.hl7.org/CodeSystem"
+_GENDER = {"M": "male", "F": "female", "O": "other"}
+_UCUM_OF = {"mg²/dL²": "mg2/dL2", "mL/min/1.73 m²": "mL/min/{1.73_m2}"}
+
+
+def bundle(
+    source: SourceImages, measurement: CtMeasurement, patient: Patient | None = None
+) -> Resource:
+    """Everything measured, with the laboratory results where there are any.
+
+    Args:
+        source: the images; their header says who the patient is. Where it does not, a placeholder
+            that says so stands for them.
+        measurement: what was measured on them.
+        patient: laboratory results, given and derived.
+    """
+    header = source.headers[0]
+    who, study, device = _patient(header), _imaging_study(header, len(source.planes)), _device()
+    about = {"subject": _reference(who), "device": _reference(device)}
+    when = _when(header)
+    masses = [
+        {**_mass(mass, source), **about, **when, "derivedFrom": [_reference(study)]}
+        for mass in measurement.masses
+    ]
+    labs = [{**lab, "subject": _reference(who)} for lab in _labs(patient, str(who["id"]))]
+    report = {
+        **_report(header, measurement),
+        "subject": _reference(who),
+        **when,
+        "imagingStudy": [_reference(study)],
+        "result": [_reference(one) for one in (*masses, *labs)],
+    }
+    study["subject"] = _reference(who)
+    resources = [who, device, study, *masses, *labs, report]
+    return {
+        "resourceType": "Bundle",
+        "id": str(derived_uuid("bundle", source.series_instance_uid)),
+        "type": "transaction",
+        "entry": [_entry(resource) for resource in resources],
+    }
+
+
+def _entry(resource: Resource) -> Resource:
+    kind, key = resource["resourceType"], resource["id"]
+    request = {"method": "PUT", "url": f"{kind}/{key}"}
+    if kind == "Patient":
+        known = resource["identifier"][0]
+        search = f"identifier={known['system']}|{known['value']}"
+        request = {"method": "POST", "url": kind, "ifNoneExist": search}
+    return {"fullUrl": f"urn:uuid:{key}", "resource": resource, "request": request}
+
+
+def _reference(resource: Resource) -> Resource:
+    return {"reference": f"urn:uuid:{resource['id']}"}
+
+
+def _concept(system: str, code: str, display: str) -> Resource:
+    return {"coding": [{"system": system, "code": code, "display": display}], "text": display}
+
+
+def _quantity(value: float, unit: str) -> Resource:
+    code = _UCUM_OF.get(unit, unit)
+    return {"value": float(f"{value:.6g}"), "unit": unit, "system": UCUM, "code": code}
+
+
+def _text(sentence: str) -> Resource:
+    escaped = sentence.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return {
+        "status": "generated",
+        "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{escaped}</div>',
+    }
+
+
+def _iso_day(dicom_date: str) -> str | None:
+    try:
+        return date.fromisoformat(dicom_date).isoformat()
+    except ValueError:
+        return None
+
+
+def _when(header: "Dataset") -> Resource:
+    """The day of the study; its time has no zone, so FHIR cannot take it."""
+    day = _iso_day(str(header.StudyDate))
+    return {"effectiveDateTime": day} if day else {}
+
+
+def _patient(header: "Dataset") -> Resource:
+    stated = str(header.PatientID)
+    key = stated or str(header.StudyInstanceUID)
+    resource: Resource = {
+        "resourceType": "Patient",
+        "id": str(derived_uuid("patient", key)),
+        "identifier": [{"system": f"urn:oid:{derived_uid('placeholder patient')}", "value": key}],
+    }
+    if not stated:
+        resource["text"] = _text("Placeholder: the images do not say who the patient is.")
+        return resource
+    resource["identifier"][0]["system"] = f"urn:oid:{derived_uid('DICOM patient ID')}"
+    family, _, given = str(header.PatientName).partition("=")[0].partition("^")
+    if family:
+        names = [name for name in given.replace("^", " ").split() if name]
+        resource["name"] = [{"family": family, **({"given": names} if names else {})}]
+    if str(header.PatientSex) in _GENDER:
+        resource["gender"] = _GENDER[str(header.PatientSex)]
+    born = _iso_day(str(header.PatientBirthDate))
+    if born:
+        resource["birthDate"] = born
+    return resource
+
+
+def _device() -> Resource:
+    return {
+        "resourceType": "Device",
+        "id": str(derived_uuid("device", __version__)),
+        "manufacturer": dicom_codes.MANUFACTURER,
+        "deviceName": [{"name": dicom_codes.MODEL, "type": "model-name"}],
+        "version": [{"value": __version__}],
+        "note": [{"text": "For research and teaching; not a medical device."}],
+    }
+
+
+def _imaging_study(header: "Dataset", frames: int) -> Resource:
+    modality = {"system": DICOM_CODES, "code": "CT", "display": "Computed Tomography"}
+    uid = str(header.StudyInstanceUID)
+    return {
+        "resourceType": "ImagingStudy",
+        "id": str(derived_uuid("study", uid)),
+        "status": "available",
+        "identifier": [{"system": DICOM_UID, "value": f"urn:oid:{uid}"}],
+        "modality": [modality],
+        "series": [
+            {
+                "uid": str(header.SeriesInstanceUID),
+                "modality": modality,
+                "numberOfInstances": frames,
+            }
+        ],
+    }
+
+
+def _report(header: "Dataset", measurement: CtMeasurement) -> Resource:
+    count = len(measurement.masses)
+    volume = sum(mass.volume_ml for mass in measurement.masses)
+    found = f"{count} calcified soft-tissue mass{'es' * (count > 1)}, {volume:.1f} mL in all."
+    return {
+        "resourceType": "DiagnosticReport",
+        "id": str(derived_uuid("report", str(header.SeriesInstanceUID))),
+        "identifier": [
+            {"system": OWN, "value": str(derived_uuid("report", str(header.SeriesInstanceUID)))}
+        ],
+        "status": "preliminary",
+        "category": [_concept(f"{_HL7}/v2-0074", "RAD", "Radiology")],
+        "code": _concept(LOINC, "25045-6", "CT unspecified body region"),
+        "conclusion": (found if count else "No calcified soft-tissue mass.")
+        + " For research and teaching; not a medical device.",
+    }
+
+
+def _mass(mass: Mass, source: SourceImages) -> Resource:
+    uid = tracking_uid(source.series_instance_uid, mass.id)
+    name = dicom_codes.label(mass.id, mass.site)
+    code, place = dicom_codes.region(mass.site)
+    side = mass.site.side if mass.site else None
+    return {
+        "resourceType": "Observation",
+        "id": str(derived_uuid("observation", uid)),
+        "identifier": [{"system": DICOM_UID, "value": f"urn:oid:{uid}"}],
+        "status": "preliminary",
+        "category": [_concept(f"{_HL7}/observation-category", "imaging", "Imaging")],
+        "code": {**_concept(OWN, "MASS", "Calcified soft-tissue mass"), "text": name},
+        "bodySite": {
+            **_concept(SNOMED, code, place),
+            "text": f"{side} {place.lower()}" if side else place,
+        },
+        "component": list(_components(mass)),
+        **({"note": [{"text": remark} for remark in mass.remarks]} if mass.remarks else {}),
+    }
+
+
+def _components(mass: Mass) -> Iterator[Resource]:
+    """Every measure that could be taken; what could not be judged is left out."""
+    sizes: tuple[tuple[str, str, str, float | None, str], ...] = (
+        (SNOMED, "118565006", "Volume", mass.volume_ml, "mL"),
+        (DICOM_CODES, "122660", "Calcium Volume", mass.calcified_volume_ml, "mL"),
+        (DICOM_CODES, "122661", "Calcium Mass", mass.calcium_mass_mg, "mg"),
+        (SNOMED, "103339001", "Long Axis", mass.max_diameter_mm, "mm"),
+        (SNOMED, "103340004", "Short Axis", mass.perpendicular_diameter_mm, "mm"),
+        (DICOM_CODES, "112181", "Mean Attenuation Coefficient", mass.hu.mean, "[hnsf'U]"),
+        (OWN, "BONE_DISTANCE", "Distance from bone", mass.bone.distance_mm, "mm"),
+        (OWN, "EROSION_DEPTH", "Depth of bone erosion", mass.bone.erosion_depth_mm, "mm"),
+        (OWN, "EROSION_VOLUME", "Volume of bone erosion", mass.bone.erosion_volume_ml, "mL"),
+        (DICOM_CODES, "121243", "Distance from skin", mass.skin_distance_mm, "mm"),
+    )
+    for system, code, display, value, unit in sizes:
+        if value is not None:
+            yield {
+                "code": _concept(system, code, display),
+                "valueQuantity": _quantity(value, unit),
+            }
+    for code, display, interval, unit in (
+        ("VOLUME_CI95", "Volume, 95 % interval", mass.volume_ci95_ml, "mL"),
+        ("CALCIUM_CI95", "Calcium mass, 95 % interval", mass.calcium_mass_ci95_mg, "mg"),
+    ):
+        low, high = (_quantity(value, unit) for value in interval)
+        yield {"code": _concept(OWN, code, display), "valueRange": {"low": low, "high": high}}
+    for code, display, state in (
+        ("SEDIMENTATION", "Sedimentation sign", mass.sedimentation_sign),
+        ("BONE_EROSION", "Erosion of bone", mass.bone.eroded),
+    ):
+        if state is not None:
+            yield {"code": _concept(OWN, code, display), "valueBoolean": state}
+    levels = len(mass.fluid_levels)
+    yield {"code": _concept(OWN, "LOCULES", "Number of locules"), "valueInteger": mass.locules}
+    yield {
+        "code": _concept(OWN, "LEVELS", "Number of fluid-calcium levels"),
+        "valueInteger": levels,
+    }
+
+
+def _labs(patient: Patient | None, patient_key: str) -> Iterator[Resource]:
+    """The latest result of each analyte, then what was derived from them."""
+    if patient is None:
+        return
+    for name, analyte in ANALYTES.items():
+        result = patient.latest(name)
+        if result is not None:
+            yield _lab(result, _lab_code(name, analyte.unit), patient_key)
+    for name, value in (
+        ("corrected_calcium", patient.corrected_calcium_mg_dl),
+        ("ca_p_product", patient.ca_p_product_mg2_dl2),
+    ):
+        if value is not None and patient.latest(name) is None:
+            phosphate, calcium = patient.latest("phosphate"), patient.latest("calcium")
+            dated = phosphate if name == "ca_p_product" else calcium
+            derived = LabResult(name, value, dated.taken if dated else None)
+            code = _concept(OWN, name.upper(), f"{ANALYTES[name].label} (derived)")
+            yield _lab(derived, code, patient_key)
+
+
+def _lab_code(name: str, unit: str) -> Resource:
+    analyte = ANALYTES[name]
+    kind = "moles" if "mol" in unit else "mass"
+    codes = [code for code, of in analyte.loinc if of in (kind, "")]
+    if codes:
+        return _concept(LOINC, codes[0], analyte.label)
+    return _concept(OWN, name.upper(), analyte.label)
+
+
+def _lab(result: LabResult, code: Resource, patient_key: str) -> Resource:
+    day = result.day.isoformat() if result.day else None
+    quantity = _quantity(result.value, result.unit)
+    if result.comparator:
+        quantity["comparator"] = result.comparator
+    return {
+        "resourceType": "Observation",
+        "id": str(derived_uuid("lab", patient_key, result.analyte, day or "undated")),
+        "status": "final",
+        "category": [_concept(f"{_HL7}/observation-category", "laboratory", "Laboratory")],
+        "code": code,
+        "valueQuantity": quantity,
+        **({"effectiveDateTime": day} if day else {}),
+    }

@@ -1,0 +1,314 @@
+"""The measurements as DICOM Structured Report (PS3.16 TID 1500), for viewers and registries.
+
+Each mass is a volumetric group (TID 1411) that points to its segment. What has a place of its own,
+the longest diameter and each fluid level, follows in groups with 3D coordinates (TID 1501). A last
+group speaks of the whole scan.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from calcinosis import __version__
+from calcinosis.measure.mass import CtMeasurement, FluidLevel, Mass, Point
+from calcinosis.write import dicom_codes
+from calcinosis.write.dicom_codes import own
+from calcinosis.write.dicom_source import SourceImages, derived_uid, tracking_uid
+
+if TYPE_CHECKING:
+    from highdicom.sr import (
+        Comprehensive3DSR,
+        CoordinatesForMeasurement3D,
+        Measurement,
+        MeasurementsAndQualitativeEvaluations,
+        ObservationContext,
+        QualitativeEvaluation,
+        VolumetricROIMeasurementsAndQualitativeEvaluations,
+    )
+    from pydicom import Dataset
+    from pydicom.sr.coding import Code
+
+    _Group = (
+        MeasurementsAndQualitativeEvaluations | VolumetricROIMeasurementsAndQualitativeEvaluations
+    )
+
+SERIES_NUMBER = 9102
+_UNITS = {
+    "mL": "milliliter",
+    "mg": "milligram",
+    "mm": "millimeter",
+    "mm2": "square millimeter",
+    "deg": "degree",
+    "[hnsf'U]": "Hounsfield unit",
+    "1": "no units",
+}
+_LONG_AXIS = ("103339001", "Long Axis")
+_SHORT_AXIS = ("103340004", "Short Axis")
+
+
+def structured_report(
+    source: SourceImages, measurement: CtMeasurement, segmentation: "Dataset | None"
+) -> "Comprehensive3DSR":
+    """Write what was measured; `segmentation` holds the masses, None where there are none.
+
+    The same source and measurement give the same UIDs, so a report sent twice is stored once.
+    """
+    from highdicom.sr import Comprehensive3DSR, MeasurementReport
+    from pydicom.sr.codedict import codes
+    from pydicom.sr.coding import Code
+
+    groups: list[_Group] = []
+    for mass in measurement.masses:
+        assert segmentation is not None  # noqa: S101 - masses are never without their segments
+        groups += [_mass_group(mass, source, segmentation), _diameter_group(mass, source)]
+        groups += [
+            _level_group(mass, number, level, source)
+            for number, level in enumerate(mass.fluid_levels, start=1)
+        ]
+    groups.append(_scan_group(measurement, source))
+    content = MeasurementReport(
+        observation_context=_observer(),
+        procedure_reported=Code("25045-6", "LN", "CT unspecified body region"),
+        imaging_measurements=groups,
+        title=codes.DCM.ImagingMeasurementReport,
+    )
+    identity = (source.series_instance_uid, _digest(measurement))
+    return Comprehensive3DSR(
+        evidence=[*source.headers, *([segmentation] if segmentation is not None else [])],
+        content=content,
+        series_instance_uid=derived_uid("report series", *identity),
+        series_number=SERIES_NUMBER,
+        sop_instance_uid=derived_uid("report", *identity),
+        instance_number=1,
+        manufacturer=dicom_codes.MANUFACTURER,
+        manufacturer_model_name=dicom_codes.MODEL,
+        software_versions=__version__,
+        device_serial_number=__version__,
+        series_description="Calcified soft-tissue masses, measurements",
+        is_complete=True,
+    )
+
+
+def _digest(measurement: CtMeasurement) -> str:
+    """Identifies what was measured, by which version."""
+    said = [asdict(mass) for mass in measurement.masses]
+    others = [asdict(other) for other in measurement.other_calcifications]
+    text = json.dumps([__version__, said, others, measurement.remarks])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _observer() -> "ObservationContext":
+    from highdicom.sr import (
+        DeviceObserverIdentifyingAttributes,
+        ObservationContext,
+        ObserverContext,
+    )
+    from pydicom.sr.codedict import codes
+
+    device = DeviceObserverIdentifyingAttributes(
+        uid=derived_uid("device", __version__),
+        name=dicom_codes.MODEL,
+        manufacturer_name=dicom_codes.MANUFACTURER,
+        model_name=f"{dicom_codes.MODEL} {__version__}",
+    )
+    return ObservationContext(
+        observer_device_context=ObserverContext(
+            observer_type=codes.DCM.Device, observer_identifying_attributes=device
+        )
+    )
+
+
+def _mass_group(
+    mass: Mass, source: SourceImages, segmentation: "Dataset"
+) -> "VolumetricROIMeasurementsAndQualitativeEvaluations":
+    from highdicom.sr import (
+        ReferencedSegment,
+        SourceSeriesForSegmentation,
+        VolumetricROIMeasurementsAndQualitativeEvaluations,
+    )
+
+    group = VolumetricROIMeasurementsAndQualitativeEvaluations(
+        referenced_segment=ReferencedSegment(
+            sop_class_uid=segmentation.SOPClassUID,
+            sop_instance_uid=segmentation.SOPInstanceUID,
+            segment_number=mass.id,
+            source_series=SourceSeriesForSegmentation(source.series_instance_uid),
+        ),
+        measurements=list(_mass_measurements(mass)),
+        qualitative_evaluations=list(_evaluations(mass)),
+        **_about(mass, source),
+    )
+    _comment(group, mass.remarks)
+    return group
+
+
+def _about(mass: Mass, source: SourceImages, part: str = "") -> dict[str, Any]:
+    """What every group of a mass says of it; `part` names a part of the mass."""
+    from highdicom.sr import AlgorithmIdentification, FindingSite, TrackingIdentifier
+    from pydicom.sr.codedict import codes
+
+    uid = tracking_uid(source.series_instance_uid, mass.id)
+    name = dicom_codes.label(mass.id, mass.site)
+    side = dicom_codes.laterality(mass.site)
+    return {
+        "tracking_identifier": TrackingIdentifier(
+            uid=derived_uid(uid, part) if part else uid,
+            identifier=f"{name}, {part}" if part else name,
+        ),
+        "finding_category": codes.SCT.MorphologicallyAbnormalStructure,
+        "finding_type": codes.SCT.PathologicCalcification,
+        "finding_sites": [
+            FindingSite(
+                anatomic_location=dicom_codes.sct(dicom_codes.region(mass.site)),
+                laterality=dicom_codes.sct(side) if side else None,
+            )
+        ],
+        "algorithm_id": AlgorithmIdentification(name=dicom_codes.MODEL, version=__version__),
+    }
+
+
+def _mass_measurements(mass: Mass) -> "Iterator[Measurement]":
+    """Every number of a mass that has one; what could not be judged is left out, not zero."""
+    from pydicom.sr.codedict import codes
+
+    bone, site = mass.bone, mass.site
+    rows: tuple[tuple[Code, float | None, str], ...] = (
+        (codes.SCT.Volume, mass.volume_ml, "mL"),
+        (codes.DCM.CalciumVolume, mass.calcified_volume_ml, "mL"),
+        (codes.DCM.CalciumMass, mass.calcium_mass_mg, "mg"),
+        (dicom_codes.sct(_LONG_AXIS), mass.max_diameter_mm, "mm"),
+        (dicom_codes.sct(_SHORT_AXIS), mass.perpendicular_diameter_mm, "mm"),
+        (own("LOCULES", "Number of locules"), mass.locules, "1"),
+        (own("LEVELS", "Number of fluid-calcium levels"), len(mass.fluid_levels), "1"),
+        (own("BONE_CONTACT", "Area of contact with bone"), bone.contact_mm2, "mm2"),
+        (own("BONE_DISTANCE", "Distance from bone"), bone.distance_mm, "mm"),
+        (own("EROSION_DEPTH", "Depth of bone erosion"), bone.erosion_depth_mm, "mm"),
+        (own("EROSION_VOLUME", "Volume of bone erosion"), bone.erosion_volume_ml, "mL"),
+        (own("JOINT_DISTANCE", "Distance from joint"), site.distance_mm if site else None, "mm"),
+        (codes.DCM.DistanceFromSkin, mass.skin_distance_mm, "mm"),
+        (own("CONFIDENCE", "Confidence that this is a calcified mass"), mass.confidence, "1"),
+    )
+    yield from (_number(name, value, unit) for name, value, unit in rows if value is not None)
+    yield _number(
+        codes.DCM.AttenuationCoefficient, mass.hu.mean, "[hnsf'U]", derivation=codes.SCT.Mean
+    )
+
+
+def _number(
+    name: "Code",
+    value: float,
+    unit: str,
+    *,
+    derivation: "Code | None" = None,
+    places: "Iterable[CoordinatesForMeasurement3D] | None" = None,
+) -> "Measurement":
+    from highdicom.sr import Measurement
+    from pydicom.sr.coding import Code
+
+    return Measurement(
+        name=name,
+        value=float(f"{value:.6g}"),
+        unit=Code(unit, "UCUM", _UNITS[unit]),
+        derivation=derivation,
+        referenced_coordinates=list(places) if places else None,
+    )
+
+
+def _evaluations(mass: Mass) -> "Iterator[QualitativeEvaluation]":
+    from highdicom.sr import QualitativeEvaluation
+
+    for name, state in (
+        (own("SEDIMENTATION", "Sedimentation sign"), mass.sedimentation_sign),
+        (own("BONE_EROSION", "Erosion of bone"), mass.bone.eroded),
+    ):
+        yield QualitativeEvaluation(name=name, value=_answer(state))
+
+
+def _answer(state: bool | None) -> "Code":
+    answers = {
+        True: ("52101004", "Present"),
+        False: ("272519000", "Absent"),
+        None: ("261665006", "Unknown"),
+    }
+    return dicom_codes.sct(answers[state])
+
+
+def _place(source: SourceImages, *points_lps_mm: Point) -> "CoordinatesForMeasurement3D":
+    from highdicom.sr import CoordinatesForMeasurement3D
+
+    return CoordinatesForMeasurement3D(
+        graphic_type="POLYLINE" if len(points_lps_mm) > 1 else "POINT",
+        graphic_data=np.array(points_lps_mm, dtype=np.float64),
+        frame_of_reference_uid=source.frame_of_reference_uid,
+    )
+
+
+def _diameter_group(mass: Mass, source: SourceImages) -> "MeasurementsAndQualitativeEvaluations":
+    from highdicom.sr import MeasurementsAndQualitativeEvaluations
+
+    line = _place(source, *mass.diameter_ends_lps_mm)
+    length = _number(dicom_codes.sct(_LONG_AXIS), mass.max_diameter_mm, "mm", places=[line])
+    return MeasurementsAndQualitativeEvaluations(
+        measurements=[length], **_about(mass, source, "longest diameter")
+    )
+
+
+def _level_group(
+    mass: Mass, number: int, level: FluidLevel, source: SourceImages
+) -> "MeasurementsAndQualitativeEvaluations":
+    from highdicom.sr import MeasurementsAndQualitativeEvaluations
+    from pydicom.sr.codedict import codes
+
+    place = [_place(source, level.centroid_lps_mm)]
+    rows = (
+        (codes.SCT.Area, level.area_mm2, "mm2"),
+        (own("SEDIMENT_DEPTH", "Depth of sediment"), level.sediment_depth_mm, "mm"),
+        (own("LEVEL_TILT", "Angle of level to the horizontal"), level.tilt_deg, "deg"),
+        (own("HU_ABOVE", "Attenuation above the level"), level.hu_above, "[hnsf'U]"),
+        (own("HU_BELOW", "Attenuation below the level"), level.hu_below, "[hnsf'U]"),
+    )
+    return MeasurementsAndQualitativeEvaluations(
+        measurements=[_number(name, value, unit, places=place) for name, value, unit in rows],
+        **_about(mass, source, f"fluid-calcium level {number}"),
+    )
+
+
+def _scan_group(
+    measurement: CtMeasurement, source: SourceImages
+) -> "MeasurementsAndQualitativeEvaluations":
+    from highdicom.sr import (
+        AlgorithmIdentification,
+        MeasurementsAndQualitativeEvaluations,
+        QualitativeEvaluation,
+        TrackingIdentifier,
+    )
+
+    count = len(measurement.masses)
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(
+            uid=derived_uid("scan", source.series_instance_uid), identifier="Whole scan"
+        ),
+        algorithm_id=AlgorithmIdentification(name=dicom_codes.MODEL, version=__version__),
+        measurements=[_number(own("MASSES", "Number of calcified soft-tissue masses"), count, "1")],
+        qualitative_evaluations=[
+            QualitativeEvaluation(
+                name=own("MASS", "Calcified soft-tissue mass"), value=_answer(count > 0)
+            )
+        ],
+    )
+    _comment(group, ("For research and teaching; not a medical device.", *measurement.remarks))
+    return group
+
+
+def _comment(group: "_Group", sentences: Iterable[str]) -> None:
+    from highdicom.sr import TextContentItem
+    from pydicom.sr.codedict import codes
+
+    for sentence in sentences:
+        group[0].ContentSequence.append(
+            TextContentItem(name=codes.DCM.Comment, value=sentence, relationship_type="CONTAINS")
+        )
