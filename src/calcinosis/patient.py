@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
+from functools import cached_property
 from itertools import combinations, pairwise
 from statistics import median
 from typing import Any, Literal
@@ -167,17 +168,24 @@ class Patient:
         """The same patient with further results."""
         return replace(self, labs=(*self.labs, *labs))
 
+    @cached_property
+    def _by_analyte(self) -> dict[str, tuple[LabResult, ...]]:
+        """Results per analyte, undated first, then in order of time."""
+        grouped: dict[str, list[LabResult]] = {}
+        for result in self.labs:
+            grouped.setdefault(result.analyte, []).append(result)
+        return {name: tuple(sorted(results, key=_moment_of)) for name, results in grouped.items()}
+
     def series(self, analyte: str) -> tuple[LabResult, ...]:
         """Dated results in order of time."""
-        dated = [r for r in self.labs if r.analyte == analyte and r.taken is not None]
-        return tuple(sorted(dated, key=_moment_of))
+        return tuple(r for r in self._by_analyte.get(analyte, ()) if r.taken is not None)
 
     def latest(self, analyte: str) -> LabResult | None:
         """The most recent result; of the last day the first (before dialysis); else the undated."""
-        dated = self.series(analyte)
-        if dated:
-            return next(r for r in dated if r.day == dated[-1].day)
-        return next((r for r in self.labs if r.analyte == analyte), None)
+        results = self._by_analyte.get(analyte)
+        if not results:
+            return None
+        return next(r for r in results if r.day == results[-1].day)
 
     def value(self, analyte: str) -> float | None:
         """The most recent value in its canonical unit; calcium products are derived if need be."""
@@ -191,7 +199,7 @@ class Patient:
     def _near(self, analyte: str, result: LabResult) -> LabResult | None:
         """The result of another analyte drawn together with this one."""
         if result.day is None:
-            return next((r for r in self.labs if r.analyte == analyte and r.day is None), None)
+            return next((r for r in self._by_analyte.get(analyte, ()) if r.day is None), None)
         apart = [
             (abs((other.day - result.day).days), other)
             for other in self.series(analyte)
@@ -224,7 +232,7 @@ class Patient:
     def _products(self) -> list[tuple[LabResult, float]]:
         """Every phosphate with its Ca×P, from corrected calcium where albumin is at hand."""
         found = []
-        for phosphate in (r for r in self.labs if r.analyte == "phosphate"):
+        for phosphate in self._by_analyte.get("phosphate", ()):
             corrected = self._near("corrected_calcium", phosphate)
             calcium = self._near("calcium", phosphate)
             best = corrected.value if corrected else (self._corrected(calcium) if calcium else None)
@@ -242,7 +250,8 @@ class Patient:
             if phosphate.taken
         ]
         by_day: dict[date | None, LabResult] = {}
-        for result in sorted((*computed, *self.series("ca_p_product")), key=_moment_of):
+        stated = self.series("ca_p_product")
+        for result in sorted((*stated, *computed), key=_moment_of):
             by_day.setdefault(result.day, result)
         return tuple(by_day.values())
 

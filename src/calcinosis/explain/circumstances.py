@@ -4,7 +4,7 @@ A circumstance that is not known never counts as absent; it says what would tell
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from calcinosis.analyte import ANALYTES, in_si
 from calcinosis.finding import Finding
@@ -24,8 +24,7 @@ MALIGNANT = (
 CALCIUM_LOAD = ("milk_alkali", "vitamin_d_intoxication", "sarcoidosis_calcinosis")
 
 
-@dataclass(frozen=True)
-class Circumstance:
+class Circumstance(NamedTuple):
     """One fact a rule asks about.
 
     Attributes:
@@ -170,7 +169,7 @@ def _said(patient: Patient, analyte: str) -> str:
             name, value = "corrected_calcium", corrected
     label = {"ca_p_product": "Ca×P", "pth": "PTH"}.get(name, ANALYTES[name].label)
     if value is None:
-        level = patient.level(analyte)
+        level = patient.levels.get(analyte)
         return f"{label} {level}" if level else label
     si = in_si(name, value)
     beside = f" ({si[0]:.3g} {si[1]})" if si else ""

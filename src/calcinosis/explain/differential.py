@@ -133,6 +133,7 @@ def differential_of(belief: Posterior, disputed: tuple[Contradiction, ...] = ())
     probability = np.exp(marginal)
     low, high = _spread(marginal, belief)
     weights = _weights_db(belief)
+    by_diagnosis = weights.T.round(1).tolist()
     order = np.argsort(-probability, kind="stable")
     listed = max(_EVIDENCE_FOR_AT_LEAST, int((probability >= _EVIDENCE_FROM_PROBABILITY).sum()))
     diagnoses = tuple(
@@ -142,7 +143,7 @@ def differential_of(belief: Posterior, disputed: tuple[Contradiction, ...] = ())
             float(probability[column]),
             float(low[column]),
             float(high[column]),
-            _evidence(belief, weights, column) if place < listed else (),
+            _evidence(belief, by_diagnosis[column], column) if place < listed else (),
         )
         for place, column in enumerate(order.tolist())
     )
@@ -238,21 +239,22 @@ def _log_odds(logs: Floats) -> Floats:
     return odds
 
 
-def _evidence(belief: Posterior, weights: Floats, column: int) -> tuple[Evidence, ...]:
-    tables = belief.tables
-    told = [
+def _evidence(belief: Posterior, weights: list[float], column: int) -> tuple[Evidence, ...]:
+    """The clues that weigh on one diagnosis, heaviest first; `weights` in order of the clues."""
+    labels, provenance = belief.tables.labels, belief.tables.provenance
+    heaviest = sorted(range(len(weights)), key=lambda place: -abs(weights[place]))
+    return tuple(
         Evidence(
-            clue.finding.code,
-            tables.labels.get(clue.finding.code, clue.finding.code),
-            clue.finding.state,
-            clue.finding.value,
-            round(weight, 1),
-            tables.provenance[clue.row][column],
+            finding.code,
+            labels.get(finding.code, finding.code),
+            finding.state,
+            finding.value,
+            weights[place],
+            provenance[clue.row][column],
         )
-        for clue, weight in zip(belief.clues, weights[:, column].tolist(), strict=True)
-        if abs(weight) >= 0.05
-    ]
-    return tuple(sorted(told, key=lambda e: -abs(e.weight_db)))
+        for place in heaviest
+        if weights[place] and (finding := (clue := belief.clues[place]).finding)
+    )
 
 
 def _beside(

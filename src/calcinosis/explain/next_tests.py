@@ -67,7 +67,8 @@ def next_tests(differential: Differential, limit: int = 5) -> tuple[NextTest, ..
     entropy = -(joint.sum(axis=0) * _log2(joint.sum(axis=0))).sum()
     share = by_answer / np.maximum(chance, 1e-12)[:, :, None]
     bits = entropy + (chance * (share * _log2(share)).sum(axis=2)).sum(axis=1)
-    open_ = np.array([code not in belief.known for code in questions.codes])
+    known = belief.known
+    open_ = np.array([code not in known for code in questions.codes])
     bits = np.where(open_, bits, 0.0)
     worth = max(_LEAST_BITS, _LEAST_SHARE * float(bits.max()))
     best = [q for q in np.argsort(-bits)[:limit].tolist() if bits[q] >= worth]

@@ -211,12 +211,6 @@ class Case(_Strict):
 
     def patient(self) -> Patient:
         """The person behind the mass: age, kidney status, laboratory. Images stay in the case."""
-        labs = self.labs or Labs()
-        results = [
-            LabResult(analyte, float(value))
-            for field, analyte in _ANALYTE_OF_FIELD.items()
-            if isinstance(value := getattr(labs, field), int | float)
-        ]
         words = self.labs_qualitative.model_dump(exclude_none=True) if self.labs_qualitative else {}
         return Patient(
             age_years=self.age_years,
@@ -224,7 +218,7 @@ class Case(_Strict):
             ckd=self.ckd,
             dialysis_vintage_years=self.dialysis_vintage_years,
             family_history=self.family_history,
-            labs=tuple(results),
+            labs=self._results(),
             levels=words,
             ranges={
                 _ANALYTE_OF_FIELD[field]: (min(pair), max(pair))
@@ -232,6 +226,34 @@ class Case(_Strict):
                 if pair
             },
         )
+
+    def _results(self) -> tuple[LabResult, ...]:
+        if self.labs is None:
+            return ()
+        return tuple(
+            LabResult(analyte, float(value))
+            for field, analyte in _ANALYTE_OF_FIELD.items()
+            if isinstance(value := getattr(self.labs, field), int | float)
+        )
+
+    def informed_by(self, patient: Patient) -> "Case":
+        """The same case with what the patient's record knows better: the latest laboratory."""
+        if patient.labs == self._results():
+            return self
+        values = {
+            field: result.value
+            for field, analyte in _ANALYTE_OF_FIELD.items()
+            if (result := patient.latest(analyte))
+        }
+        labs = (self.labs or Labs()).model_copy(update=values)
+        known = {
+            "age_years": patient.age_years,
+            "sex": patient.sex,
+            "ckd": patient.ckd,
+            "dialysis_vintage_years": patient.vintage_years(),
+            "labs": labs,
+        }
+        return self.model_copy(update={k: v for k, v in known.items() if v is not None})
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
