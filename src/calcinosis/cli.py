@@ -65,6 +65,21 @@ def phantom(
         print(line)
 
 
+@commands.command()
+@click.argument("cases", metavar="CASE.json|CASES.jsonl", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per case.")
+@click.option("--output", metavar="DIR", type=click.Path(path_type=Path), help="Write a page too.")
+@click.option("--force", is_flag=True, help="Replace the results of an earlier run in DIR.")
+def diagnose(cases: Path, *, as_json: bool, output: Path | None, force: bool) -> None:
+    """Explain cases: differential, red flags, next tests, what can be done."""
+    from calcinosis.write.diagnosis import json_lines, text_lines, write_diagnosis
+
+    if output:
+        write_diagnosis(cases, output, force=force)
+    for line in json_lines(cases) if as_json else text_lines(cases):
+        print(line)
+
+
 def main() -> None:
     """Run a command; turn our own errors into one line on standard error."""
     try:

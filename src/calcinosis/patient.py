@@ -354,6 +354,7 @@ class Patient:
     def _shown(self, result: LabResult) -> dict[str, Any]:
         si = in_si(result.analyte, result.value)
         return {
+            "label": ANALYTES[result.analyte].label,
             "value": result.value,
             "unit": result.unit,
             "si_value": si and si[0],

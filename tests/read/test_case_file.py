@@ -38,7 +38,8 @@ def test_an_empty_case_knows_nothing(tmp_path):
         ('{"age_years": NaN}', "NaN"),
         ('{"age_years": 1, "age_years": 2}', "age_years: found twice"),
         ('{"labs_range": {"x": [1, 2]}}', "labs_range.x"),
-        ("[]", "the case: found"),
+        ("[]", "found a list, expected one case"),
+        ("3", "the case: found 3"),
     ],
 )
 def test_an_unusable_field_is_refused_by_name_in_one_line(tmp_path, text, message):

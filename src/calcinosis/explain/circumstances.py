@@ -292,7 +292,7 @@ def _diagnoses(
         for degree in ("possible", "likely"):
             limit = thresholds[f"{'malignancy_' if name == 'malignancy' else ''}{degree}"]
             holds = total >= limit if probabilities else None
-            text = f"{words} {total:.0%}" if probabilities else words
+            text = f"{words} {100 * min(total, 0.99):.0f}\u00a0%" if probabilities else words
             yield f"{name}_{degree}", Circumstance(holds, text, "more findings")
     calciphylaxis = patient.history.get("calciphylaxis")
     ulcer, kidney = signs.state("skin_ulcer_or_fistula"), _kidney_disease(patient)

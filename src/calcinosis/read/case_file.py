@@ -279,6 +279,19 @@ def validated(model: type[_Model], data: object, where: str) -> _Model:
         raise InputError(f"{where}: {name}: found {shown}, expected {expected}") from None
 
 
+def case_of(data: object, where: str) -> Case:
+    """Check parsed JSON as a case; `where` names it in errors.
+
+    Raises:
+        InputError: an unknown field or a value out of range, by name.
+    """
+    if isinstance(data, list):
+        raise InputError(
+            f"{where}: found a list, expected one case; many go one per line into a .jsonl file"
+        )
+    return validated(Case, data, where)
+
+
 def read_case(path: Path) -> Case:
     """Read one case from a JSON file.
 
@@ -286,7 +299,7 @@ def read_case(path: Path) -> Case:
         NotReadableError: no such file, or not JSON.
         InputError: an unknown field or a value out of range, by name.
     """
-    return validated(Case, _parsed(_text(path), str(path)), str(path))
+    return case_of(read_json(path), str(path))
 
 
 def read_cases(path: Path) -> Iterator[Case]:
@@ -296,10 +309,20 @@ def read_cases(path: Path) -> Iterator[Case]:
         NotReadableError: no such file, or a line that is not JSON.
         InputError: an unknown field or a value out of range, with its line number.
     """
-    for number, line in enumerate(_text(path).splitlines(), start=1):
+    for number, line in enumerate(_text(path).split("\n"), start=1):
         if line.strip():
             where = f"{path} line {number}"
-            yield validated(Case, _parsed(line, where), where)
+            yield case_of(_parsed(line, where), where)
+
+
+def read_json(path: Path) -> object:
+    """Parse a JSON file, refusing NaN and a name given twice.
+
+    Raises:
+        NotReadableError: no such file, or not JSON.
+        InputError: NaN, infinity, or a name given twice.
+    """
+    return _parsed(_text(path), str(path))
 
 
 def _text(path: Path) -> str:

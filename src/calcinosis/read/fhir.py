@@ -5,7 +5,6 @@ else by their English name. Resources of other kinds are passed over. Names and 
 patient are not kept.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -13,8 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from calcinosis.analyte import is_known
-from calcinosis.errors import InputError, NotReadableError
+from calcinosis.errors import InputError
 from calcinosis.patient import Ckd, LabResult, Patient, Sex
+from calcinosis.read.case_file import read_json
 from calcinosis.read.labs import without_twins
 
 _Resource = Mapping[str, Any]
@@ -84,13 +84,7 @@ def read_fhir(path: Path) -> FhirPatient:
         InputError: not a Bundle, several patients, or an observation that cannot be (no unit,
             impossible value, future date, twice the same), named by its place in the bundle.
     """
-    try:
-        bundle = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise NotReadableError(f"{path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise NotReadableError(f"{path}: is not JSON ({error})") from None
-    return patient_of_bundle(bundle, str(path))
+    return patient_of_bundle(read_json(path), str(path))
 
 
 def is_bundle(data: object) -> bool:

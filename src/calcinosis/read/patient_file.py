@@ -1,0 +1,57 @@
+"""The patient beside the images: a case file or a FHIR bundle, and laboratory results."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from calcinosis.patient import Patient
+from calcinosis.read.case_file import Case, case_of, read_json
+from calcinosis.read.fhir import is_bundle, patient_of_bundle
+from calcinosis.read.labs import read_labs, without_twins
+
+
+@dataclass(frozen=True)
+class PatientFile:
+    """What was stated of the patient and the mass.
+
+    Attributes:
+        case: findings as stated; empty where only a FHIR bundle or laboratory was given.
+        patient: age, kidneys, history, laboratory.
+        passed_over: analytes of the files that are not used here.
+    """
+
+    case: Case = field(default_factory=Case)
+    patient: Patient = field(default_factory=Patient)
+    passed_over: tuple[str, ...] = ()
+
+
+def read_patient_file(path: Path) -> PatientFile:
+    """Read a case file or a FHIR R4 Bundle, whichever it is.
+
+    Raises:
+        NotReadableError: no such file, or not JSON.
+        InputError: names the field or entry that cannot be used.
+    """
+    data = read_json(path)
+    if is_bundle(data):
+        found = patient_of_bundle(data, str(path))
+        return PatientFile(Case(), found.patient, found.passed_over)
+    case = case_of(data, str(path))
+    return PatientFile(case, case.patient())
+
+
+def with_labs(known: PatientFile, path: Path) -> PatientFile:
+    """Add laboratory results from a CSV file or a FHIR bundle.
+
+    Raises:
+        InputError: see `read_labs`; also where both files give one analyte at the same time.
+    """
+    if path.suffix.lower() == ".json":
+        bundle = patient_of_bundle(read_json(path), str(path))
+        results, passed_over = bundle.patient.labs, bundle.passed_over
+    else:
+        read = read_labs(path)
+        results, passed_over = read.results, read.passed_over
+    dated = [("the patient file", r) for r in known.patient.labs if r.taken]
+    without_twins([*dated, *((path.name, r) for r in results)], str(path))
+    patient = known.patient.with_labs(results)
+    return replace(known, patient=patient, passed_over=(*known.passed_over, *passed_over))

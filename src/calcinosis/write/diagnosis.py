@@ -1,0 +1,64 @@
+"""What the ``diagnose`` command does: one case or many, to the terminal, as JSON, or as a page."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from calcinosis.explain.explanation import Explanation, explain
+from calcinosis.read.case_file import read_cases
+from calcinosis.read.patient_file import read_patient_file
+from calcinosis.write.explanation.record import case_json
+from calcinosis.write.explanation.text import one_line, summary
+
+
+def is_many(path: Path) -> bool:
+    """Whether a file holds one case per line."""
+    return path.suffix.lower() in {".jsonl", ".ndjson"}
+
+
+def explained(path: Path) -> Iterator[tuple[str | int | None, Explanation]]:
+    """Every case of a file with its id; all are checked before the first is explained.
+
+    Raises:
+        InputError: names the line and field that cannot be used.
+    """
+    if not is_many(path):
+        known = read_patient_file(path)
+        yield known.case.id, explain(known.case, known.patient)
+        return
+    for _ in read_cases(path):
+        pass
+    for case in read_cases(path):
+        yield case.id, explain(case)
+
+
+def json_lines(path: Path) -> Iterator[str]:
+    """The answer as JSON: one object per case, one line each if there may be many."""
+    for case_id, explanation in explained(path):
+        yield case_json(explanation, case_id, indented=not is_many(path))
+
+
+def text_lines(path: Path) -> Iterator[str]:
+    """The answer for the terminal: a page for one case, a line each for many."""
+    for number, (case_id, explanation) in enumerate(explained(path), start=1):
+        if is_many(path):
+            yield one_line(explanation, str(case_id if case_id is not None else number))
+        else:
+            yield summary(explanation, case_id)
+
+
+def write_diagnosis(path: Path, output: Path, *, force: bool = False) -> None:
+    """Write the page and the JSON into `output`.
+
+    Raises:
+        OutputError: `output` is a file, is not empty (without `force`), or cannot be written.
+    """
+    from calcinosis.write.explanation.page import render_case, render_cases
+    from calcinosis.write.files import result_folder
+
+    answers = list(explained(path))
+    with result_folder(output, force=force) as folder:
+        lines = "\n".join(case_json(e, name, indented=not is_many(path)) for name, e in answers)
+        name = "diagnosis.jsonl" if is_many(path) else "diagnosis.json"
+        (folder / name).write_text(lines + "\n", encoding="utf-8")
+        page = render_cases(answers) if is_many(path) else render_case(*answers[0])
+        (folder / "report.html").write_text(page, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""An explanation for its readers: JSON, terminal, page."""

@@ -1,0 +1,89 @@
+"""The words an explanation is told in, shared by terminal and page."""
+
+from collections.abc import Mapping
+
+from calcinosis.explain.differential import Diagnosis, Evidence
+from calcinosis.explain.explanation import Explanation
+from calcinosis.explain.next_tests import NextTest
+
+STANDINGS = {
+    "suggested": "Suggested",
+    "consider": "Consider",
+    "advised_against": "Advised against",
+    "not_indicated": "Not indicated",
+}
+COSTS = {
+    1: "history, examination or blood test",
+    2: "radiograph or ultrasound",
+    3: "CT",
+    4: "MRI or bone scan",
+}
+_DIAGNOSES_SHOWN = 6
+_LEAST_SHOWN = 0.01
+
+
+def percent(probability: float) -> str:
+    """97 %, 0.4 %, below 0.1 %; never 100 % or 0 %."""
+    if probability > 0.995:
+        return "over 99\u00a0%"
+    if probability < 0.001:
+        return "below 0.1\u00a0%"
+    return f"{100 * probability:.{1 if probability < 0.01 else 0}f}\u00a0%"
+
+
+def decibans(weight_db: float) -> str:
+    """+4.2 dB or −3.0 dB."""
+    return f"{'+' if weight_db > 0 else '−'}{abs(weight_db):.1f} dB"
+
+
+def shown_diagnoses(explanation: Explanation) -> tuple[Diagnosis, ...]:
+    """The likeliest diagnoses, those below 1 % left out."""
+    ranked = explanation.differential.diagnoses
+    return tuple(
+        d
+        for at, d in enumerate(ranked[:_DIAGNOSES_SHOWN])
+        if d.probability >= _LEAST_SHOWN or not at
+    )
+
+
+def rest(explanation: Explanation) -> str:
+    """What the diagnoses not shown add up to."""
+    shown = shown_diagnoses(explanation)
+    others = explanation.differential.diagnoses[len(shown) :]
+    return f"{len(others)} others together {percent(sum(d.probability for d in others))}"
+
+
+def headline(explanation: Explanation) -> str:
+    """The first line: what it most likely is, and the alarm if there is one."""
+    first, second = explanation.differential.diagnoses[:2]
+    text = f"{first.label}: {percent(first.probability)}"
+    if first.probability < 0.5:
+        text = f"Undecided. {text}; {second.label.lower()}: {percent(second.probability)}"
+    return f"{text}."
+
+
+def units(explanation: Explanation) -> dict[str, str]:
+    """The unit of each finding that has a value."""
+    return {f.code: f.unit for f in explanation.findings if f.unit}
+
+
+def said(evidence: Evidence, unit_of: Mapping[str, str]) -> str:
+    """``Phosphate 8.1 mg/dL``, ``Fluid–calcium level: absent``."""
+    if evidence.value is not None:
+        return f"{evidence.label} {evidence.value:.4g} {unit_of.get(evidence.finding, '')}".strip()
+    return f"{evidence.label}: absent" if evidence.state == "absent" else evidence.label
+
+
+def outcomes(test: NextTest, labels: Mapping[str, str]) -> str:
+    """``if present (31 %): … 95 %; if absent (69 %): … 60 %``."""
+    return "; ".join(
+        f"if {o.outcome} ({percent(o.probability)}): {labels.get(o.leads, o.leads)} "
+        f"{percent(o.leads_with)}"
+        for o in test.outcomes
+    )
+
+
+def questions(explanation: Explanation) -> tuple[str, ...]:
+    """What is not known and would change or secure the plan, once each."""
+    asked = [ask for option in explanation.plan for ask in option.measure]
+    return tuple(dict.fromkeys(asked))
