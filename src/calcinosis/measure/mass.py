@@ -27,6 +27,20 @@ class FluidLevel:
 
 
 @dataclass(frozen=True)
+class LevelReading:
+    """The levels of one mass, and whether the sedimentation sign is present.
+
+    Attributes:
+        levels: largest first.
+        sedimentation_sign: None when this CT cannot show a level; `remarks` say why.
+    """
+
+    levels: tuple[FluidLevel, ...]
+    sedimentation_sign: bool | None
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Site:
     """The nearest large joint."""
 

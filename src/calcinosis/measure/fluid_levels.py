@@ -1,0 +1,569 @@
+"""The sedimentation sign: flat, level interfaces between fluid and settled calcium.
+
+The mass is resampled upright (axis 0 points down). In every vertical column we look for steps from
+fluid to sediment, join neighbouring steps into surfaces, and ask of each surface what only a fluid
+level answers: is it flat, is its freely fitted plane perpendicular to gravity, is there an even
+sediment below and fluid above? The locules themselves need not be found first.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from calcinosis.measure.mass import FluidLevel, LevelReading
+from calcinosis.volume import Volume
+
+# The thresholds below were chosen on our own phantoms (benchmarks/fluid_levels.py) unless noted.
+DOWN_STEP_MM = 0.5
+ACROSS_STEP_MM = 1.0
+MARGIN_MM = 6.0
+REACH_MM = 3.5  # how far above and below a step its two plateaus are sought
+FLUID_HU = (-70.0, 160.0)
+SEDIMENT_MIN_HU = 160.0
+STEP_MIN_HU = 110.0
+LINK_MM = 0.8  # neighbouring columns of one surface differ by less
+SURFACE_SLOPE_MAX_DEG = 20.0
+STEP_REACH_MM = 6.0  # a column's step is compared with the strongest this near
+AREA_MIN_MM2 = 18.0
+ROUGHNESS_MAX_MM = 0.35
+SAGITTA_MAX_MM = 0.45
+TILT_MAX_DEG = 5.0
+UNEVENNESS_MAX = 0.25
+FALLING_RIM_MAX = 0.5
+VOXEL_ALONG_GRAVITY_MAX_MM = 3.0  # thicker slices lying parallel to the level blur it away
+LAYER_VOXELS = 3
+LOCULE_MIN_ML = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class _Upright:
+    """The neighbourhood of a mass resampled so that axis 0 points down (HU, float32)."""
+
+    hu: NDArray[np.float32]
+    inside: NDArray[np.bool_]
+    origin_lps: NDArray[np.float64]
+    axes_lps: NDArray[np.float64]  # columns: down, across, across
+    noise_hu: float
+
+    def to_lps(self, point_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Millimetres along (down, across, across) to LPS."""
+        return np.asarray(self.origin_lps + self.axes_lps @ point_mm, dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class _Surface:
+    """One candidate: height (mm, downwards) over a small grid of columns."""
+
+    corner: tuple[int, int]
+    height_mm: NDArray[np.float64]
+    present: NDArray[np.bool_]
+    sheet: NDArray[np.bool_]  # the columns of the sheet it was cut from
+
+
+def find_fluid_levels(volume: Volume, envelope: NDArray[np.bool_]) -> LevelReading:
+    """Find every fluid–calcium level in one mass.
+
+    Args:
+        volume: CT in HU, whole or cropped to the mass and its surroundings.
+        envelope: the mass on the same grid [z, y, x]; ragged edges and a missed fluid half are
+            tolerated, because columns are followed a few millimetres beyond it.
+
+    Returns:
+        Levels, largest first; whether the sign is present (None when this CT cannot show it) and
+        why.
+    """
+    along_mm = _voxel_along_gravity_mm(volume)
+    if along_mm > VOXEL_ALONG_GRAVITY_MAX_MM + 0.01:
+        reason = (
+            f"sedimentation sign cannot be judged: slices of {along_mm:.1f} mm lie parallel to a "
+            f"fluid level (at most {VOXEL_ALONG_GRAVITY_MAX_MM:g} mm can show one)"
+        )
+        return LevelReading((), None, (reason,))
+    upright = _stand_upright(volume, envelope)
+    levels = tuple(
+        level
+        for surface in _surfaces(upright, along_mm)
+        if (level := _judge(surface, upright, along_mm)) is not None
+    )
+    levels = tuple(sorted(levels, key=lambda level: -level.area_mm2))
+    if levels:
+        return LevelReading(levels, sedimentation_sign=True, remarks=())
+    reason_too_small = _too_small(volume, envelope, along_mm, upright)
+    if reason_too_small:
+        return LevelReading((), None, (reason_too_small,))
+    return LevelReading((), sedimentation_sign=False, remarks=())
+
+
+def _voxel_along_gravity_mm(volume: Volume) -> float:
+    """The extent of a voxel along gravity (root mean square over its axes)."""
+    down = volume.direction_in_indices(volume.gravity_lps)
+    return float(np.linalg.norm(down * np.asarray(volume.spacing_mm)))
+
+
+def _too_small(
+    volume: Volume, envelope: NDArray[np.bool_], along_mm: float, upright: _Upright
+) -> str | None:
+    """Why no locule of this mass could show a level, or None if one could."""
+    needed_mm = 2 * LAYER_VOXELS * along_mm
+    if np.count_nonzero(envelope) * volume.voxel_volume_ml < LOCULE_MIN_ML:
+        return (
+            "sedimentation sign cannot be judged: "
+            f"the mass is smaller than the {LOCULE_MIN_ML:g} mL a locule needs"
+        )
+    gradient = np.sqrt(
+        sum(
+            (ndimage.gaussian_filter1d(upright.hu, 1.0, axis=axis, order=1) / step) ** 2
+            for axis, step in enumerate((DOWN_STEP_MM, ACROSS_STEP_MM, ACROSS_STEP_MM))
+        )
+    )
+    uniform = (gradient < 60.0 + 2 * upright.noise_hu) & upright.inside
+    depth = ndimage.distance_transform_edt(
+        np.pad(uniform, 1), sampling=(DOWN_STEP_MM, ACROSS_STEP_MM, ACROSS_STEP_MM)
+    )
+    locule_mm = 2 * float(depth.max())
+    if locule_mm < needed_mm / 2:
+        return (
+            "sedimentation sign cannot be judged: the largest even region is "
+            f"{locule_mm:.1f} mm wide; two layers of {LAYER_VOXELS} voxels need {needed_mm:.1f} mm"
+        )
+    return None
+
+
+# --- standing upright -----------------------------------------------------------------------------
+
+
+def _stand_upright(volume: Volume, envelope: NDArray[np.bool_]) -> _Upright:
+    """Resample the surroundings of the envelope with axis 0 along gravity."""
+    axes = _upright_axes(volume)
+    shell = np.argwhere(envelope & ~ndimage.binary_erosion(envelope))
+    placed = volume.to_lps(shell) @ axes
+    low, high = placed.min(axis=0) - MARGIN_MM, placed.max(axis=0) + MARGIN_MM
+    across = 0.5 if min(volume.spacing_mm) < 0.75 else ACROSS_STEP_MM
+    steps = np.array([DOWN_STEP_MM, across, across])
+    shape = tuple(int(n) for n in np.ceil((high - low) / steps).astype(int) + 1)
+    to_index = np.linalg.inv(volume.affine[:3, :3])
+    start = to_index @ (axes @ low - volume.affine[:3, 3])
+    matrix = to_index @ axes * steps
+    hu = _sample(volume.voxels, start, matrix, shape)
+    inside = _sample_nearest(envelope, start, matrix, shape)
+    noise = _noise_hu(volume.voxels, envelope)
+    sigma_mm = 0.8 if noise < 14 else 1.1 if noise < 26 else 1.6
+    for axis in (1, 2):
+        hu = ndimage.gaussian_filter1d(hu, sigma_mm / across, axis=axis, mode="nearest")
+    thin = round(ACROSS_STEP_MM / across)
+    return _Upright(hu[:, ::thin, ::thin], inside[:, ::thin, ::thin], axes @ low, axes, noise)
+
+
+def _upright_axes(volume: Volume) -> NDArray[np.float64]:
+    """Orthonormal columns in LPS: down, and two across, the first near an array axis."""
+    down = volume.gravity_lps
+    directions = (volume.affine[:3, :3] / np.linalg.norm(volume.affine[:3, :3], axis=0)).T
+    flattest = directions[np.argmin(np.abs(directions @ down))]
+    across = flattest - (flattest @ down) * down
+    across /= np.linalg.norm(across)
+    return np.stack([down, across, np.cross(down, across)], axis=1)
+
+
+def _noise_hu(voxels: NDArray[np.int16], envelope: NDArray[np.bool_]) -> float:
+    """Noise (standard deviation) in the soft tissue around the mass.
+
+    Differences of voxels three apart in the image plane, where kernels no longer correlate them.
+    """
+    box = tuple(
+        slice(max(0, int(extent.start) - 10), int(extent.stop) + 10)
+        for extent in ndimage.find_objects(envelope.astype(np.uint8))[0]
+    )
+    around = voxels[box].astype(np.float32)
+    first, second = around[:, :, :-3], around[:, :, 3:]
+    soft = (np.abs(first) < 150) & (np.abs(second) < 150)
+    if np.count_nonzero(soft) < 100:
+        return 20.0
+    return float(np.median(np.abs(first - second)[soft]) / 0.6745 / np.sqrt(2))
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _sample(voxels, start, matrix, shape):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Trilinear samples at start + matrix @ (i, j, k); the edge voxel continues outside."""
+    out = np.empty(shape, dtype=np.float32)
+    nz, ny, nx = voxels.shape
+    for i in range(shape[0]):
+        for j in range(shape[1]):
+            for k in range(shape[2]):
+                z = start[0] + matrix[0, 0] * i + matrix[0, 1] * j + matrix[0, 2] * k
+                y = start[1] + matrix[1, 0] * i + matrix[1, 1] * j + matrix[1, 2] * k
+                x = start[2] + matrix[2, 0] * i + matrix[2, 1] * j + matrix[2, 2] * k
+                z, y, x = (
+                    min(max(z, 0.0), nz - 1.0),
+                    min(max(y, 0.0), ny - 1.0),
+                    min(max(x, 0.0), nx - 1.0),
+                )
+                z0, y0, x0 = int(z), int(y), int(x)
+                z1, y1, x1 = min(z0 + 1, nz - 1), min(y0 + 1, ny - 1), min(x0 + 1, nx - 1)
+                fz, fy, fx = z - z0, y - y0, x - x0
+                near = (voxels[z0, y0, x0] * (1 - fx) + voxels[z0, y0, x1] * fx) * (1 - fy) + (
+                    voxels[z0, y1, x0] * (1 - fx) + voxels[z0, y1, x1] * fx
+                ) * fy
+                far = (voxels[z1, y0, x0] * (1 - fx) + voxels[z1, y0, x1] * fx) * (1 - fy) + (
+                    voxels[z1, y1, x0] * (1 - fx) + voxels[z1, y1, x1] * fx
+                ) * fy
+                out[i, j, k] = near * (1 - fz) + far * fz
+    return out
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _sample_nearest(mask, start, matrix, shape):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """The mask at the voxel nearest to start + matrix @ (i, j, k); False outside."""
+    out = np.zeros(shape, dtype=np.bool_)
+    nz, ny, nx = mask.shape
+    for i in range(shape[0]):
+        for j in range(shape[1]):
+            for k in range(shape[2]):
+                z = round(start[0] + matrix[0, 0] * i + matrix[0, 1] * j + matrix[0, 2] * k)
+                y = round(start[1] + matrix[1, 0] * i + matrix[1, 1] * j + matrix[1, 2] * k)
+                x = round(start[2] + matrix[2, 0] * i + matrix[2, 1] * j + matrix[2, 2] * k)
+                if 0 <= z < nz and 0 <= y < ny and 0 <= x < nx:
+                    out[i, j, k] = mask[z, y, x]
+    return out
+
+
+# --- candidate surfaces ---------------------------------------------------------------------------
+
+
+def _surfaces(upright: _Upright, along_mm: float) -> Iterator[_Surface]:
+    """Gently sloped sheets of fluid-over-sediment steps."""
+    reach = round(max(REACH_MM, 2 * along_mm) / DOWN_STEP_MM)
+    profile = ndimage.uniform_filter1d(upright.hu, 3, axis=0, mode="nearest")
+    near_mass = ndimage.binary_dilation(upright.inside, iterations=4)
+    columns, heights, rises = _scan(
+        profile, near_mass, reach, STEP_MIN_HU, SEDIMENT_MIN_HU, FLUID_HU[0], FLUID_HU[1]
+    )
+    if len(heights) == 0:
+        return
+    labels = _link(columns, heights, LINK_MM / DOWN_STEP_MM, upright.hu.shape[1:])
+    order = np.argsort(labels, kind="stable")
+    bounds = np.flatnonzero(np.diff(labels[order])) + 1
+    for members in np.split(order, bounds):
+        if len(members) * ACROSS_STEP_MM**2 >= AREA_MIN_MM2:
+            yield from _gentle_parts(
+                columns[members], heights[members] * DOWN_STEP_MM, rises[members]
+            )
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _scan(  # type: ignore[no-untyped-def]  # noqa: ANN202, PLR0913, C901, PLR0912
+    profile,  # noqa: ANN001
+    near_mass,  # noqa: ANN001
+    reach,  # noqa: ANN001
+    step_min,  # noqa: ANN001
+    sediment_min,  # noqa: ANN001
+    fluid_low,  # noqa: ANN001
+    fluid_high,  # noqa: ANN001
+):
+    """Half-height crossings of every step from fluid down to sediment, column by column."""
+    depth, rows, cols = profile.shape
+    found_columns = []
+    found_heights = []
+    found_rises = []
+    for u in range(rows):
+        for v in range(cols):
+            k = 1
+            while k < depth - 1:
+                rise = profile[k + 1, u, v] - profile[k, u, v]
+                steepest = rise > 0 and near_mass[k, u, v]
+                if steepest:
+                    for other in range(max(0, k - 3), min(depth - 1, k + 4)):
+                        if profile[other + 1, u, v] - profile[other, u, v] > rise:
+                            steepest = False
+                            break
+                if not steepest:
+                    k += 1
+                    continue
+                low = profile[k, u, v]
+                for above in range(k, max(-1, k - reach - 1), -1):
+                    low = min(low, profile[above, u, v])
+                high = profile[k + 1, u, v]
+                for below in range(k + 1, min(depth, k + reach + 1)):
+                    high = max(high, profile[below, u, v])
+                if (
+                    high - low > step_min
+                    and high > sediment_min
+                    and low > fluid_low
+                    and low < fluid_high
+                ):
+                    half = (low + high) / 2
+                    at = k
+                    while at > max(0, k - reach) and profile[at, u, v] > half:
+                        at -= 1
+                    while at < min(depth - 2, k + reach) and profile[at + 1, u, v] < half:
+                        at += 1
+                    gap = profile[at + 1, u, v] - profile[at, u, v]
+                    if gap > 0:
+                        found_columns.append((u, v))
+                        found_heights.append(at + (half - profile[at, u, v]) / gap)
+                        found_rises.append(high - low)
+                k += 3
+    columns = np.empty((len(found_columns), 2), dtype=np.int64)
+    heights = np.empty(len(found_heights), dtype=np.float64)
+    rises = np.empty(len(found_heights), dtype=np.float64)
+    for n in range(len(found_heights)):
+        columns[n, 0], columns[n, 1] = found_columns[n]
+        heights[n], rises[n] = found_heights[n], found_rises[n]
+    return columns, heights, rises
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _link(columns, heights, tolerance, shape):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Label of each crossing: crossings of neighbouring columns at similar height are one sheet."""
+    count = len(heights)
+    parent = np.arange(count)
+    first = np.full((shape[0] + 1, shape[1] + 1), -1)
+    for n in range(count - 1, -1, -1):
+        first[columns[n, 0], columns[n, 1]] = n
+    for n in range(count):
+        u, v = columns[n]
+        for du, dv in ((1, 0), (0, 1)):
+            m = first[u + du, v + dv]
+            while 0 <= m < count and columns[m, 0] == u + du and columns[m, 1] == v + dv:
+                if abs(heights[m] - heights[n]) <= tolerance:
+                    a, b = n, m
+                    while parent[a] != a:
+                        parent[a] = parent[parent[a]]
+                        a = parent[a]
+                    while parent[b] != b:
+                        parent[b] = parent[parent[b]]
+                        b = parent[b]
+                    parent[max(a, b)] = min(a, b)
+                m += 1
+    for n in range(count):
+        root = n
+        while parent[root] != root:
+            root = parent[root]
+        parent[n] = root
+    return parent
+
+
+def _gentle_parts(
+    columns: NDArray[np.int64], height_mm: NDArray[np.float64], rise_hu: NDArray[np.float64]
+) -> Iterator[_Surface]:
+    """A sheet cut where it slopes or fades.
+
+    A level runs into the paste beside it, but does not slope; blurred beyond the wall of its locule
+    it keeps its height, but loses half its step.
+    """
+    corner = columns.min(axis=0)
+    shape = columns.max(axis=0) - corner + 1
+    height, rise = np.zeros(shape), np.zeros(shape)
+    present = np.zeros(shape, dtype=bool)
+    u, v = (columns - corner).T
+    height[u, v], rise[u, v], present[u, v] = height_mm, rise_hu, True
+    strongest = ndimage.grey_dilation(_blur(rise, present), footprint=_disc(STEP_REACH_MM))
+    strong = rise > 0.5 * strongest
+    gentle = present & strong
+    gentle &= _slope_deg(height, present) < SURFACE_SLOPE_MAX_DEG
+    gentle = ndimage.binary_opening(gentle, np.ones((2, 2)))
+    parts, count = ndimage.label(gentle)
+    for part in range(1, count + 1):
+        member = parts == part
+        if np.count_nonzero(member) * ACROSS_STEP_MM**2 >= AREA_MIN_MM2:
+            yield _Surface((int(corner[0]), int(corner[1])), height, member, present & strong)
+
+
+def _disc(radius_mm: float) -> NDArray[np.bool_]:
+    """A disc of columns."""
+    reach = int(radius_mm / ACROSS_STEP_MM)
+    u, v = np.mgrid[-reach : reach + 1, -reach : reach + 1] * ACROSS_STEP_MM
+    return np.asarray(u**2 + v**2 <= radius_mm**2)
+
+
+def _blur(values: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Gaussian mean (1 mm) over the columns that are present; 0 elsewhere."""
+    weight = ndimage.gaussian_filter(present.astype(float), 1.0 / ACROSS_STEP_MM, mode="constant")
+    total = ndimage.gaussian_filter(values * present, 1.0 / ACROSS_STEP_MM, mode="constant")
+    return np.asarray(np.where(present, total / np.maximum(weight, 1e-6), 0.0))
+
+
+def _slope_deg(height: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Slope of the plane fitted around every column (Gaussian weight, 1.25 mm)."""
+    u, v = np.mgrid[: height.shape[0], : height.shape[1]] * ACROSS_STEP_MM
+    weight = present.astype(float)
+
+    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        blurred = ndimage.gaussian_filter(values * weight, 1.25 / ACROSS_STEP_MM, mode="constant")
+        return np.asarray(blurred / np.maximum(total, 1e-6), dtype=np.float64)
+
+    total = ndimage.gaussian_filter(weight, 1.25 / ACROSS_STEP_MM, mode="constant")
+    mu, mv, mh = mean(u), mean(v), mean(height)
+    uu, vv, uv = mean(u * u) - mu**2, mean(v * v) - mv**2, mean(u * v) - mu * mv
+    uh, vh = mean(u * height) - mu * mh, mean(v * height) - mv * mh
+    determinant = np.maximum(uu * vv - uv**2, 1e-6)
+    slope_u, slope_v = (vv * uh - uv * vh) / determinant, (uu * vh - uv * uh) / determinant
+    return np.asarray(np.degrees(np.arctan(np.hypot(slope_u, slope_v))), dtype=np.float64)
+
+
+# --- judging a surface ----------------------------------------------------------------------------
+
+
+def _judge(surface: _Surface, upright: _Upright, along_mm: float) -> FluidLevel | None:
+    """The level a surface shows, or None when it is not flat, not level or not fluid on chalk."""
+    member = _trim(surface)
+    area = float(np.count_nonzero(member)) * ACROSS_STEP_MM**2
+    if area < (AREA_MIN_MM2 if upright.noise_hu < 25 else 1.5 * AREA_MIN_MM2):
+        return None
+    core = ndimage.binary_erosion(member)
+    core = core if np.count_nonzero(core) >= 12 else member
+    u, v = np.nonzero(core)
+    points = np.stack([surface.height_mm[core], u * ACROSS_STEP_MM, v * ACROSS_STEP_MM], axis=1)
+    plane, roughness = _fit_plane(points)
+    radius = np.sqrt(area / np.pi)
+    tilt = float(np.degrees(np.arctan(np.hypot(plane[1], plane[2]))))
+    sagitta = _sagitta_mm(points, float(np.sqrt(len(points) / np.pi)))
+    columns = np.stack([u, v], axis=1) + np.asarray(surface.corner)
+    falls = _falling_rim(surface, member, points, plane)
+    layers = _layers(upright, columns, points @ [1, 0, 0], along_mm)
+    scores = (
+        roughness / ROUGHNESS_MAX_MM,
+        sagitta / SAGITTA_MAX_MM,
+        tilt / max(TILT_MAX_DEG, 18.0 / radius),
+        layers.unevenness / UNEVENNESS_MAX,
+        falls / FALLING_RIM_MAX,
+    )
+    if max(scores) > 1 or not layers.plausible(along_mm):
+        return None
+    centre = np.array([plane[0], *(columns.mean(axis=0) * ACROSS_STEP_MM)])
+    x, y, z = upright.to_lps(centre)
+    return FluidLevel(
+        centroid_lps_mm=(float(x), float(y), float(z)),
+        area_mm2=area,
+        sediment_depth_mm=layers.sediment_depth_mm,
+        hu_above=layers.hu_above,
+        hu_below=layers.hu_below,
+        tilt_deg=tilt,
+        confidence=round(float(np.prod([1 - 0.5 * score**2 for score in scores])), 3),
+    )
+
+
+def _trim(surface: _Surface) -> NDArray[np.bool_]:
+    """The columns that lie on one plane, joined: outliers at the rim are wall or paste."""
+    member = surface.present
+    for _ in range(4):
+        u, v = np.nonzero(member)
+        points = np.stack([surface.height_mm[member], u * 1.0, v * 1.0], axis=1)
+        design = np.stack([np.ones(len(u)), u, v], axis=1)
+        plane, *_rest = np.linalg.lstsq(design, points[:, 0], rcond=None)
+        residual = np.abs(points[:, 0] - design @ plane)
+        keep = residual <= max(0.4, 2.5 * float(np.median(residual)) / 0.6745)
+        if keep.all():
+            break
+        kept = np.zeros_like(member)
+        kept[u[keep], v[keep]] = True
+        parts, count = ndimage.label(kept)
+        if count == 0:
+            return kept
+        member = parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
+        if np.count_nonzero(member) < 8:
+            break
+    return np.asarray(member, dtype=np.bool_)
+
+
+def _falling_rim(
+    surface: _Surface,
+    member: NDArray[np.bool_],
+    points: NDArray[np.float64],
+    plane: NDArray[np.float64],
+) -> float:
+    """Share of the rim beyond which the sheet falls away.
+
+    Chalk cannot: settled sediment ends at a wall or at paste that rises above it. Domes do.
+    """
+    wide = np.pad(member, 2)
+    rim = ndimage.binary_dilation(wide, iterations=2) & ~wide
+    centre = points[:, 1:].mean(axis=0)
+    u, v = np.nonzero(rim[2:-2, 2:-2] & surface.sheet)
+    expected = plane[0] + (np.stack([u, v], axis=1) * ACROSS_STEP_MM - centre) @ plane[1:]
+    falls = surface.height_mm[u, v] - expected > 0.35
+    return float(np.count_nonzero(falls) / np.count_nonzero(rim))
+
+
+def _fit_plane(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Height at the centre and slopes (mm/mm) of the free plane; rms distance from it."""
+    across = points[:, 1:] - points[:, 1:].mean(axis=0)
+    design = np.column_stack([np.ones(len(points)), across])
+    plane, *_rest = np.linalg.lstsq(design, points[:, 0], rcond=None)
+    residual = points[:, 0] - design @ plane
+    return plane, float(np.sqrt(np.mean(residual**2)))
+
+
+def _sagitta_mm(points: NDArray[np.float64], radius_mm: float) -> float:
+    """How far the best quadric bulges between centre and rim."""
+    u, v = (points[:, 1:] - points[:, 1:].mean(axis=0)).T
+    design = np.column_stack([np.ones(len(u)), u, v, u * u, u * v, v * v])
+    fit, *_rest = np.linalg.lstsq(design, points[:, 0], rcond=None)
+    curvature = np.linalg.eigvalsh([[fit[3], fit[4] / 2], [fit[4] / 2, fit[5]]])
+    return float(np.abs(curvature).max() * radius_mm**2)
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """What lies above and below a surface."""
+
+    hu_above: float
+    hu_below: float
+    unevenness: float
+    sediment_depth_mm: float
+    fluid_height_mm: float
+    share_in_mass: float
+
+    def plausible(self, along_mm: float) -> bool:
+        """Fluid over sediment, both thick enough, and part of this mass."""
+        thinnest = max(1.5, 1.5 * along_mm)
+        return (
+            FLUID_HU[0] < self.hu_above < FLUID_HU[1]
+            and self.hu_below > SEDIMENT_MIN_HU
+            and self.hu_below - self.hu_above > STEP_MIN_HU
+            and self.sediment_depth_mm >= thinnest
+            and self.fluid_height_mm >= thinnest
+            and self.share_in_mass >= 0.5
+        )
+
+
+def _layers(
+    upright: _Upright,
+    columns: NDArray[np.int64],
+    height_mm: NDArray[np.float64],
+    along_mm: float,
+) -> _Layers:
+    """Measure the columns through a surface."""
+    reach = np.arange(-80, 81)
+    at = np.round(height_mm / DOWN_STEP_MM).astype(int)[:, None] + reach
+    at = np.clip(at, 0, upright.hu.shape[0] - 1)
+    u, v = columns[:, :1], columns[:, 1:]
+    profile = upright.hu[at, u, v]
+    offset_mm = reach * DOWN_STEP_MM
+    near, far = max(1.0, along_mm), max(3.0, 2 * along_mm)
+    above = profile[:, (offset_mm <= -near) & (offset_mm >= -far)]
+    below = profile[:, (offset_mm >= near) & (offset_mm <= far)]
+    hu_above, hu_below = float(np.median(above)), float(np.median(below.max(axis=1)))
+    half = (hu_above + hu_below) / 2
+    down, up = profile[:, offset_mm > 0] > half, profile[:, offset_mm < 0][:, ::-1] < half
+    sediment = _run_mm(down[:, 1:])
+    fluid = _run_mm(up[:, 1:])
+    inside = upright.inside[at, u, v][:, (offset_mm >= 0) & (offset_mm <= far)]
+    spread = np.subtract(*np.percentile(below.max(axis=1), [84, 16])) / 2
+    return _Layers(
+        hu_above=hu_above,
+        hu_below=hu_below,
+        unevenness=float(spread / (hu_below - min(hu_above, hu_below - 1))),
+        sediment_depth_mm=float(np.percentile(sediment, 90)),
+        fluid_height_mm=float(np.percentile(fluid, 75)),
+        share_in_mass=float(np.mean(inside.any(axis=1))),
+    )
+
+
+def _run_mm(holds: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Length of the first unbroken run of each row, plus the half step before it."""
+    ends = np.argmin(np.pad(holds, ((0, 0), (0, 1))), axis=1)
+    return np.asarray((ends + 1) * DOWN_STEP_MM, dtype=np.float64)
