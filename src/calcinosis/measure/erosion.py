@@ -29,9 +29,9 @@ SURFACE_POINTS_MIN = 40
 OFFSET_MM = 2.5  # the distance is also prescribed this far above and below the surface
 SCALE_MM = 10.0
 SMOOTHING = 0.02
-REFITS = 2
-INTACT_MM = 1.0  # covered bone that comes this near to the first bridge was never eroded
-DEEPEST_MM3 = 10.0  # depth: this much of the mass lies deeper
+INTACT_MM = 0.5  # covered bone that comes this near to the first bridge was never eroded
+DEEPEST_MM3 = 2.0  # depth: this much of the mass lies deeper
+FLOOR_GAP_MM = 1.5  # mass voxels end up to this far above the floor of the defect
 SHALLOW_MM = 0.5  # volume: shallower is surface roughness
 COARSE_MM = 2.0
 HOLE_MAX_CM2 = 25.0
@@ -71,7 +71,8 @@ def relate_to_bone(
         distance = _distance_far_mm(volume, envelope, skeleton)
         return BoneRelation(None, distance, 0.0, 0.0, 0.0, eroded=False)
     site = _site(volume.spacing_mm, envelope[box], skeleton[box])
-    distance = max(0.0, float(site.to_bone_mm[site.mass].min()))
+    touching = site.mass & ndimage.binary_dilation(site.bone)
+    distance = 0.0 if touching.any() else max(0.0, float(site.to_bone_mm[site.mass].min()))
     contact = _contact_mm2(site)
     if contact == 0.0:
         return BoneRelation(None, distance, 0.0, 0.0, 0.0, eroded=False)
@@ -149,7 +150,7 @@ def _filled(
             rim = ndimage.binary_dilation(member) & ~member
             mostly_bone = np.count_nonzero(bone & rim) > 0.5 * np.count_nonzero(rim)
             if mostly_bone and np.count_nonzero(member) < largest:
-                bone |= member
+                np.putmask(bone, member, values=True)
     return np.asarray(solid & ~(mass & ~skeleton), dtype=np.bool_)
 
 
@@ -184,10 +185,12 @@ def _defect(site: _Site) -> tuple[float, float] | None:
     if expected is None:
         return None
     voxel_mm3 = float(np.prod(site.spacing_mm))
-    below = -expected[site.mass & (expected < 0)]
+    hollow = site.mass & (expected < 0)
+    below = -expected[hollow]
     if len(below) * voxel_mm3 < DEEPEST_MM3:
         return 0.0, 0.0
-    depth = np.sort(below)[-max(1, round(DEEPEST_MM3 / voxel_mm3))]
+    floor = below + np.clip(site.to_bone_mm[hollow], 0, FLOOR_GAP_MM)  # down to the bone itself
+    depth = np.sort(floor)[-max(1, round(DEEPEST_MM3 / voxel_mm3))]
     volume_ml = np.count_nonzero(below > SHALLOW_MM) * voxel_mm3 / 1000
     return float(depth), float(volume_ml)
 
@@ -205,11 +208,9 @@ def _expected_surface(site: _Site) -> NDArray[np.float32] | None:
     free = to_mass > SPARE_MM
     if np.count_nonzero(free) < SURFACE_POINTS_MIN:
         return None
-    bridge = _bridge(site, points[free], normals[free])
-    for _ in range(REFITS):
-        intact = free | (np.abs(bridge(points)) < INTACT_MM)
-        bridge = _bridge(site, points[intact], normals[intact])
-    return _sampled(bridge, site)
+    bridge = _bridge(site, points[free], normals[free], points[:0])
+    intact = ~free & (np.abs(bridge(points)) < INTACT_MM)
+    return _sampled(_bridge(site, points[free], normals[free], points[intact]), site)
 
 
 def _surface_points(
@@ -258,13 +259,19 @@ class _Bridge:
         return np.asarray(radial + self.plane[0] + places @ self.plane[1:] / SCALE_MM)
 
 
-def _bridge(site: _Site, points: NDArray[np.float64], normals: NDArray[np.float64]) -> _Bridge:
-    """The bridge through surface points, rising along their normals.
+def _bridge(
+    site: _Site,
+    points: NDArray[np.float64],
+    normals: NDArray[np.float64],
+    covered: NDArray[np.float64],
+) -> _Bridge:
+    """The bridge through surface points, rising along their normals, and through covered points.
 
     A point off the surface counts only where no other surface (a thin bone's far side, the floor of
     a defect) is nearer.
     """
-    places, values = [points], [np.zeros(len(points))]
+    places = [points, covered]
+    values = [np.zeros(len(points)), np.zeros(len(covered))]
     for offset in (OFFSET_MM, -OFFSET_MM):
         shifted = points + offset * normals
         own = np.abs(_at(site.to_bone_mm, shifted, site.spacing_mm) - offset) < OFFSET_MM / 5

@@ -185,7 +185,7 @@ def _noise_hu(voxels: NDArray[np.int16], envelope: NDArray[np.bool_]) -> float:
     return float(np.median(np.abs(first - second)[soft]) / 0.6745 / np.sqrt(2))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _sample(voxels, start, matrix, shape):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Trilinear samples at start + matrix @ (i, j, k); the edge voxel continues outside."""
     out = np.empty(shape, dtype=np.float32)
@@ -214,7 +214,7 @@ def _sample(voxels, start, matrix, shape):  # type: ignore[no-untyped-def]  # no
     return out
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _sample_nearest(mask, start, matrix, shape):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """The mask at the voxel nearest to start + matrix @ (i, j, k); False outside."""
     out = np.zeros(shape, dtype=np.bool_)
@@ -253,8 +253,8 @@ def _surfaces(upright: _Upright, along_mm: float) -> Iterator[_Surface]:
             )
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _scan(  # type: ignore[no-untyped-def]  # noqa: ANN202, PLR0913, C901, PLR0912
+@njit(cache=True)
+def _scan(  # type: ignore[no-untyped-def]  # noqa: ANN202, PLR0912
     profile,  # noqa: ANN001
     near_mass,  # noqa: ANN001
     reach,  # noqa: ANN001
@@ -315,7 +315,7 @@ def _scan(  # type: ignore[no-untyped-def]  # noqa: ANN202, PLR0913, C901, PLR09
     return columns, heights, rises
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _link(columns, heights, tolerance, shape):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Label of each crossing: crossings of neighbouring columns at similar height are one sheet."""
     count = len(heights)

@@ -58,5 +58,5 @@ def _outside_air(
         opened = ndimage.binary_opening(padded, disc)[radius:-radius, radius:-radius]
         labels, _ = ndimage.label(~opened)
         rim = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-        result |= np.isin(labels, rim[rim > 0])
+        np.copyto(result, np.isin(labels, rim[rim > 0]))
     return outside
