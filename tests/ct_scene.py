@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from pydicom import dcmread
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
@@ -135,3 +136,19 @@ def measured(study: Study, *, masses: int = 2) -> CtMeasurement:
     kept = (first, second)[:masses]
     skeleton = np.zeros(labels.shape, dtype=bool)
     return CtMeasurement(kept, labels, skeleton, (), calibration, remarks=("Seen in one scan.",))
+
+
+def as_one_file(series: Path, folder: Path) -> Path:
+    """The same series as one enhanced multi-frame file."""
+    from highdicom.legacy import LegacyConvertedEnhancedCTImage
+
+    images = [dcmread(path) for path in sorted(series.iterdir())]
+    folder.mkdir()
+    LegacyConvertedEnhancedCTImage(
+        images,
+        series_instance_uid=generate_uid(),
+        series_number=4,
+        sop_instance_uid=generate_uid(),
+        instance_number=1,
+    ).save_as(folder / "enhanced.dcm")
+    return folder

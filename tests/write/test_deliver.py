@@ -13,12 +13,14 @@ import numpy as np
 import pydicom
 import pytest
 
+from calcinosis.explain.differential import differential
+from calcinosis.finding import Finding
 from calcinosis.patient import LabResult, Patient
 from calcinosis.read.fhir import read_fhir
 from calcinosis.read.study import read_study
 from calcinosis.volume import Study
 from calcinosis.write.deliver import write_deliverables
-from ct_scene import IDENTIFIER, OBLIQUE, SAGITTAL, SHAPE, measured, write_series
+from ct_scene import IDENTIFIER, OBLIQUE, SAGITTAL, SHAPE, as_one_file, measured, write_series
 
 PREFIX = Path(sys.prefix)
 TYPE_2 = (
@@ -36,6 +38,7 @@ ODD_SERIES = {
     "empty type 2 tags": {"empty": TYPE_2},
     "missing type 2 tags": {"without": TYPE_2},
     "empty UIDs": {"empty": UIDS},
+    "one multi-frame file": "one file",
     "no frame of reference, no slice thickness": {
         "without": ("FrameOfReferenceUID", "SliceThickness")
     },
@@ -84,7 +87,11 @@ def plain(tmp_path_factory):
 @pytest.fixture(scope="module", params=ODD_SERIES.values(), ids=ODD_SERIES.keys())
 def odd(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("odd")
-    study = read_study(write_series(folder / "ct", **request.param))
+    if request.param == "one file":
+        series = as_one_file(write_series(folder / "ct"), folder / "enhanced")
+    else:
+        series = write_series(folder / "ct", **request.param)
+    study = read_study(series)
     return study, delivered(folder, study, patient=LABS)
 
 
@@ -307,6 +314,20 @@ def test_another_measurement_of_the_same_series_is_another_instance(plain, tmp_p
     for name in ("masses.seg.dcm", "measurements.sr.dcm"):
         first, second = (pydicom.dcmread(folder / name) for folder in (out, fewer))
         assert first.SOPInstanceUID != second.SOPInstanceUID
+
+
+def test_differential_goes_out_with_its_probabilities(tmp_path):
+    study = read_study(write_series(tmp_path / "ct"))
+    weighed = differential((Finding("dialysis", "present", "reported", "history"),)).diagnoses
+    out = delivered(tmp_path, study, diagnoses=weighed)
+    assert_conforms(out / "measurements.sr.dcm")
+    assert_valid_fhir(out / "bundle.fhir.json")
+    printed = run("dsrdump", out / "measurements.sr.dcm").stdout
+    named = re.findall(r'Differential Diagnosis/Impression"\)=\((\w+),99CALCINOSIS', printed)
+    assert named == [each.diagnosis for each in weighed if each.probability >= 0.05]
+    first = weighed[0]
+    assert f'"Certainty of Impression")="{100 * first.probability:.1f}" (%' in printed
+    assert f"{first.label}, {first.probability:.0%}" in (out / "bundle.fhir.json").read_text()
 
 
 def test_deidentified_results_name_nobody_and_still_belong_together(plain, tmp_path):

@@ -2,8 +2,10 @@
 
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
+from calcinosis.explain.differential import Diagnosis
 from calcinosis.measure.mass import CtMeasurement
 from calcinosis.patient import Patient
 from calcinosis.volume import Study
@@ -23,6 +25,7 @@ def write_deliverables(
     measurement: CtMeasurement,
     *,
     patient: Patient | None = None,
+    diagnoses: Sequence[Diagnosis] = (),
     deidentify: bool = False,
     labelmap: bool = False,
 ) -> None:
@@ -36,6 +39,7 @@ def write_deliverables(
         study: as read; its source files must still be there.
         measurement: of this study.
         patient: laboratory results for the bundle.
+        diagnoses: the differential, most probable first, for report and bundle.
         deidentify: say nowhere who the patient is; UIDs are mapped, alike in all three files.
         labelmap: write the segmentation as LABELMAP with RLE compression.
     """
@@ -48,6 +52,8 @@ def write_deliverables(
         if measurement.masses:
             masses = segmentation(source, study, measurement, labelmap=labelmap)
             masses.save_as(folder / SEGMENTATION_FILE)
-        structured_report(source, measurement, masses).save_as(folder / REPORT_FILE)
-    text = json.dumps(bundle(source, measurement, patient), indent=2, ensure_ascii=False)
+        report = structured_report(source, measurement, masses, diagnoses)
+        report.save_as(folder / REPORT_FILE)
+    resources = bundle(source, measurement, patient, diagnoses)
+    text = json.dumps(resources, indent=2, ensure_ascii=False)
     (folder / BUNDLE_FILE).write_text(text + "\n", encoding="utf-8")

@@ -3,8 +3,10 @@
 Our own (scheme 99CALCINOSIS) name what no standard code says; their meanings are self-explaining.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from calcinosis.explain.differential import Diagnosis
 from calcinosis.measure.mass import Site
 
 if TYPE_CHECKING:
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 MANUFACTURER = "The Calcinosis developers"
 MODEL = "Calcinosis"
 SCHEME = "99CALCINOSIS"
+
+# Diagnoses less probable than this stay in report.html and result.json.
+_WORTH_TELLING = 0.05
 
 # SNOMED CT body structures; DICOM PS3.16 CID 4 and CID 6 list most of them.
 _REGIONS = {
@@ -67,3 +72,8 @@ def label(mass_id: int, site: Site | None) -> str:
         return f"Calcified mass {mass_id}"
     side = f"{site.side} " if site.side else ""
     return f"Calcified mass {mass_id}, {side}{site.joint.replace('_', ' ')}"
+
+
+def probable(diagnoses: Iterable[Diagnosis]) -> tuple[Diagnosis, ...]:
+    """The diagnoses a short report names."""
+    return tuple(each for each in diagnoses if each.probability >= _WORTH_TELLING)

@@ -4,12 +4,13 @@ A transaction: sent twice, it updates what the first one made. The patient is on
 record does not know them, and never changed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from calcinosis import __version__
 from calcinosis.analyte import ANALYTES
+from calcinosis.explain.differential import Diagnosis
 from calcinosis.measure.mass import CtMeasurement, Mass
 from calcinosis.patient import LabResult, Patient
 from calcinosis.write import dicom_codes
@@ -32,7 +33,10 @@ _UCUM_OF = {"mg²/dL²": "mg2/dL2", "mL/min/1.73 m²": "mL/min/{1.73_m2}"}
 
 
 def bundle(
-    source: SourceImages, measurement: CtMeasurement, patient: Patient | None = None
+    source: SourceImages,
+    measurement: CtMeasurement,
+    patient: Patient | None = None,
+    diagnoses: Sequence[Diagnosis] = (),
 ) -> Resource:
     """Everything measured, with the laboratory results where there are any.
 
@@ -41,6 +45,7 @@ def bundle(
             that says so stands for them.
         measurement: what was measured on them.
         patient: laboratory results, given and derived.
+        diagnoses: those not improbable become the report's conclusion.
     """
     header = source.headers[0]
     who, study, device = _patient(header), _imaging_study(header, len(source.planes)), _device()
@@ -52,7 +57,7 @@ def bundle(
     ]
     labs = [{**lab, "subject": _reference(who)} for lab in _labs(patient, str(who["id"]))]
     report = {
-        **_report(header, measurement),
+        **_report(header, measurement, diagnoses),
         "subject": _reference(who),
         **when,
         "imagingStudy": [_reference(study)],
@@ -166,22 +171,35 @@ def _imaging_study(header: "Dataset", frames: int) -> Resource:
     }
 
 
-def _report(header: "Dataset", measurement: CtMeasurement) -> Resource:
-    count = len(measurement.masses)
-    volume = sum(mass.volume_ml for mass in measurement.masses)
-    found = f"{count} calcified soft-tissue mass{'es' * (count > 1)}, {volume:.1f} mL in all."
+def _report(
+    header: "Dataset", measurement: CtMeasurement, diagnoses: Sequence[Diagnosis]
+) -> Resource:
+    key = str(derived_uuid("report", str(header.SeriesInstanceUID)))
+    named = dicom_codes.probable(diagnoses)
+    codes = [_concept(OWN, each.diagnosis, each.label) for each in named]
     return {
         "resourceType": "DiagnosticReport",
-        "id": str(derived_uuid("report", str(header.SeriesInstanceUID))),
-        "identifier": [
-            {"system": OWN, "value": str(derived_uuid("report", str(header.SeriesInstanceUID)))}
-        ],
+        "id": key,
+        "identifier": [{"system": OWN, "value": key}],
         "status": "preliminary",
         "category": [_concept(f"{_HL7}/v2-0074", "RAD", "Radiology")],
         "code": _concept(LOINC, "25045-6", "CT unspecified body region"),
-        "conclusion": (found if count else "No calcified soft-tissue mass.")
-        + " For research and teaching; not a medical device.",
+        "conclusion": " ".join(_conclusion(measurement, named)),
+        **({"conclusionCode": codes} if codes else {}),
     }
+
+
+def _conclusion(measurement: CtMeasurement, named: Sequence[Diagnosis]) -> Iterator[str]:
+    count = len(measurement.masses)
+    volume = sum(mass.volume_ml for mass in measurement.masses)
+    if count:
+        yield f"{count} calcified soft-tissue mass{'es' * (count > 1)}, {volume:.1f} mL in all."
+    else:
+        yield "No calcified soft-tissue mass."
+    if named:
+        weighed = "; ".join(f"{each.label}, {each.probability:.0%}" for each in named)
+        yield f"Differential: {weighed}."
+    yield "For research and teaching; not a medical device."
 
 
 def _mass(mass: Mass, source: SourceImages) -> Resource:

@@ -7,13 +7,14 @@ group speaks of the whole scan.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from calcinosis import __version__
+from calcinosis.explain.differential import Diagnosis
 from calcinosis.measure.mass import CtMeasurement, FluidLevel, Mass, Point
 from calcinosis.write import dicom_codes
 from calcinosis.write.dicom_codes import own
@@ -21,6 +22,7 @@ from calcinosis.write.dicom_source import SourceImages, derived_uid, tracking_ui
 
 if TYPE_CHECKING:
     from highdicom.sr import (
+        CodeContentItem,
         Comprehensive3DSR,
         CoordinatesForMeasurement3D,
         Measurement,
@@ -51,11 +53,15 @@ _SHORT_AXIS = ("103340004", "Short Axis")
 
 
 def structured_report(
-    source: SourceImages, measurement: CtMeasurement, segmentation: "Dataset | None"
+    source: SourceImages,
+    measurement: CtMeasurement,
+    segmentation: "Dataset | None",
+    diagnoses: Sequence[Diagnosis] = (),
 ) -> "Comprehensive3DSR":
     """Write what was measured; `segmentation` holds the masses, None where there are none.
 
-    The same source and measurement give the same UIDs, so a report sent twice is stored once.
+    Of `diagnoses` those are written that are not improbable. The same source and measurement give
+    the same UIDs, so a report sent twice is stored once.
     """
     from highdicom.sr import Comprehensive3DSR, MeasurementReport
     from pydicom.sr.codedict import codes
@@ -69,14 +75,14 @@ def structured_report(
             _level_group(mass, number, level, source)
             for number, level in enumerate(mass.fluid_levels, start=1)
         ]
-    groups.append(_scan_group(measurement, source))
+    groups.append(_scan_group(measurement, source, diagnoses))
     content = MeasurementReport(
         observation_context=_observer(),
         procedure_reported=Code("25045-6", "LN", "CT unspecified body region"),
         imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
     )
-    identity = (source.series_instance_uid, _digest(measurement))
+    identity = (source.series_instance_uid, _digest(measurement, diagnoses))
     return Comprehensive3DSR(
         evidence=[*source.headers, *([segmentation] if segmentation is not None else [])],
         content=content,
@@ -93,11 +99,12 @@ def structured_report(
     )
 
 
-def _digest(measurement: CtMeasurement) -> str:
+def _digest(measurement: CtMeasurement, diagnoses: Sequence[Diagnosis]) -> str:
     """Identifies what was measured, by which version."""
     said = [asdict(mass) for mass in measurement.masses]
     others = [asdict(other) for other in measurement.other_calcifications]
-    text = json.dumps([__version__, said, others, measurement.remarks])
+    weighed = [(each.diagnosis, each.probability) for each in diagnoses]
+    text = json.dumps([__version__, said, others, measurement.remarks, weighed])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -278,7 +285,7 @@ def _level_group(
 
 
 def _scan_group(
-    measurement: CtMeasurement, source: SourceImages
+    measurement: CtMeasurement, source: SourceImages, diagnoses: Sequence[Diagnosis]
 ) -> "MeasurementsAndQualitativeEvaluations":
     from highdicom.sr import (
         AlgorithmIdentification,
@@ -300,8 +307,30 @@ def _scan_group(
             )
         ],
     )
+    group[0].ContentSequence.extend(_differential(diagnoses))
     _comment(group, ("For research and teaching; not a medical device.", *measurement.remarks))
     return group
+
+
+def _differential(diagnoses: Sequence[Diagnosis]) -> "Iterator[CodeContentItem]":
+    """Each diagnosis as an impression, with its probability as the certainty."""
+    from highdicom.sr import CodeContentItem, ContentSequence, NumContentItem
+    from pydicom.sr.codedict import codes
+
+    for each in dicom_codes.probable(diagnoses):
+        impression = CodeContentItem(
+            name=codes.DCM.DifferentialDiagnosisImpression,
+            value=own(each.diagnosis, each.label[:64]),  # the longest meaning DICOM takes
+            relationship_type="CONTAINS",
+        )
+        certainty = NumContentItem(
+            name=codes.DCM.CertaintyOfImpression,
+            value=round(100 * each.probability, 1),
+            unit=codes.UCUM.Percent,
+            relationship_type="HAS PROPERTIES",
+        )
+        impression.ContentSequence = ContentSequence([certainty])
+        yield impression
 
 
 def _comment(group: "_Group", sentences: Iterable[str]) -> None:
