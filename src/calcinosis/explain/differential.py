@@ -18,9 +18,6 @@ from calcinosis.explain.tables import Tables, load_tables
 from calcinosis.finding import Finding, State
 
 Floats = NDArray[np.float64]
-# Findings depend on each other in ways no table lists; all weights are drawn towards zero by this
-# factor, chosen on the published cases for calibration (benchmarks/differential.py).
-TEMPERING = 0.90
 # Several sites of one patient, or several signs of one group, each count less: k of them together
 # weigh as the square root of k.
 _SHARED = 0.5
@@ -164,7 +161,7 @@ def _clues(findings: tuple[Finding, ...], tables: Tables) -> tuple[_Clue, ...]:
     picked = [(f, row) for f in by_code.values() if (row := _row(f, tables)) is not None]
     families = [_family(f.code, tables) for f, _ in picked]
     clues = [
-        _Clue(f, row, _share(f.code, families.count(family), tables))
+        _Clue(f, row, math.pow(families.count(family), _SHARED - 1))
         for (f, row), family in zip(picked, families, strict=True)
     ]
     named = any(f.code.startswith("phosphate") for f in by_code.values())
@@ -188,11 +185,6 @@ def _row(finding: Finding, tables: Tables) -> int | None:
 
 def _family(code: str, tables: Tables) -> str:
     return "site" if code.startswith("site_") else tables.groups.get(code, code)
-
-
-def _share(code: str, members: int, tables: Tables) -> float:
-    whole = 1.0 if code in tables.settings else TEMPERING
-    return whole * math.pow(members, _SHARED - 1)
 
 
 def _normalised(joint: Floats) -> Floats:

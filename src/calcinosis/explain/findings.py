@@ -84,10 +84,10 @@ _CALCIUM_PER_ALBUMIN, _NORMAL_ALBUMIN_G_DL = 0.8, 4.0
 # Ionised calcium has its own scale; it is placed on the scale of total calcium by the ratio of
 # the middles of the two reference ranges, 9.5 mg/dL and 1.24 mmol/L.
 _TOTAL_MG_DL_PER_IONISED_MMOL_L = 9.5 / 1.24
-# Upper reference limits of serum phosphate by age, mg/dL (KDOQI 2005, PMID 16231263, table 6:
-# 1-5 years 6.5, 6-12 years 5.8, 13-20 years 4.5, infants 7.4). A child's value is scaled so
-# that the limit of its age meets the adult limit.
-_PHOSPHATE_LIMITS_MG_DL = ((1.0, 7.4), (6.0, 6.5), (13.0, 5.8))
+# Upper reference limits of serum phosphate below an age in years, mg/dL: 7.4 in infants, 5.8 at
+# 1-2 years, 5.5 in mid-childhood (KDOQI, bone metabolism in children, guideline 4; Am J Kidney Dis
+# 2005; 46(4) suppl 1). A child's value is scaled so that the limit of its age meets the adult one.
+_PHOSPHATE_LIMITS_MG_DL = ((1.0, 7.4), (3.0, 5.8), (14.0, 5.5))
 _ADULT_PHOSPHATE_LIMIT_MG_DL = 4.5
 # How near to a joint a mass must lie to be called periarticular on our own CT. Chosen: the
 # bursae of the hip reach about 3 cm beyond the joint line.
@@ -144,8 +144,7 @@ def _imaging(imaging: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _laboratory(fields: Mapping[str, Any]) -> Iterator[Finding]:
     if fields.get("calcified_or_ossified") is not None:
-        ossified = fields["calcified_or_ossified"] == "ossified"
-        yield Finding("ossified", _state(ossified), "reported", "CT")
+        yield Finding(fields["calcified_or_ossified"], "present", "reported", "CT")
     words = {k: v for k, v in (fields.get("labs_qualitative") or {}).items() if v is not None}
     numbers = _lab_numbers(fields)
     for code, (value, unit) in numbers.items():
@@ -264,6 +263,7 @@ def _of_mass(mass: Mass) -> Iterator[Finding]:
         "cm",
         mass.id,
     )
+    yield sign("calcified", True)  # noqa: FBT003 - it was found by its calcium
     yield sign("fluid_calcium_level", mass.sedimentation_sign)
     yield sign("bone_erosion", mass.bone.eroded)
     yield sign("cystic_loculated", mass.locules >= LOBULATED_FROM_LOCULES)

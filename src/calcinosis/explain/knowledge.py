@@ -124,6 +124,14 @@ class Diagnosis(_Entry):
         return self
 
 
+class Source(_Entry):
+    """A paper, and where to find it."""
+
+    citation: Annotated[str, Field(min_length=10)]
+    doi: str | None = None
+    pmid: int | None = None
+
+
 class Sign(_Entry):
     """A sign that is present or absent."""
 
@@ -178,7 +186,7 @@ class Knowledge(_Entry):
 
     vocabulary: Vocabulary
     diagnoses: dict[str, Diagnosis]
-    sources: dict[str, str]
+    sources: dict[str, Source]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

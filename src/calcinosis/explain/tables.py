@@ -22,11 +22,10 @@ _OUTLIERS, _OUTLIER_SPREAD = 0.06, 3.0
 # Share of sites that lie where the entry does not say.
 _OTHER_SITES = 0.10
 _OTHER_AGES = 0.05
-# How many published cases the prior weighs: stated frequencies, sites, age, sex, multiplicity.
-PRIOR_CASES = 30.0
-_PRIOR_SITES = 10.0
-_PRIOR_AGES = 8.0
-_KERNEL_AGE_YEARS = 8.0
+# The stated frequency of the diagnoses in a kidney setting counts as so many published cases.
+PRIOR_CASES = 60.0
+# An expert prior on sites or ages is worth so many patients; a series never more than so many.
+_EXPERT_PATIENTS, _MOST_SITE_PATIENTS = 10.0, 30.0
 # The log-likelihood of one row is never trusted to better or worse than this (standard deviation).
 _MOST_UNCERTAIN = 1.0
 
@@ -113,10 +112,10 @@ def compile_tables(knowledge: Knowledge, learned: Learned) -> Tables:
     index: dict[str, int] = {}
     grids: dict[str, Grid] = {}
     index |= _setting_rows(knowledge, rows)
-    index |= _sign_rows(knowledge, learned, rows)
-    index |= _site_rows(knowledge, learned, rows)
+    index |= _sign_rows(knowledge, rows)
+    index |= _site_rows(knowledge, rows)
     index |= _naming_rows(knowledge, rows)
-    grids["age"] = _age_grid(knowledge, learned, rows)
+    grids["age"] = _age_grid(knowledge, rows)
     for code in [*knowledge.vocabulary.quantities, "ca_p_product"]:
         grids[code], words = _quantity_rows(knowledge, code, rows)
         index |= words
@@ -144,7 +143,7 @@ def _prior(knowledge: Knowledge, learned: Learned) -> tuple[Floats, Floats]:
     variance = np.zeros(len(knowledge.diagnoses))
     for row, setting in enumerate(SETTINGS):
         stated = np.array([d.frequency[setting] for d in knowledge.diagnoses.values()])
-        counted = np.array([learned.in_setting(name, setting) for name in knowledge.diagnoses])
+        counted = np.array([learned.get(name, {}).get(setting, 0) for name in knowledge.diagnoses])
         total = PRIOR_CASES * stated / stated.sum() + counted
         share = total / total.sum()
         joint[row] = np.log(unstated[setting] * share)
@@ -167,19 +166,17 @@ def _setting_rows(knowledge: Knowledge, rows: _Rows) -> dict[str, int]:
     return index
 
 
-def _sign_rows(knowledge: Knowledge, learned: Learned, rows: _Rows) -> dict[str, int]:
+def _sign_rows(knowledge: Knowledge, rows: _Rows) -> dict[str, int]:
     index = {}
     for code, sign in knowledge.vocabulary.signs.items():
         share, weight, provenance = [], [], []
-        for name, diagnosis in knowledge.diagnoses.items():
+        for diagnosis in knowledge.diagnoses.values():
             stated = diagnosis.signs.get(code, sign.usual)
-            present, absent = learned.sign(name, code)
-            patients = stated.patients + present + absent
-            # Half a patient of doubt on either side: nothing is impossible.
-            share.append((stated.p * stated.patients + present + 0.25) / (patients + 0.5))
-            weight.append(patients + 0.5)
+            # A quarter of a patient of doubt on either side: nothing is impossible.
+            weight.append(stated.patients + 0.5)
+            share.append((stated.p * stated.patients + 0.25) / weight[-1])
             usual = "" if code in diagnosis.signs else ", as in calcified masses at large"
-            provenance.append(stated.provenance + usual + _counted(present + absent))
+            provenance.append(stated.provenance + usual)
         p, n = np.array(share), np.array(weight)
         source = tuple(provenance)
         index[f"{code}:present"] = rows.add(p, (1 - p) / (p * n), source)
@@ -187,29 +184,20 @@ def _sign_rows(knowledge: Knowledge, learned: Learned, rows: _Rows) -> dict[str,
     return index
 
 
-def _counted(cases: float) -> str:
-    return f"; {cases:g} published cases" if cases else ""
-
-
-def _site_rows(knowledge: Knowledge, learned: Learned, rows: _Rows) -> dict[str, int]:
+def _site_rows(knowledge: Knowledge, rows: _Rows) -> dict[str, int]:
     words = knowledge.vocabulary
     background = np.array(list(words.sites.values()))
     background = background / background.sum()
     shares, weights, provenance = [], [], []
-    for name, diagnosis in knowledge.diagnoses.items():
+    for diagnosis in knowledge.diagnoses.values():
         stated = np.array([diagnosis.sites.get(site, 0.0) for site in words.sites])
-        share = (1 - _OTHER_SITES) * stated / stated.sum() + _OTHER_SITES * background
-        counted = np.array([learned.site(name, site) for site in words.sites])
-        prior = float(diagnosis.sites_n or _PRIOR_SITES)
-        prior = min(prior, 3 * _PRIOR_SITES)
-        weights.append(prior + counted.sum())
-        shares.append((prior * share + counted) / weights[-1])
-        source = (
+        shares.append((1 - _OTHER_SITES) * stated / stated.sum() + _OTHER_SITES * background)
+        weights.append(min(diagnosis.sites_n or _EXPERT_PATIENTS, _MOST_SITE_PATIENTS))
+        provenance.append(
             f"{diagnosis.sites_source} (n = {diagnosis.sites_n})"
             if diagnosis.sites_source
             else "expert prior on sites"
         )
-        provenance.append(source + _counted(counted.sum()))
     p, n = np.array(shares), np.array(weights)
     return {
         f"site_{site}:present": rows.add(
@@ -232,20 +220,15 @@ def _naming_rows(knowledge: Knowledge, rows: _Rows) -> dict[str, int]:
     }
 
 
-def _age_grid(knowledge: Knowledge, learned: Learned, rows: _Rows) -> Grid:
+def _age_grid(knowledge: Knowledge, rows: _Rows) -> Grid:
     density, variance, provenance = [], [], []
-    for name, diagnosis in knowledge.diagnoses.items():
-        stated = _age_density(diagnosis)
-        counted = learned.ages(name)
-        kernels = np.exp(-0.5 * ((AGES[:, None] - counted) / _KERNEL_AGE_YEARS) ** 2)
-        smoothed = (kernels / kernels.sum(axis=0)).sum(axis=1)
-        patients = _PRIOR_AGES + len(counted)
-        density.append((_PRIOR_AGES * stated + smoothed) / patients)
-        # Density estimates err most where there is least: the delta method on a smoothed count.
-        variance.append(0.15 / np.maximum(density[-1] * len(AGES) * patients / 20, 0.2))
+    for diagnosis in knowledge.diagnoses.values():
+        density.append(_age_density(diagnosis))
+        # Densities are known least where they are thin: the error of a count of few.
+        expected = density[-1] * len(AGES) * _EXPERT_PATIENTS / 20
+        variance.append(0.15 / np.maximum(expected, 0.2))
         cited = {f"{p.source} (n = {p.n})" for p in diagnosis.age_years if p.source}
-        source = ", ".join(sorted(cited)) or "expert prior on age"
-        provenance.append(source + _counted(len(counted)))
+        provenance.append(", ".join(sorted(cited)) or "expert prior on age")
     table, doubt = np.array(density), np.array(variance)
     first = len(rows.loglik)
     for age in AGES:
