@@ -53,7 +53,7 @@ Predictor = Callable[[Coded, Sequence[Coded]], Probabilities]
 class Result:
     """One case: the probabilities, the truth, and where the truth ranks."""
 
-    case: Case
+    case: Coded
     probabilities: Probabilities
     truth: str
 
@@ -244,6 +244,8 @@ def report(results: Sequence[Result]) -> None:
     malignant = {name for name, d in knowledge.items() if d.malignant}
     tumours = [r for r in results if r.truth in malignant]
     flagged = [r for r in results if sarcoma_flagged(r)]
+    print(f"\nuremic first: sensitivity {proportion(found, len(uremic))}")
+    print(f"              specificity {proportion(spared, len(other))}")
     ranked = sum(r.rank <= 3 for r in tumours)
     safe = sum(r.rank <= 3 or r in flagged for r in tumours)
     print(f"malignant in the first three: {proportion(ranked, len(tumours))}")
