@@ -69,6 +69,9 @@ def _check(path: Path, members: list[zipfile.ZipInfo], free_bytes: int) -> None:
             f"{path.name}: would unpack to {total / 2**30:.1f} GiB; "
             f"the temporary folder has {free_bytes / 2**30:.1f} GiB left"
         )
+    names = {member.filename for member in members}
+    if len(names) < len(members):
+        raise NotReadableError(f"{path.name}: two members have one name; expected each once")
     for member in members:
         name = member.filename
         parts = name.replace("\\", "/").split("/")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from calcinosis.errors import GeometryError, NotReadableError
+from calcinosis.errors import GeometryError, NotCtError, NotReadableError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -23,6 +23,7 @@ CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2.1"
 LEGACY_CONVERTED_ENHANCED_CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2.2"
 CT_IMAGES = (CT_IMAGE, ENHANCED_CT_IMAGE, LEGACY_CONVERTED_ENHANCED_CT_IMAGE)
+ENCAPSULATED = 0xFFFFFFFF
 DEFLATED = b"1.2.840.10008.1.2.1.99"
 PIXEL_DATA_TAGS = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
@@ -33,8 +34,8 @@ class PixelFormat:
     """How pixels are stored.
 
     Attributes:
-        offset: of the first byte of uncompressed pixels in the file; None where they must be
-            decoded (compressed or deflated).
+        offset: of the first byte of uncompressed pixels in the file; None where they are
+            compressed or deflated.
         padding: lowest and highest stored value that mean "not imaged", or None.
     """
 
@@ -54,6 +55,11 @@ class PixelFormat:
     def frame_bytes(self) -> int:
         """Bytes of one uncompressed frame."""
         return self.rows * self.columns * self.samples * self.bits_allocated // 8
+
+    @property
+    def raw(self) -> bool:
+        """Whether the bytes at `offset` are the values of one frame after another."""
+        return self.offset is not None and self.samples == 1 and self.bits_allocated >= 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +82,25 @@ class Plane:
         return f"{self.path.name} frame {self.frame + 1}" if many else self.path.name
 
 
-def read_header(path: Path) -> "tuple[Dataset, int | None] | None":
-    """The header of a DICOM file and where its raw pixels begin; None where it is no DICOM.
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A dataset without its pixels, and where these lie.
+
+    Attributes:
+        pixel_offset: of the first byte of uncompressed pixels; None where they are encapsulated
+            or the whole dataset is deflated.
+        pixel_bytes: how many uncompressed bytes the file holds there.
+        has_pixels: False where the file ends before any pixel data.
+    """
+
+    dataset: "Dataset"
+    pixel_offset: int | None
+    pixel_bytes: int
+    has_pixels: bool
+
+
+def read_header(path: Path) -> Header | None:
+    """The header of a DICOM file; None where the file is none and was not meant to be.
 
     Raises:
         NotReadableError: it is meant to be DICOM, but is broken or unsafe to open.
@@ -89,15 +112,17 @@ def read_header(path: Path) -> "tuple[Dataset, int | None] | None":
             head = file.read(1024)
             marked = head[128:132] == b"DICM"
             if not marked and not _starts_with_element(head):
-                _check_not_meant_as_dicom(path)
+                _check_not_meant_as_dicom(path, head)
                 return None
             if DEFLATED in head:
                 _check_inflated_size(path)
             file.seek(0)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                header = pydicom.dcmread(file, stop_before_pixels=True, force=not marked)
-            return header, None if DEFLATED in head else _pixel_offset(file)
+                dataset = pydicom.dcmread(file, stop_before_pixels=True, force=not marked)
+            if DEFLATED in head:
+                return Header(dataset, None, 0, has_pixels=True)
+            return Header(dataset, *_pixels_at(file, dataset))
     except NotReadableError:
         raise
     except Exception as error:  # a parser of foreign bytes may raise anything
@@ -107,12 +132,14 @@ def read_header(path: Path) -> "tuple[Dataset, int | None] | None":
 
 
 def one_line(error: Exception) -> str:
-    """The first line of an error of a library, without the full stop."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")
+    """What a library's error says, on one line of bearable length, without the full stop."""
+    return " ".join(str(error).split())[:200].rstrip(".:") or type(error).__name__
 
 
-def _check_not_meant_as_dicom(path: Path) -> None:
-    if path.suffix.lower() in DICOM_SUFFIXES and not path.name.startswith("."):
+def _check_not_meant_as_dicom(path: Path, head: bytes) -> None:
+    named = path.suffix.lower() in DICOM_SUFFIXES and not path.name.startswith(".")
+    cut_in_preamble = head[:128].strip(b"\0") == b"" and 0 < len(head) < 132
+    if named or cut_in_preamble:
         raise NotReadableError(
             f"{path.name}: {path.stat().st_size} bytes without a DICOM header; expected DICOM"
         )
@@ -141,26 +168,59 @@ def _check_inflated_size(path: Path) -> None:
             pending = inflater.unconsumed_tail or file.read(1 << 16)
 
 
-def _pixel_offset(file: BinaryIO) -> int | None:
-    """Where uncompressed pixels begin; `file` stands at the pixel data element."""
-    element = file.read(12)
+def _pixels_at(file: BinaryIO, dataset: "Dataset") -> tuple[int | None, int, bool]:
+    """Offset, bytes and presence of the pixels; `file` stands at their element."""
+    implicit, little_endian = dataset.original_encoding
+    element = file.read(8 if implicit else 12)
     if element[:4] not in PIXEL_DATA_TAGS:
-        return None
-    explicit = element[4:6] in (b"OW", b"OB")
-    length = element[8:12] if explicit else element[4:8]
-    if length == b"\xff\xff\xff\xff":  # encapsulated
-        return None
-    return file.tell() - (0 if explicit else 4)
+        return None, 0, False
+    length = int.from_bytes(element[-4:], "big" if little_endian is False else "little")
+    if length == ENCAPSULATED:
+        return None, 0, True
+    offset = file.tell()
+    return offset, min(length, file.seek(0, 2) - offset), True
 
 
-def pixel_format(path: Path, header: "Dataset", offset: int | None) -> PixelFormat:
+def pixel_format(path: Path, header: Header) -> PixelFormat:
     """How the file stores its pixels, checked before any memory is taken for them.
 
     Raises:
         NotReadableError: a field is missing or absurd, or the file is too short for its pixels.
     """
-    rows, columns = whole(path, header, "Rows"), whole(path, header, "Columns")
-    frames = whole(path, header, "NumberOfFrames", 1)
+    dataset = header.dataset
+    rows, columns, frames = _extents(path, dataset)
+    allocated = whole(path, dataset, "BitsAllocated")
+    meta = getattr(dataset, "file_meta", None) or {}
+    found = PixelFormat(
+        rows=rows,
+        columns=columns,
+        frames=frames,
+        samples=whole(path, dataset, "SamplesPerPixel", 1),
+        bits_allocated=allocated,
+        bits_stored=whole(path, dataset, "BitsStored", allocated),
+        signed=whole(path, dataset, "PixelRepresentation", 0) == 1,
+        transfer_syntax=str(meta.get("TransferSyntaxUID", "")),
+        little_endian=dataset.original_encoding[1] is not False,
+        offset=header.pixel_offset,
+        padding=_padding(path, dataset),
+    )
+    _check_bits(path, found)
+    if not header.has_pixels:
+        raise NotReadableError(
+            f"{path.name}: the file ends after {path.stat().st_size} bytes without pixels; "
+            f"expected {rows}×{columns} of them"
+        )
+    if found.offset is not None and header.pixel_bytes < found.frame_bytes * frames:
+        raise NotReadableError(
+            f"{path.name}: the file holds {header.pixel_bytes} bytes of pixels; "
+            f"expected {found.frame_bytes * frames}"
+        )
+    return found
+
+
+def _extents(path: Path, dataset: "Dataset") -> tuple[int, int, int]:
+    rows, columns = whole(path, dataset, "Rows"), whole(path, dataset, "Columns")
+    frames = whole(path, dataset, "NumberOfFrames", 1)
     for name, value, most in (
         ("Rows", rows, MOST_ROWS_OR_COLUMNS),
         ("Columns", columns, MOST_ROWS_OR_COLUMNS),
@@ -172,36 +232,13 @@ def pixel_format(path: Path, header: "Dataset", offset: int | None) -> PixelForm
         raise NotReadableError(
             f"{path.name}: {rows}×{columns} pixels × {frames} frames; expected at most 2³¹ voxels"
         )
-    allocated = whole(path, header, "BitsAllocated")
-    meta = getattr(header, "file_meta", None) or {}
-    little_endian = header.original_encoding[1]
-    found = PixelFormat(
-        rows=rows,
-        columns=columns,
-        frames=frames,
-        samples=whole(path, header, "SamplesPerPixel", 1),
-        bits_allocated=allocated,
-        bits_stored=whole(path, header, "BitsStored", allocated),
-        signed=whole(path, header, "PixelRepresentation", 0) == 1,
-        transfer_syntax=str(meta.get("TransferSyntaxUID", "")),
-        little_endian=little_endian is not False,
-        offset=offset,
-        padding=_padding(path, header),
-    )
-    _check_bits(path, found)
-    available = path.stat().st_size - (offset or 0)
-    if offset is not None and available < found.frame_bytes * frames:
-        raise NotReadableError(
-            f"{path.name}: the file ends after {available} bytes of pixels; "
-            f"expected {found.frame_bytes * frames}"
-        )
-    return found
+    return rows, columns, frames
 
 
 def _check_bits(path: Path, found: PixelFormat) -> None:
-    if found.bits_allocated not in (8, 16, 32):
+    if found.bits_allocated not in (1, 8, 16, 32):
         raise NotReadableError(
-            f"{path.name}: BitsAllocated is {found.bits_allocated}; expected 8, 16 or 32"
+            f"{path.name}: BitsAllocated is {found.bits_allocated}; expected 1, 8, 16 or 32"
         )
     if not 1 <= found.bits_stored <= found.bits_allocated:
         raise NotReadableError(
@@ -292,7 +329,7 @@ def _plane(path: Path, header: "Dataset", pixels: PixelFormat, frame: int) -> Pl
         found = numbers(path, where, keyword, count)
         if found is None:
             place = f"{path.name} frame {frame + 1}" if pixels.frames > 1 else path.name
-            kind = NotReadableError if keyword.startswith("Rescale") else GeometryError
+            kind = NotCtError if keyword.startswith("Rescale") else GeometryError
             raise kind(f"{place}: {keyword} is missing; expected {count} number{'s' * (count > 1)}")
         return found
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcinosis.errors import GeometryError
-from calcinosis.read.dicom import Plane
+from calcinosis.read.dicom import MOST_VOXELS, Plane
 
 Kind = TypeVar("Kind", bound=np.generic)
 
@@ -21,7 +21,9 @@ SAME_DIRECTION = 1e-3  # direction cosines are written with as few as four digit
 SAME_PLACE_MM = 0.01
 EVEN_TO = 0.1  # of the spacing; positions are often rounded to 0.1 mm
 GAP_RATIO = 1.75  # a lone gap this much wider than its neighbours lacks a slice
+FEWEST_DOUBLED = 5  # so many equal gaps of whole multiples are meant; fewer may be slices lost
 WIDEST_SPACING_MM = 10.0  # a 1 mL sphere (12 mm across) could hide between wider slices
+STEEPEST_DEG = 45  # gantries tilt to 30°
 SHEAR_TOLERATED = 0.5  # pixels of sideways drift over the whole stack
 
 
@@ -90,6 +92,7 @@ def arrange(planes: Sequence[Plane]) -> Stack:
     positions = positions[order]
     along = positions @ normal
     _check_same_matrix(planes)
+    _check_size(planes)
     _check_gaps(planes, along)
     drift = _drift(planes, positions, along, normal)
     return Stack(tuple(planes), along, normal + drift)
@@ -131,13 +134,22 @@ def _check_same_matrix(planes: Sequence[Plane]) -> None:
             )
 
 
+def _check_size(planes: Sequence[Plane]) -> None:
+    pixels = planes[0].pixels
+    if len(planes) * pixels.rows * pixels.columns > MOST_VOXELS:
+        raise GeometryError(
+            f"{planes[0].name}: {len(planes)} slices of {pixels.rows}×{pixels.columns} pixels; "
+            "expected at most 2³¹ voxels"
+        )
+
+
 def _check_gaps(planes: Sequence[Plane], along: NDArray[np.float64]) -> None:
     gaps = np.diff(along)
-    if gaps.min() < SAME_PLACE_MM:
+    if gaps.min() < max(SAME_PLACE_MM, EVEN_TO * float(np.median(gaps))):
         index = int(gaps.argmin())
         raise GeometryError(
-            f"{planes[index + 1].name}: lies at the same place as {planes[index].name} "
-            f"({along[index]:.2f} mm); expected one slice per position"
+            f"{planes[index + 1].name}: lies {gaps[index]:.2f} mm from {planes[index].name} "
+            f"(at {along[index]:.2f} mm); expected one slice per position"
         )
     missing = _lone_gap(gaps)
     if missing is not None:
@@ -156,19 +168,20 @@ def _check_gaps(planes: Sequence[Plane], along: NDArray[np.float64]) -> None:
 
 
 def _lone_gap(gaps: NDArray[np.float64]) -> int | None:
-    """Index of a gap, alone or one of two, that lacks slices; runs of wider gaps are meant so."""
+    """Index of a gap that lacks slices; long runs of equal wider gaps are meant so."""
     edges = [0, *(np.flatnonzero(np.abs(np.diff(gaps)) > EVEN_TO * gaps[:-1]) + 1), len(gaps)]
     runs = list(pairwise(edges))
     usual = float(np.median(gaps))
     for number, (start, stop) in enumerate(runs):
-        if stop - start >= FEWEST_SLICES or len(runs) == 1:
-            continue
+        if len(runs) == 1:
+            return None
         beside = [
             gaps[runs[other][0]] for other in (number - 1, number + 1) if 0 <= other < len(runs)
         ]
         multiple = gaps[start] / usual
-        whole = multiple > GAP_RATIO and abs(multiple - round(multiple)) < EVEN_TO
-        if whole or gaps[start] > GAP_RATIO * max(beside):
+        whole = abs(multiple - round(multiple)) < EVEN_TO and stop - start < FEWEST_DOUBLED
+        lone = gaps[start] > GAP_RATIO * max(beside) and stop - start < FEWEST_SLICES
+        if lone or (multiple > GAP_RATIO and whole):
             return int(start)
     return None
 
@@ -190,6 +203,12 @@ def _drift(
         raise GeometryError(
             f"{planes[index].name}: the slice lies {error[index]:.2f} mm sideways of the line "
             f"through the others; expected at most {tolerated:.2f} mm"
+        )
+    aslant = np.degrees(np.arctan(np.linalg.norm(drift)))
+    if aslant > STEEPEST_DEG:
+        raise GeometryError(
+            f"{planes[-1].name}: the slices run {aslant:.0f}° aslant of their normal; "
+            f"expected at most {STEEPEST_DEG}°"
         )
     total = np.linalg.norm(drift) * (along[-1] - along[0])
     return drift if total > tolerated else np.zeros(3)

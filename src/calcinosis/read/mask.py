@@ -79,7 +79,7 @@ def _segmentation(path: Path) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     from pydicom.pixels.utils import pixel_array
 
     found = dicom.read_header(path)
-    header = found[0] if found else None
+    header = found.dataset if found else None
     sop_class = dicom.text(path, header, "SOPClassUID") if header else ""
     if header is None or sop_class not in (SEGMENTATION, LABEL_MAP_SEGMENTATION):
         raise InputError(f"{path.name}: is no DICOM segmentation; expected SEG, NIfTI or NRRD")

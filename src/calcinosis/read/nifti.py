@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calcinosis.errors import NotReadableError
+from calcinosis.errors import InputError, NotReadableError
 from calcinosis.read.dicom import one_line
 from calcinosis.read.grid import GridImage, check_affine, check_shape
 
@@ -26,16 +26,14 @@ def read_nifti(path: Path) -> GridImage:
             warnings.simplefilter("ignore")
             image: Any = nibabel.load(path)
             header = image.header
+            _check_kind(path, image)
             shape = check_shape(path, image.shape)
             affine = np.asarray(image.affine, dtype=np.float64)
             check_affine(path, affine)
-            _check_kind(path, header)
             values = _values(image)
-    except NotReadableError:
+    except InputError:
         raise
     except Exception as error:
-        if isinstance(error, ValueError) and type(error).__module__.startswith("calcinosis"):
-            raise
         raise NotReadableError(
             f"{path.name}: the NIfTI file cannot be read ({one_line(error)})"
         ) from error
@@ -45,7 +43,12 @@ def read_nifti(path: Path) -> GridImage:
     return GridImage(values.reshape(shape), affine, remarks)
 
 
-def _check_kind(path: Path, header: Any) -> None:  # noqa: ANN401 as nibabel is untyped
+def _check_kind(path: Path, image: Any) -> None:  # noqa: ANN401 as nibabel is untyped
+    import nibabel
+
+    if not isinstance(image, nibabel.Nifti1Pair):
+        raise NotReadableError(f"{path.name}: is {type(image).__name__}; expected NIfTI")
+    header = image.header
     kind = header.get_data_dtype()
     if kind.kind not in "iuf":
         raise NotReadableError(f"{path.name}: the values are {kind}; expected real numbers")
@@ -57,5 +60,5 @@ def _check_kind(path: Path, header: Any) -> None:  # noqa: ANN401 as nibabel is 
 def _values(image: Any) -> NDArray[Any]:  # noqa: ANN401 as nibabel is untyped
     scaled = image.dataobj.slope != 1 or image.dataobj.inter != 0
     if scaled:
-        return np.asarray(image.dataobj.get_scaled(np.float32))
+        return np.asarray(image.dataobj, dtype=np.float32)
     return np.asarray(image.dataobj.get_unscaled())

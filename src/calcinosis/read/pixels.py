@@ -1,5 +1,6 @@
 """Stored pixels to Hounsfield units."""
 
+import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,13 +48,12 @@ def read_hounsfield(
     voxels = np.empty((len(planes), rows, columns), dtype=np.int16)
     loaded: tuple[Path, Dataset] | None = None
     for index, plane in enumerate(planes):
-        if plane.pixels.offset is None and (loaded is None or loaded[0] != plane.path):
-            loaded = plane.path, _load(plane.path)
-        stored = (
-            raw_frame(plane.path, plane.pixels, plane.frame)
-            if loaded is None
-            else decoded_frame(plane.path, loaded[1], plane.pixels, plane.frame)
-        )
+        if plane.pixels.raw:
+            stored = raw_frame(plane.path, plane.pixels, plane.frame)
+        else:
+            if loaded is None or loaded[0] != plane.path:
+                loaded = plane.path, load(plane.path)
+            stored = decoded_frame(plane.path, loaded[1], plane.pixels, plane.frame)
         if stored.shape != (rows, columns):
             raise NotReadableError(
                 f"{plane.name}: the pixels decode to {'×'.join(map(str, stored.shape))}; "
@@ -65,7 +65,12 @@ def read_hounsfield(
     return voxels
 
 
-def _load(path: Path) -> "Dataset":
+def load(path: Path) -> "Dataset":
+    """A whole DICOM file, as `decoded_frame` wants it.
+
+    Raises:
+        NotReadableError: it is damaged.
+    """
     import pydicom
 
     try:
@@ -75,7 +80,7 @@ def _load(path: Path) -> "Dataset":
 
 
 def raw_frame(path: Path, pixels: PixelFormat, frame: int) -> NDArray[Any]:
-    """Uncompressed stored values of one frame, [row, column] or [row, column, sample].
+    """Uncompressed stored values of one frame of one sample per pixel, [row, column].
 
     Raises:
         NotReadableError: the file ends too soon.
@@ -88,15 +93,14 @@ def raw_frame(path: Path, pixels: PixelFormat, frame: int) -> NDArray[Any]:
         raise NotReadableError(
             f"{path.name}: found {values.nbytes} bytes of pixels; expected {pixels.frame_bytes}"
         )
-    shape = (pixels.rows, pixels.columns) + (pixels.samples,) * (pixels.samples > 1)
     unused = pixels.bits_allocated - pixels.bits_stored
     if unused:  # high bits may hold anything: shift them out and the sign back in
         values = (values << unused) >> unused
-    return values.reshape(shape)
+    return values.reshape(pixels.rows, pixels.columns)
 
 
 def decoded_frame(path: Path, dataset: "Dataset", pixels: PixelFormat, frame: int) -> NDArray[Any]:
-    """Stored values of one frame of a compressed or deflated dataset, as `raw_frame`.
+    """Values of one frame of any dataset, [row, column] or [row, column, sample].
 
     Raises:
         NotReadableError: no decoder knows the syntax, or the one that does fails.
@@ -107,12 +111,46 @@ def decoded_frame(path: Path, dataset: "Dataset", pixels: PixelFormat, frame: in
     try:
         if plugin == "gdcm":
             _silence_gdcm()
+        _check_codestream(dataset, pixels, frame)
         index = frame if pixels.frames > 1 else 0
         return pixel_array(dataset, index=index, decoding_plugin=plugin)
     except Exception as error:
         raise NotReadableError(
             f"{path.name}: the pixels cannot be decoded ({one_line(error)})"
         ) from error
+
+
+def _check_codestream(dataset: "Dataset", pixels: PixelFormat, frame: int) -> None:
+    """Refuse a compressed frame that would unpack to another size than the header promises."""
+    from pydicom.encaps import get_frame
+
+    if pixels.transfer_syntax not in DECODERS:
+        return
+    stream = get_frame(dataset.PixelData, frame, number_of_frames=pixels.frames)
+    size = codestream_size(stream)
+    if size is not None and size != (pixels.rows, pixels.columns):
+        raise NotReadableError(
+            f"compressed {size[0]}×{size[1]}, expected {pixels.rows}×{pixels.columns}"
+        )
+
+
+def codestream_size(stream: bytes) -> tuple[int, int] | None:
+    """Rows and columns that a JPEG, JPEG-LS or JPEG 2000 stream states; None for others."""
+    start = stream.find(b"\xff\x4f\xff\x51", 0, 4096)  # JPEG 2000: SOC, SIZ
+    if start >= 0:
+        right, low, left, top = struct.unpack_from(">4I", stream, start + 8)
+        return low - top, right - left
+    if stream[:2] != b"\xff\xd8":
+        return None
+    place = 2
+    while place + 9 <= len(stream) and stream[place] == 0xFF:
+        marker = stream[place + 1]
+        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+            rows, columns = struct.unpack_from(">2H", stream, place + 5)
+            return rows, columns
+        (length,) = struct.unpack_from(">H", stream, place + 2)
+        place += 2 + length
+    return None
 
 
 def _silence_gdcm() -> None:

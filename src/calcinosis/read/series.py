@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from calcinosis.errors import InputError, NotCtError, NotReadableError
 from calcinosis.read import dicom
-from calcinosis.read.dicom import Plane
+from calcinosis.read.dicom import Header, Plane
 from calcinosis.read.geometry import Stack, arrange
 
 if TYPE_CHECKING:
@@ -20,20 +20,21 @@ HALF_OF_LONGEST = 0.5
 AS_FINE = 1.5  # a soft kernel is preferred among slices up to this much thicker than the finest
 
 WITHOUT_CONTRAST = re.compile(
-    r"without|w/o|\bwo\b|unenhanced|plain|nativ|(non|no|pre|ohne|sans)[- ]?(iv )?(contrast|km|inj)"
+    r"without|w/o|\bwo\b|(un|non[- ])enhanced|plain|nativ"
+    r"|\b(non|no|pre|ohne|sans)[- ]?(iv )?(contrast|km|inj)"
     r"|\bnc(ct)?\b|\bc-(?!\w)",
     re.IGNORECASE,
 )
 WITH_CONTRAST = re.compile(
-    r"\bwith (iv |i\.v\. )?contrast|w/ ?contrast|post[- ]?contrast|enhanced|arteri|portal|venous"
-    r"|ven(ö|oe?)s|angio|\bct?p?a\b|delayed|nephro|\bce(ct)?\b|\bc\+|\bmit km",
+    r"\bwith (iv |i\.v\. )?contrast|w/ ?contrast|post[- ]?contrast|(?<!un)(?<!non[- ])enhanced"
+    r"|arteri|portal|venous|ven(ö|oe?)s|angio|\bctp?a\b|delayed|nephro|\bce(ct)?\b|\bc\+|\bmit km",
     re.IGNORECASE,
 )
 NO_AGENT = {"NONE", "NO", "N", "0", "WITHOUT", "NO CONTRAST", "NIL", "-"}
 # Vendors' names for sharp kernels: GE words, Siemens numbers from 50, Canon FC30 and beyond
 # (bone, lung, high resolution), Philips D, E, L and Y.
 SHARP_KERNEL = re.compile(
-    r"^(bone|lung|edge|ultra|detail|[bhijuqt][a-z]?[5-9]\d|fc(3[0-9]|5\d|8\d)|d|e|l|y[a-e])",
+    r"^(bone|lung|edge|ultra|detail|[bhijuqt][a-z]?[5-9]\d|fc[358]\d|(d|e|l|y[a-e])\b)",
     re.IGNORECASE,
 )
 HOUNSFIELD_TYPES = {"", "HU", "US", "HOUNSFIELD"}  # US: unspecified, told by the values
@@ -151,9 +152,9 @@ def scan(files: Sequence[Path], progress: Callable[[float], None] | None = None)
     for index, path in enumerate(files):
         found = dicom.read_header(path)
         if found is None:
-            others["not DICOM"] += 1
-        elif (image := _ct_image(path, *found)) is None:
-            others[dicom.text(path, found[0], "Modality") or "DICOM without image"] += 1
+            others["NIfTI" if path.name.endswith((".nii", ".nii.gz")) else "not DICOM"] += 1
+        elif (image := _ct_image(path, found)) is None:
+            others[dicom.text(path, found.dataset, "Modality") or "DICOM without image"] += 1
         else:
             groups.setdefault(image.series, []).append(image)
         if progress:
@@ -164,15 +165,16 @@ def scan(files: Sequence[Path], progress: Callable[[float], None] | None = None)
     return [Series(tuple(images)) for images in groups.values()]
 
 
-def _ct_image(path: Path, header: "Dataset", offset: int | None) -> Image | None:
+def _ct_image(path: Path, found: Header) -> Image | None:
     """What a CT file says; None for another modality, a report or a screen capture."""
+    header = found.dataset
     sop_class = dicom.text(path, header, "SOPClassUID")
     modality = dicom.text(path, header, "Modality")
     if (sop_class and sop_class not in dicom.CT_IMAGES) or modality not in ("CT", ""):
         return None
     if not sop_class and not (modality and "Rows" in header):
         return None
-    planes, fault = _planes(path, header, offset)
+    planes, fault = _planes(path, found)
     series_uid = dicom.text(path, header, "SeriesInstanceUID")
     number = dicom.text(path, header, "SeriesNumber")
     kernel = _kernel(path, header)
@@ -194,12 +196,11 @@ def _ct_image(path: Path, header: "Dataset", offset: int | None) -> Image | None
     )
 
 
-def _planes(
-    path: Path, header: "Dataset", offset: int | None
-) -> tuple[tuple[Plane, ...], InputError | None]:
+def _planes(path: Path, found: Header) -> tuple[tuple[Plane, ...], InputError | None]:
     """The slices of a CT file, or the fault that keeps them from being used."""
+    header = found.dataset
     try:
-        pixels = dicom.pixel_format(path, header, offset)
+        pixels = dicom.pixel_format(path, found)
         place = dicom.functional_group(header, 0, "PixelValueTransformationSequence")
         kind = dicom.text(path, place, "RescaleType").upper()
         if kind not in HOUNSFIELD_TYPES:
@@ -245,7 +246,7 @@ def _contrast_agent(path: Path, header: "Dataset") -> bool | None:
     return False if agent or administered else None
 
 
-def choose(found: Iterable[Series], series_uid: str | None = None) -> tuple[Candidate, str]:
+def choose(found: Sequence[Series], series_uid: str | None = None) -> tuple[Candidate, str]:
     """The best unenhanced axial CT with the finest slices, and why it is that one.
 
     Raises:
@@ -256,7 +257,10 @@ def choose(found: Iterable[Series], series_uid: str | None = None) -> tuple[Cand
     if series_uid is not None:
         series = [one for one in series if one.first.series_uid == series_uid]
         if not series:
-            raise InputError(f"series {series_uid} is not among the CT series of the input")
+            there = ", ".join(sorted({one.first.series_uid or "one without UID" for one in found}))
+            raise InputError(
+                f"series {series_uid} is not among the CT series of the input; expected {there}"
+            )
         return Candidate(series[0], series[0].arranged()), "asked for by its UID"
     candidates, passed_over, faults = [], [], []
     for one in series:

@@ -1,8 +1,10 @@
 """Whatever the user points at, as one study to measure."""
 
+import logging
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -46,24 +48,46 @@ def read_study(
     Raises:
         InputError: in one line what is wrong, in which file, and what was expected.
     """
+    patient_position = patient_position and patient_position.upper()
     if patient_position is not None and patient_position not in GRAVITY_LPS:
         raise InputError(
             f"patient position {patient_position!r} is unknown; "
             f"expected one of {', '.join(GRAVITY_LPS)}"
         )
     try:
-        image = None if path.is_dir() else _grid_image(path)
-        if image is not None:
-            if series_uid is not None:
-                raise InputError(f"{path.name}: has no DICOM series; leave the series UID away")
-            return _grid_study(path, image, patient_position)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's, about values that we check ourselves
-            return _dicom_study(path, series_uid, patient_position, progress or (lambda _: None))
+        return _read(path, series_uid, patient_position, progress or (lambda _: None))
     except FileNotFoundError as error:
         raise NotReadableError(f"{path}: there is no such file or folder") from error
     except OSError as error:
-        raise NotReadableError(f"{path}: cannot be read ({error.strerror})") from error
+        raise NotReadableError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _read(
+    path: Path, series_uid: str | None, patient_position: str | None, progress: Progress
+) -> Study:
+    with silent_libraries():
+        image = None if path.is_dir() else _grid_image(path)
+        if image is None:
+            return _dicom_study(path, series_uid, patient_position, progress)
+        if series_uid is not None:
+            raise InputError(f"{path.name}: has no DICOM series; leave the series UID away")
+        return _grid_study(path, image, patient_position)
+
+
+@contextmanager
+def silent_libraries() -> Iterator[None]:
+    """Keep what decoders say about doubtful files from the user: we check and say it ourselves."""
+    loggers = [logging.getLogger(name) for name in ("pydicom", "openjpeg", "nibabel.global")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _grid_image(path: Path) -> GridImage | None:
@@ -122,6 +146,7 @@ def _dicom_study(
     if shear_deg(affine) > TILT_TOLERATED_DEG:
         voxels, affine = straightened(voxels, affine, AIR_HU)
     voxels, affine = canonical(voxels, affine)
+    progress(1.0)
     return Study(
         Volume(voxels, affine, position, assumed),
         series_instance_uid=image.series_uid or None,

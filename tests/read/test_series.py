@@ -1,0 +1,191 @@
+"""From a mixed bag of files the best unenhanced axial CT is taken, and the reason is told."""
+
+import zipfile
+
+import numpy as np
+import pydicom
+import pytest
+from dicom_series import body, ct_series, save
+from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
+
+from calcinosis.errors import InputError, NotCtError
+from calcinosis.read.series import SHARP_KERNEL, WITH_CONTRAST, WITHOUT_CONTRAST
+from calcinosis.read.study import read_study
+
+
+def thick(**tags):
+    return ct_series(body()[::2], spacing_mm=(4, 1, 1), SeriesNumber=3, **tags)
+
+
+def test_the_reason_names_what_was_passed_over_and_why(tmp_path):
+    good = ct_series(SeriesNumber=4, ConvolutionKernel="B30f", SeriesDescription="Becken nativ")
+    save(good, tmp_path / "a")
+    save(ct_series(SeriesNumber=5, ContrastBolusAgent="Iomeron 350"), tmp_path / "b")
+    save(thick(), tmp_path / "c")
+    scout = ct_series(body()[:1], SeriesNumber=1, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    save(scout, tmp_path / "d")
+    save(ct_series(SeriesNumber=6, ConvolutionKernel="B70f"), tmp_path / "e")
+    study = read_study(tmp_path)
+    assert study.series_instance_uid == good[0].SeriesInstanceUID
+    assert study.chosen_because == (
+        "series 4: axial, unenhanced, 6 slices every 2.00 mm, soft kernel B30f; preferred to "
+        "series 5 (contrast given); series 3 (slices every 4.00 mm); series 6 (sharp kernel B70f); "
+        "series 1 (scout)"
+    )
+
+
+def test_unenhanced_thick_slices_come_before_enhanced_thin_ones(tmp_path):
+    save(ct_series(SeriesDescription="Abd portal venous"), tmp_path / "thin")
+    chosen = thick(SeriesDescription="Abd without contrast")
+    save(chosen, tmp_path / "thick")
+    study = read_study(tmp_path)
+    assert study.series_instance_uid == chosen[0].SeriesInstanceUID
+    assert study.contrast_agent is False
+
+
+def test_only_contrast_is_measured_with_a_remark(tmp_path):
+    study = read_study(save(ct_series(ContrastBolusAgent="Ultravist"), tmp_path))
+    assert study.contrast_agent is True
+    assert any("contrast agent was given" in remark for remark in study.remarks)
+
+
+def test_a_short_fine_slab_does_not_replace_the_whole_scan(tmp_path):
+    whole = ct_series(body((12, 24, 28)), spacing_mm=(2, 1, 1))
+    save(whole, tmp_path / "whole")
+    save(ct_series(body(), spacing_mm=(1, 1, 1)), tmp_path / "slab")
+    assert read_study(tmp_path).series_instance_uid == whole[0].SeriesInstanceUID
+
+
+def test_a_series_with_a_lost_slice_gives_way_to_a_complete_one(tmp_path):
+    lossy = ct_series(SeriesNumber=2)
+    del lossy[2]
+    save(lossy, tmp_path / "lossy")
+    chosen = thick()
+    save(chosen, tmp_path / "complete")
+    study = read_study(tmp_path)
+    assert study.series_instance_uid == chosen[0].SeriesInstanceUID
+    assert "a slice is missing between" in study.chosen_because
+
+
+def test_the_user_may_choose_the_series(tmp_path):
+    save(ct_series(), tmp_path / "fine")
+    wanted = thick()
+    save(wanted, tmp_path / "thick")
+    study = read_study(tmp_path, series_uid=wanted[0].SeriesInstanceUID)
+    assert study.volume.shape == (3, 24, 28)
+    assert study.chosen_because == "asked for by its UID"
+    with pytest.raises(InputError, match=r"series 1\.2\.3 is not among the CT series"):
+        read_study(tmp_path, series_uid="1.2.3")
+
+
+def test_scouts_reports_captures_and_other_files_do_not_disturb(tmp_path):
+    save(ct_series(), tmp_path / "deep" / "er")
+    save(ct_series(Modality="MR", SOPClassUID="1.2.840.10008.5.1.4.1.1.4"), tmp_path / "mr")
+    capture = ct_series(body()[:1], SOPClassUID=SecondaryCaptureImageStorage)
+    save(capture, tmp_path, prefix="dose")
+    report = pydicom.Dataset(capture[0])
+    report.file_meta = capture[0].file_meta
+    del report.PixelData, report.Rows
+    report.Modality, report.SOPClassUID = "SR", "1.2.840.10008.5.1.4.1.1.88.67"
+    report.save_as(tmp_path / "dose-report", enforce_file_format=True)
+    (tmp_path / "README.txt").write_text("hello")
+    (tmp_path / "report.pdf").write_bytes(b"%PDF-1.4")
+    (tmp_path / ".DS_Store").write_bytes(b"\0\0\0\1Bud1" + b"\0" * 500)
+    (tmp_path / "._slice001.dcm").write_bytes(b"\0\5\26\7" + b"\0" * 40)
+    (tmp_path / "empty").touch()
+    (tmp_path / "broken-link").symlink_to(tmp_path / "nowhere")
+    np.testing.assert_array_equal(read_study(tmp_path).volume.voxels, body())
+
+
+def test_a_scout_inside_the_series_is_left_out(tmp_path):
+    datasets = ct_series()
+    (scout,) = ct_series(body((1, 60, 20)), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    scout.SeriesInstanceUID = datasets[0].SeriesInstanceUID
+    scout.ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
+    np.testing.assert_array_equal(
+        read_study(save([*datasets, scout], tmp_path)).volume.voxels, body()
+    )
+
+
+def test_a_zip_reads_like_the_folder(tmp_path):
+    folder = save(ct_series(), tmp_path / "study")
+    archive = tmp_path / "study.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as bundle:
+        bundle.writestr("__MACOSX/._slice001.dcm", b"\0\5\26\7")
+        for path in sorted(folder.iterdir(), reverse=True):
+            bundle.write(path, f"export/{path.name}")
+    study = read_study(archive)
+    np.testing.assert_array_equal(study.volume.voxels, body())
+    kept = study.source_files
+    assert [path.name for path in kept] == [f"slice{n:03d}.dcm" for n in range(1, 7)]
+    assert all(path.is_file() for path in kept)
+    del study
+    assert not any(path.exists() for path in kept)
+
+
+def test_two_studies_in_one_folder_are_remarked(tmp_path):
+    save(ct_series(), tmp_path / "one")
+    save(thick(StudyInstanceUID=generate_uid()), tmp_path / "two")
+    assert any("holds 2 studies" in remark for remark in read_study(tmp_path).remarks)
+
+
+def test_progress_runs_from_the_first_file_to_done(tmp_path):
+    seen = []
+    read_study(save(ct_series(), tmp_path), progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+    assert len(seen) > 10
+
+
+def test_a_stated_position_is_overruled_on_request_and_said(tmp_path):
+    study = read_study(save(ct_series(), tmp_path), patient_position="hfp")
+    assert study.volume.patient_position == "HFP"
+    assert "patient position HFP as asked, not HFS" in study.remarks
+
+
+def test_material_maps_of_a_dual_energy_scan_are_no_hounsfield_units(tmp_path):
+    with pytest.raises(NotCtError, match="RescaleType is Z_EFF; expected HU"):
+        read_study(save(ct_series(RescaleType="Z_EFF"), tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("described", "contrast"),
+    [
+        ("CT Abdomen without contrast", False),
+        ("ABD W/O", False),
+        ("Becken nativ 3.0 B30f", False),
+        ("THIN UNENHANCED", False),
+        ("Non-contrast hip", False),
+        ("HU 5/5mm Plain", False),
+        ("NCCT", False),
+        ("C- 2.0 soft", False),
+        ("CT with IV contrast", True),
+        ("Art/ven Phase portalvenös", True),
+        ("CTA runoff", True),
+        ("CTPA 1.6", True),
+        ("Abd C+ 2.0", True),
+        ("Post-contrast 5 min delayed", True),
+        ("Enhanced pelvis", True),
+        ("Hips 1.0 bone", None),
+        ("CT Body 3.0", None),
+        ("C-spine 1.0", None),
+        ("Ca score", None),
+    ],
+)
+def test_descriptions_tell_of_contrast(described, contrast):
+    without, with_ = WITHOUT_CONTRAST.search(described), WITH_CONTRAST.search(described)
+    assert bool(without) == (contrast is False)
+    assert bool(with_) == (contrast is True)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "sharp"),
+    [
+        ("B30f", False), ("Br38f 3", False), ("I31f", False), ("STANDARD", False), ("SOFT", False),
+        ("FC08", False), ("B", False), ("C", False), ("Qr40d", False),
+        ("B70f", True), ("Br64", True), ("Hr60", True), ("BONEPLUS", True), ("LUNG", True),
+        ("FC30", True), ("FC51", True), ("D", True), ("YB", True), ("I70f 2", True),
+    ],
+)  # fmt: skip
+def test_sharp_kernels_are_known_by_their_vendors_names(kernel, sharp):
+    assert bool(SHARP_KERNEL.match(kernel)) == sharp
