@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from dicom_series import body, ct_series, save
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from calcinosis.read.geometry import axis_order, canonical
 from calcinosis.read.study import read_study
+from dicom_series import body, ct_series, save
 
 MARK_HU = 2500
 FEW = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))

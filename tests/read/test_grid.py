@@ -4,11 +4,11 @@ import nibabel as nib
 import nrrd
 import numpy as np
 import pytest
-from dicom_series import body
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from calcinosis.read.study import read_study
+from dicom_series import body
 
 RAS_FROM_LPS = np.diag([-1, -1, 1])
 

@@ -3,12 +3,12 @@
 import nibabel as nib
 import numpy as np
 import pytest
-from dicom_series import body, ct_series, enhanced, save
 from pydicom.uid import SegmentationStorage
 
 from calcinosis.errors import GeometryError, InputError
 from calcinosis.read.mask import read_mask
 from calcinosis.read.study import read_study
+from dicom_series import body, ct_series, enhanced, save
 
 RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 

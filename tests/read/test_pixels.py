@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from dicom_series import body, ct_series, enhanced, save
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.uid import (
@@ -22,6 +21,7 @@ from calcinosis.errors import NotReadableError
 from calcinosis.read import pixels
 from calcinosis.read.dicom import pixel_format, read_header
 from calcinosis.read.study import read_study
+from dicom_series import body, ct_series, enhanced, save
 
 ODD = Path(__file__).parents[2] / "../shared/data/pydicom_odd"
 NO_IMAGE = (

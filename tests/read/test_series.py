@@ -5,12 +5,12 @@ import zipfile
 import numpy as np
 import pydicom
 import pytest
-from dicom_series import body, ct_series, save
 from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 from calcinosis.errors import InputError, NotCtError
 from calcinosis.read.series import SHARP_KERNEL, WITH_CONTRAST, WITHOUT_CONTRAST
 from calcinosis.read.study import read_study
+from dicom_series import body, ct_series, save
 
 
 def thick(**tags):
