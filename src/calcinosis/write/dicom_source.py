@@ -94,9 +94,8 @@ def source_images(study: Study, *, deidentify: bool = False) -> SourceImages | N
         found = read_header(path)
         if found is None:
             return None
-        header, offset = found
-        places += planes(path, header, pixel_format(path, header, offset))
-        headers.append(_clean(path, header, identify=not deidentify))
+        places += planes(path, found.dataset, pixel_format(path, found))
+        headers.append(_clean(path, found.dataset, identify=not deidentify))
     if not headers:
         return None
     _complete_uids(headers)
