@@ -13,9 +13,11 @@ from scipy import ndimage
 SOFT_TISSUE_HU = (
     50.0  # muscle on unenhanced CT, 35–65 HU (measured in ../shared scans, docs/method.md)
 )
+FAT_HU = -100.0
 CALCIFIED_HU = 160.0  # the least peak that counts as calcified at a 1.5 mm scale
 CLOSING_MM = 3.0
 _EDGE_REACH_MM = 2.0  # how far inside an edge its full brightness is looked for
+_NOISE_DIP_HU = 15.0  # how far noise of 10–30 HU pulls the darkest smoothed voxel down, measured
 
 Spacing = tuple[float, float, float]
 BoolArray = NDArray[np.bool_]
@@ -54,13 +56,15 @@ def closed(mask: BoolArray, radius_mm: float, spacing_mm: Spacing) -> BoolArray:
 def local_calcification(hu: FloatArray, spacing_mm: Spacing) -> FloatArray:
     """Share of each voxel that is calcified, by the brightness its neighbourhood reaches.
 
-    An edge voxel that lies half-way between soft tissue and the full brightness beside it is half
-    calcified, whatever that brightness is: no fixed threshold.
+    An edge voxel that lies half-way between the darkest soft tissue and the full brightness beside
+    it is half calcified, whatever that brightness is: no fixed threshold.
     """
     smooth = ndimage.gaussian_filter(hu, [0.6 / s for s in spacing_mm], truncate=3.0)
     size = [2 * round(_EDGE_REACH_MM / s) + 1 for s in spacing_mm]
     peak = ndimage.maximum_filter(smooth, size=size)
-    share = np.clip((hu - SOFT_TISSUE_HU) / np.maximum(peak - SOFT_TISSUE_HU, 1), 0, 1)
+    darkest = ndimage.minimum_filter(smooth, size=size) + _NOISE_DIP_HU
+    ground = np.clip(darkest, FAT_HU, SOFT_TISSUE_HU)
+    share = np.clip((hu - ground) / np.maximum(peak - ground, 1), 0, 1)
     return np.where(peak > CALCIFIED_HU, share, 0).astype(np.float32)
 
 
