@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from calcinosis.measure.calcium import calcium_mass, calibration_for
 from calcinosis.measure.envelope import CLOSING_MM
+from calcinosis.measure.erosion import relate_to_bone
+from calcinosis.measure.fluid_levels import find_fluid_levels
 from calcinosis.measure.locules import count_locules
 from calcinosis.measure.mass import (
-    BoneRelation,
     Calibration,
     CtMeasurement,
     HounsfieldStatistics,
@@ -20,6 +21,7 @@ from calcinosis.measure.masses import FoundMass, find_masses
 from calcinosis.measure.other import other_calcifications
 from calcinosis.measure.size import diameters
 from calcinosis.measure.skeleton import override_skeleton, skeleton_on_scan
+from calcinosis.measure.skin import skin_distance_mm
 from calcinosis.measure.tissue import classify
 from calcinosis.measure.uncertainty import confidence_of, volume_interval
 from calcinosis.measure.working_grid import GRID_MM, resample
@@ -67,7 +69,7 @@ def measure_ct(
     bones = skeleton_on_scan(volume, grid, tissue, labels) if skeleton is None else skeleton
     calibration = calibration_for(study.tube_voltage_kv)
     masses = [
-        measure_mass(volume, mass, number, calibration)
+        measure_mass(volume, mass, number, labels == number, bones, calibration)
         for number, mass in enumerate(found, start=1)
     ]
     taken = resample((labels > 0).astype(np.int16), volume.spacing_mm).hu > 0.1
@@ -87,9 +89,11 @@ def measure_mass(
     volume: Volume,
     mass: FoundMass,
     number: int,
+    mask: NDArray[np.bool_],
+    skeleton: NDArray[np.bool_],
     calibration: Calibration,
 ) -> Mass:
-    """All measures of one mass."""
+    """All measures of one mass; `mask` and `skeleton` lie on the volume's grid."""
     crop, envelope = volume.crop(mass.box), mass.envelope
     hu = crop.voxels.astype(np.float32)
     inside = hu[envelope.mask]
@@ -100,6 +104,7 @@ def measure_mass(
     centre = crop.to_lps(np.argwhere(envelope.mask).mean(0))
     p5, p50, p95 = (float(v) for v in np.percentile(inside, [5, 50, 95]))
     confidence, remarks = confidence_of(mass)
+    levels = find_fluid_levels(crop, envelope.mask)
     return Mass(
         id=number,
         site=None,
@@ -114,10 +119,10 @@ def measure_mass(
         diameter_ends_lps_mm=extent.ends_lps_mm,
         hu=HounsfieldStatistics(float(inside.mean()), p5, p50, p95),
         locules=count_locules(hu, envelope.mask, crop.spacing_mm),
-        fluid_levels=(),
-        sedimentation_sign=None,
-        bone=BoneRelation(None, None, 0.0, None, None, None),
-        skin_distance_mm=None,
+        fluid_levels=levels.levels,
+        sedimentation_sign=levels.sedimentation_sign,
+        bone=relate_to_bone(volume, mask, skeleton),
+        skin_distance_mm=skin_distance_mm(volume, mask),
         confidence=confidence,
-        remarks=remarks,
+        remarks=(*remarks, *levels.remarks),
     )
