@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from calcinosis.errors import GeometryError, NotCtError
+from calcinosis.read.mask import read_mask
 from calcinosis.read.study import read_study
 
 DATA = Path(__file__).parents[2] / "../shared/data"
@@ -80,3 +81,52 @@ def test_the_label_map_returns_on_the_grid_of_the_nifti_input():
     values, affine = study.on_input_grid(study.volume.voxels)
     np.testing.assert_array_equal(affine, image.affine)
     np.testing.assert_array_equal(values, np.maximum(np.asarray(image.dataobj), -1024))
+
+
+def test_the_shoulder_slices_lie_where_the_nifti_of_the_same_scan_has_them():
+    """Their names are out of order, their positions contiguous: 12 slices 1 mm apart."""
+    slices = read_study(DATA / "lidc0314_shoulders/dicom").volume
+    whole = read_study(DATA / "lidc0314_shoulders/lidc0314_shoulders.nii.gz").volume
+    z, y, x = np.rint(whole.to_indices(slices.to_lps([0, 0, 0]))).astype(int)
+    assert (y, x) == (-55, 0)  # the NIfTI leaves out the uppermost rows
+    np.testing.assert_array_equal(slices.voxels[:, 55:], whole.voxels[z : z + 12])
+
+
+@pytest.mark.parametrize("removed", ["000116.dcm", "000141.dcm"])
+def test_a_gap_in_a_real_series_is_named(tmp_path, removed):
+    for path in (DATA / "lidc0314_shoulders/dicom").iterdir():
+        if path.name != removed:
+            (tmp_path / path.name).symlink_to(path)
+    with pytest.raises(GeometryError, match=r"found a gap of 2\.00 mm, expected 1\.00 mm"):
+        read_study(tmp_path)
+
+
+def test_overshoot_below_air_is_air():
+    image = np.asarray(nib.load(DATA / "totalseg/example_ct.nii.gz").dataobj)
+    voxels = read_study(DATA / "totalseg/example_ct.nii.gz").volume.voxels
+    assert image.min() < -1200
+    assert voxels.min() == -1024
+    assert voxels.max() == image.max() == 3382
+
+
+def test_contrast_of_a_real_series_is_noticed():
+    study = read_study(DATA / "totalseg/example_ct_dicom")
+    assert study.contrast_agent is True
+    assert study.series_instance_uid is None
+    assert study.tube_voltage_kv == 120
+    assert "contrast agent was given" in study.remarks[0]
+
+
+def test_bones_of_a_network_lie_on_the_scan():
+    volume = read_study(DATA / "totalseg/example_ct.nii.gz").volume
+    femur = read_mask(DATA / "totalseg/example_ct_seg_v1/femur_left.nii.gz", volume)
+    assert femur.shape == volume.shape
+    assert volume.voxels[femur].mean() > 200
+    assert volume.to_lps(np.argwhere(femur))[:, 0].mean() > 0  # L in LPS
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("sts/sts_*[0-9].nii.gz")), ids=lambda p: p.stem)
+def test_every_sarcoma_is_read(path):
+    volume = read_study(path).volume
+    assert volume.spacing_mm == pytest.approx((3.27, 0.9766, 0.9766), abs=1e-3)
+    assert volume.voxels.min() == -1000

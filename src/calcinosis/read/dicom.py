@@ -205,11 +205,6 @@ def pixel_format(path: Path, header: Header) -> PixelFormat:
         padding=_padding(path, dataset),
     )
     _check_bits(path, found)
-    if not header.has_pixels:
-        raise NotReadableError(
-            f"{path.name}: the file ends after {path.stat().st_size} bytes without pixels; "
-            f"expected {rows}×{columns} of them"
-        )
     if found.offset is not None and header.pixel_bytes < found.frame_bytes * frames:
         raise NotReadableError(
             f"{path.name}: the file holds {header.pixel_bytes} bytes of pixels; "

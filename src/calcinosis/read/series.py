@@ -172,8 +172,13 @@ def _ct_image(path: Path, found: Header) -> Image | None:
     modality = dicom.text(path, header, "Modality")
     if (sop_class and sop_class not in dicom.CT_IMAGES) or modality not in ("CT", ""):
         return None
-    if not sop_class and not (modality and "Rows" in header):
+    if not sop_class and not (modality and found.has_pixels):
         return None
+    if not found.has_pixels:  # cut short, perhaps before it says to which series it belongs
+        raise NotReadableError(
+            f"{path.name}: the file ends after {path.stat().st_size} bytes without pixels; "
+            "expected a CT image"
+        )
     planes, fault = _planes(path, found)
     series_uid = dicom.text(path, header, "SeriesInstanceUID")
     number = dicom.text(path, header, "SeriesNumber")
