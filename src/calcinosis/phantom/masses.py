@@ -1,6 +1,6 @@
 """Planning a mass: how many locules, how large, what fills them. Drawing follows in `drawing`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -136,7 +136,7 @@ def plan_mass(
         centre=centre,
         volume_ml=volume_ml,
         locules=build,
-        contents=tuple(_content(texture, main_hu, gravity_lps, rng) for _ in range(build.count)),
+        contents=_contents(build.count, texture, main_hu, gravity_lps, rng),
         septum_hu=rng.uniform(350, 900) if calcified_septa else rng.uniform(30, 80),
         wall_mm=wall_mm,
         wall_hu=rng.uniform(30, 75),
@@ -192,6 +192,25 @@ def tilted(gravity_lps: NDArray[np.float64], rng: np.random.Generator) -> Point:
     side = np.cross(gravity_lps, rng.normal(size=3))
     angle = np.deg2rad(rng.uniform(15, 80))
     return _point(np.cos(angle) * gravity_lps + np.sin(angle) * side / np.linalg.norm(side))
+
+
+def _contents(
+    count: int,
+    texture: Texture,
+    main_hu: float,
+    gravity_lps: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> tuple[Content, ...]:
+    """One content per locule; at least a third of the locules hold calcium, or the mass is none."""
+    contents = [_content(texture, main_hu, gravity_lps, rng) for _ in range(count)]
+    calcified = [c.kind in ("paste", "sediment") or c.rim_mm > 0 for c in contents]
+    for index in range(-(-count // 3)):
+        if 3 * sum(calcified) < count and not calcified[index]:
+            calcified[index] = True
+            contents[index] = replace(
+                contents[index], kind="sediment", down=None, dense_hu=max(250, min(main_hu, 900))
+            )
+    return tuple(contents)
 
 
 def _content(

@@ -13,6 +13,7 @@ from calcinosis.phantom.shapes import Ellipsoid, Point
 
 COARSE_MM = 3.0
 CANDIDATES = 400
+FAR_FROM_BONE_MM = 30.0  # tumoral calcinosis grows around joints, not amid the belly
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +78,7 @@ def place_mass(
         )
     else:
         eligible &= room.bone_distance_mm > APART_MM + min(radius_mm, 12)
+        eligible &= room.bone_distance_mm < radius_mm + FAR_FROM_BONE_MM
     if near_lps_mm is not None:
         reach = np.linalg.norm(room.points_lps_mm - np.asarray(near_lps_mm[0]), axis=-1)
         eligible &= reach < near_lps_mm[1]

@@ -78,8 +78,8 @@ def streaks(metal: NDArray[np.bool_], pixel_mm: float, rng: np.random.Generator)
     from skimage.transform import iradon, radon, resize
 
     result = np.zeros(metal.shape, np.float32)
-    side = 160
-    angles = np.linspace(0, 180, 120, endpoint=False)
+    side = 128
+    angles = np.linspace(0, 180, 90, endpoint=False)
     n = max(metal.shape[1:])
     scale = n * pixel_mm / side
     for z in np.flatnonzero(metal.any(axis=(1, 2))):
