@@ -15,12 +15,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from calcinosis.phantom.insert import insert_mass
 from numpy.typing import NDArray
 
 from calcinosis.errors import InputError
 from calcinosis.measure.ct import measure_ct
 from calcinosis.measure.mass import CtMeasurement, Point
+from calcinosis.phantom.insert import insert_mass
 from calcinosis.phantom.masses import MassOptions
 from calcinosis.phantom.patient import PhantomOptions, make_phantom
 from calcinosis.phantom.truth import MassTruth, Truth
