@@ -25,7 +25,7 @@ from calcinosis.explain.knowledge import load_knowledge
 from calcinosis.explain.learned import learn
 from calcinosis.explain.management import circumstances_of
 from calcinosis.explain.red_flags import red_flags
-from calcinosis.explain.tables import compile_tables, load_tables
+from calcinosis.explain.tables import load_tables, relearned
 from calcinosis.finding import Finding
 from calcinosis.read.case_file import Case, validated
 
@@ -86,7 +86,7 @@ def judged(case: Coded, probabilities: Mapping[str, float]) -> Result:
 
 def ours(case: Coded, others: Sequence[Coded]) -> Probabilities:
     """Our differential, its frequencies learned from the other cases."""
-    tables = compile_tables(load_knowledge(), learn(others))
+    tables = relearned(load_tables(), load_knowledge(), learn(others))
     found = differential(findings_of_case(case), tables)
     return {d.diagnosis: d.probability for d in found.diagnoses}
 

@@ -23,8 +23,8 @@ Floats = NDArray[np.float64]
 _SHARED = 0.5
 _DRAWS = 128
 _DECIBANS_PER_NEPER = 10 / math.log(10)
-_EVIDENCE_FROM_PROBABILITY = 0.01
-_EVIDENCE_FOR_AT_LEAST = 5
+_EVIDENCE_FROM_PROBABILITY = 0.02
+_EVIDENCE_FOR_AT_LEAST = 3
 # A diagnosis stands beside the first when it explains a finding that the first does not.
 _UNEXPLAINED_DB, _EXPLAINED_DB, _BESIDE_PROBABILITY = -3.0, 3.0, 0.05
 _NOISE = np.random.default_rng(20).standard_normal((_DRAWS, 64))
@@ -74,9 +74,10 @@ class Posterior:
     @property
     def known(self) -> frozenset[str]:
         """Codes of the findings already used, words such as ``phosphate_high`` by their lab."""
-        codes = {clue.finding.code for clue in self.clues}
+        codes = {clue.finding.code for clue in self.clues} - {"phosphate_stated"}
         kidney = {"kidney_function"} if codes & self.tables.settings else set()
-        return frozenset(codes | {code.rsplit("_", 1)[0] for code in codes} | kidney)
+        mineral = {"calcified", "ossified"} if codes & {"calcified", "ossified"} else set()
+        return frozenset(codes | {code.rsplit("_", 1)[0] for code in codes} | kidney | mineral)
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Differential:
     """All diagnoses of the vocabulary, likeliest first; the probabilities sum to one.
 
     Attributes:
-        diagnoses: with evidence listed for the first five and for each of at least 1 %.
+        diagnoses: with evidence listed for the first three and for each of at least 2 %.
         contradictions: signs that one source calls present and another absent; they weigh nothing.
         beside: diagnoses that may coexist with the first: each explains a finding that speaks
             against the first.
@@ -119,7 +120,7 @@ def posterior(findings: Iterable[Finding], tables: Tables | None = None) -> Post
     clues = _clues(tuple(findings), tables)
     shares = np.array([clue.share for clue in clues])
     evidence = tables.loglik[[clue.row for clue in clues]]
-    joint = tables.prior + np.tensordot(shares, evidence, axes=1)
+    joint = tables.prior + (shares[:, None, None] * evidence).sum(axis=0)
     return Posterior(_normalised(joint), clues, tables)
 
 
@@ -202,9 +203,9 @@ def _log_sum(joint: Floats) -> Floats:
 
 def _spread(marginal: Floats, belief: Posterior) -> tuple[Floats, Floats]:
     """The 5th and 95th percentile of each probability when every number wavers by its width."""
-    variance = belief.tables.prior_variance + sum(
-        clue.share**2 * belief.tables.variance[clue.row] for clue in belief.clues
-    )
+    shares = np.array([clue.share for clue in belief.clues])
+    rows = belief.tables.variance[[clue.row for clue in belief.clues]]
+    variance = belief.tables.prior_variance + shares**2 @ rows
     drawn = marginal + np.sqrt(variance) * _NOISE[:, : len(marginal)]
     drawn = np.exp(drawn - drawn.max(axis=1, keepdims=True))
     drawn = np.sort(drawn / drawn.sum(axis=1, keepdims=True), axis=0)
@@ -254,6 +255,8 @@ def _beside(
 ) -> tuple[str, ...]:
     first = order[0]
     against = weights[:, first] <= _UNEXPLAINED_DB
+    if not against.any():
+        return ()
     return tuple(
         tables.names[other]
         for other in order[1:]

@@ -200,12 +200,13 @@ class Knowledge(_Entry):
                 unknown = sorted(set(used) - set(known))
                 if unknown:
                     raise ValueError(f"{name}: unknown {kind} {', '.join(unknown)}")
-        missing = sorted(set(self._cited()) - set(self.sources))
+        missing = sorted(set(self.cited()) - set(self.sources))
         if missing:
             raise ValueError(f"sources.yaml lacks {', '.join(missing)}")
         return self
 
-    def _cited(self) -> Iterator[str]:
+    def cited(self) -> Iterator[str]:
+        """The keys of all sources that a number cites."""
         for diagnosis in self.diagnoses.values():
             quantities = [
                 entry

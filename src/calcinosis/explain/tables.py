@@ -5,7 +5,7 @@ Hypotheses are kidney setting x diagnosis. A finding picks a row; a case adds up
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -104,6 +104,12 @@ class Tables:
 def load_tables() -> Tables:
     """Compile the knowledge that ships with the package."""
     return compile_tables(load_knowledge(), load_learned())
+
+
+def relearned(tables: Tables, knowledge: Knowledge, learned: Learned) -> Tables:
+    """The same tables with other published cases behind the frequencies."""
+    prior, variance = _prior(knowledge, learned)
+    return replace(tables, prior=prior, prior_variance=variance)
 
 
 def compile_tables(knowledge: Knowledge, learned: Learned) -> Tables:
@@ -317,9 +323,10 @@ def _labels(knowledge: Knowledge) -> dict[str, str]:
         for word in ("low", "normal", "high"):
             labels[f"{code}_{word}"] = f"{quantity.label} {word}"
     for word in ("low", "normal", "high"):
-        labels[f"ca_p_product_{word}"] = f"Calcium x phosphate {word}"
+        labels[f"ca_p_product_{word}"] = f"Calcium × phosphate {word}"
     labels |= {f"site_{site}": f"Site: {site.replace('_', ' ')}" for site in words.sites}
-    return labels | {"age": "Age", "ca_p_product": "Calcium x phosphate"}
+    labels["phosphate_stated"] = "Whether phosphate is known, which names the primary form"
+    return labels | {"age": "Age", "ca_p_product": "Calcium × phosphate"}
 
 
 def _costs(knowledge: Knowledge) -> dict[str, int]:
