@@ -80,6 +80,27 @@ def diagnose(cases: Path, *, as_json: bool, output: Path | None, force: bool) ->
         print(line)
 
 
+@commands.command()
+@click.argument("scenario", metavar="SCENARIO.json", type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    default="calcinosis-report",
+    show_default=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+)
+@click.option("--force", is_flag=True, help="Replace the results of an earlier run in DIR.")
+def forecast(scenario: Path, output: Path, *, force: bool) -> None:
+    """Compare treatments: calcium, phosphate, PTH and the deposit over time, with 90 % bands."""
+    from calcinosis.write.forecast_page.files import summary, write_forecast
+
+    def progress(done: int, of: int) -> None:
+        print(f"forecast: {done} of {of} options", file=sys.stderr)
+
+    for line in summary(write_forecast(scenario, output, force=force, progress=progress)):
+        print(line)
+
+
 def main() -> None:
     """Run a command; turn our own errors into one line on standard error."""
     try:

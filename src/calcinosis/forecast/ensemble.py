@@ -1,0 +1,122 @@
+"""Conceivable patients: drawn from the spread between patients, each led to the state of today."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from calcinosis.forecast.model import (
+    CA_ABSORBED,
+    DEPOSIT_LABILE,
+    DEPOSIT_MATURE,
+    Array,
+)
+from calcinosis.forecast.parameters import (
+    CA_MG_PER_MMOL,
+    Parameters,
+    patient_spread,
+    population,
+)
+from calcinosis.forecast.scenario import Phase, ScenarioPatient
+from calcinosis.forecast.simulate import Trajectory, simulate, starting_state
+from calcinosis.forecast.treatments import (
+    Prescription,
+    Timeline,
+    before_day_0,
+    gland_tissue,
+    timeline,
+)
+
+SEED = 20
+LINEAR = ("calcium_offset",)  # spreads on its own scale; all others on the logarithmic
+
+
+@dataclass(frozen=True)
+class Member:
+    """One conceivable patient: parameters, the state today, parathyroid tissue in place."""
+
+    parameters: Parameters
+    start: Array
+    tissue: float
+
+
+@dataclass(frozen=True)
+class Past:
+    """How a patient was treated until today, in whole weeks; the first phase began long before."""
+
+    prescriptions: tuple[Prescription, ...]
+    deposit_g: float  # at its beginning
+    deposit_today_g: float | None  # None: as the simulated past leaves it
+
+    @property
+    def days(self) -> int:
+        """Length, a multiple of 7 so that today is a Wednesday."""
+        return sum(one.days for one in self.prescriptions)
+
+    @property
+    def now(self) -> Prescription:
+        """What holds today."""
+        return self.prescriptions[-1]
+
+
+def past_of(patient: ScenarioPatient, first: Phase, *, days: int = 0) -> Past:
+    """The past of a scenario's patient, long enough to hold `days` of laboratory results."""
+    known = before_day_0(patient, first)
+    if not patient.history:
+        known = [replace(known[0], days=0)]
+    length = max(days, sum(one.days for one in known))
+    length += -length % 7
+    missing = length - sum(one.days for one in known)
+    known[0] = replace(known[0], days=known[0].days + missing)
+    return Past(tuple(known), patient.deposit_calcium_g, patient.deposit_calcium_g)
+
+
+def live(
+    p: Parameters, past: Past, *, gland: float | None = None
+) -> tuple[Member, Timeline | None, Trajectory | None]:
+    """Lead a patient through the past: who stands here today, and how it went."""
+    start = starting_state(
+        p, past.prescriptions[0], deposit_mmol=past.deposit_g * 1000.0 / CA_MG_PER_MMOL, gland=gland
+    )
+    course = trajectory = None
+    if past.days:
+        course = timeline(past.prescriptions, p, start_day=-past.days)
+        tissue = gland_tissue(past.prescriptions[0], p)
+        trajectory = simulate(start, p, course, tissue=tissue)
+        start = trajectory.states[-1].copy()
+        start[CA_ABSORBED:] = 0.0
+    if past.deposit_today_g is not None:
+        half = past.deposit_today_g * 1000.0 / CA_MG_PER_MMOL / 2.0
+        start[DEPOSIT_LABILE] = start[DEPOSIT_MATURE] = half
+    return Member(p, start, gland_tissue(past.now, p)), course, trajectory
+
+
+def population_members(past: Past, weight_kg: float, n: int) -> list[Member]:
+    """The average patient first, then `n` drawn from the spread between patients."""
+    centre = population(weight_kg)
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda p: live(p, past)[0], [centre, *draw(centre, n)]))
+
+
+def draw(centre: Parameters, n: int, *, seed: int = SEED) -> list[Parameters]:
+    """Draw `n` patients around `centre`, antithetic so that few stand evenly on both sides."""
+    spread = patient_spread()
+    return [moved(centre, spread, row) for row in antithetic(n, len(spread), seed=seed)]
+
+
+def antithetic(n: int, dimensions: int, *, seed: int = SEED) -> Array:
+    """Standard normal draws [n, dimensions] in mirrored pairs."""
+    half = np.random.default_rng(seed).standard_normal(((n + 1) // 2, dimensions))
+    return np.vstack([half, -half])[:n]
+
+
+def moved(
+    centre: Parameters, spread: dict[str, float], steps: Sequence[float] | Array
+) -> Parameters:
+    """Move parameters by so many standard deviations each."""
+    values = {}
+    for (name, sd), step in zip(spread.items(), steps, strict=True):
+        at = getattr(centre, name)
+        values[name] = float(at + sd * step if name in LINEAR else at * np.exp(sd * step))
+    return centre._replace(**values)

@@ -1,0 +1,241 @@
+"""Fit the patient in hand: maximum a posteriori on a laboratory series, then Laplace's spread.
+
+What may move, and by how much between patients, stands in ``parameters.yaml`` (`patient_sd`). A
+parameter whose spread the data shrink by less than 30 % is reported as prior: the data say little.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+
+from calcinosis.errors import InputError
+from calcinosis.forecast.ensemble import LINEAR, Member, Past, antithetic, live, moved, past_of
+from calcinosis.forecast.labs import SCATTER, laboratory
+from calcinosis.forecast.model import GLAND, Array
+from calcinosis.forecast.parameters import Parameters, patient_spread, population, table
+from calcinosis.forecast.scenario import Lab, Phase, ScenarioPatient
+from calcinosis.forecast.simulate import Trajectory
+from calcinosis.forecast.treatments import Timeline
+from calcinosis.patient import LabResult
+
+FITTED = ("p_intake_factor", "mobilisation", "gland_tendency", "calcium_offset")
+FITTED_TO_DEPOSIT = ("growth_product", "growth_rate", "dissolution_rate")
+GLAND_SD = 1.0  # of ln parathyroid mass at the first result, around the average patient's
+MOVED_BELOW = 0.7  # posterior / prior spread
+NORMAL_ALP_U_L = 75.0  # mid-normal; between-patient spread goes into ALP_SD
+ALP_SD = 0.35
+# Model error: how far a patient's true level wanders from the simulated one, SD of the logarithm;
+# added to the scatter of the measurement. Set so that simulated patients are covered
+# (benchmarks/forecast_coverage.py).
+WANDER = {"calcium_mg_dl": 0.02, "phosphate_mg_dl": 0.08, "pth_pg_ml": 0.15}
+# Analytes of the laboratory, of the scenario file, and the forecast's column they belong to.
+COLUMNS = {
+    "calcium": "calcium_mg_dl",
+    "corrected_calcium": "calcium_mg_dl",
+    "phosphate": "phosphate_mg_dl",
+    "pth": "pth_pg_ml",
+    "alp": "alp_relative",
+}
+Residuals = Callable[[Array], Array]
+NEWTON_STEPS = 8
+DIFFERENCE = 0.05
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One result: days from today (negative), column, value, SD of its logarithm."""
+
+    day: int
+    column: str
+    value: float
+    sd: float
+    after_session: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the data say of one parameter: typical value, this patient's with its 90 % interval."""
+
+    name: str
+    meaning: str
+    typical: float
+    value: float
+    low: float
+    high: float
+    moved: bool
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The patient in hand: most probable first, then as many as were drawn; and what was learnt."""
+
+    members: list[Member]
+    findings: tuple[Finding, ...]
+    past: Past
+
+
+def observations(labs: Sequence[Lab]) -> tuple[list[Observation], date]:
+    """Results in the forecast's units, and the day of the last, which counts as today.
+
+    Raises:
+        InputError: a result whose analyte, unit or value cannot be used.
+    """
+    today = max(lab.date for lab in labs)
+    found = []
+    for number, lab in enumerate(labs, start=1):
+        try:
+            found.append(_observation(lab, (lab.date - today).days))
+        except InputError as error:
+            raise InputError(f"patient.labs: result {number}: {error}") from error
+    return found, today
+
+
+def _observation(lab: Lab, day: int) -> Observation:
+    if lab.analyte == "deposit_calcium":
+        if lab.unit != "g":
+            raise InputError(f"deposit_calcium in {lab.unit!r}; expected 'g'")
+        column = "deposit_calcium_g"
+        return Observation(day, column, lab.value, SCATTER[column])
+    after = lab.analyte == "phosphate_post"
+    name = "phosphate" if after else lab.analyte
+    result = LabResult.measured(name, lab.value, lab.unit, lab.date)
+    if result.analyte not in COLUMNS:
+        known = ", ".join([*COLUMNS, "phosphate_post", "deposit_calcium"])
+        raise InputError(f"analyte {lab.analyte!r} is not fitted; expected one of {known}")
+    column = COLUMNS[result.analyte]
+    if column == "alp_relative":
+        return Observation(day, column, result.value / NORMAL_ALP_U_L, ALP_SD)
+    sd = float(np.hypot(SCATTER[column], WANDER[column]))
+    return Observation(day, column, max(result.value, 0.1), sd, after)
+
+
+def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
+    """Fit a scenario's patient to the labs, then draw `n` patients the labs leave possible."""
+    observed, _ = observations(patient.labs)
+    past = _past(patient, first, observed)
+    centre = population(patient.dry_weight_kg)
+    free = _free(observed)
+    typical_gland = float(live(centre, replace_days(past, 0))[0].start[GLAND])
+
+    def patient_at(steps: Array) -> tuple[Parameters, float]:
+        own = moved(centre, free, steps[:-1])
+        return own, typical_gland * float(np.exp(GLAND_SD * steps[-1]))
+
+    def residuals(steps: Array) -> Array:
+        p, gland = patient_at(steps)
+        _, course, trajectory = live(p, past, gland=gland)
+        expected = _expected(observed, course, trajectory, p)
+        values = np.array([o.value for o in observed])
+        sds = np.array([o.sd for o in observed])
+        return np.concatenate([(np.log(values) - np.log(expected)) / sds, steps])
+
+    best, covariance = _posterior(residuals, len(free) + 1)
+    draws = best + antithetic(n, len(best)) @ np.linalg.cholesky(covariance).T
+    others = {k: sd for k, sd in patient_spread().items() if k not in free}
+    unknown = antithetic(n, len(others), seed=7)
+
+    def member(index: int) -> Member:
+        p, gland = patient_at(best if index < 0 else draws[index])
+        if index >= 0:
+            p = moved(p, others, unknown[index])
+        return live(p, past, gland=gland)[0]
+
+    with ThreadPoolExecutor() as pool:
+        members = list(pool.map(member, range(-1, n)))
+    return Fit(members, _findings(centre, free, typical_gland, best, covariance), past)
+
+
+def replace_days(past: Past, days: int) -> Past:
+    """The same past, its last prescription alone, that many days long."""
+    return replace(past, prescriptions=(replace(past.now, days=days),))
+
+
+def _past(patient: ScenarioPatient, first: Phase, observed: Sequence[Observation]) -> Past:
+    past = past_of(patient, first, days=-min(o.day for o in observed) + 7)
+    masses = sorted((o.day, o.value) for o in observed if o.column == "deposit_calcium_g")
+    if len(masses) > 1:
+        return replace(past, deposit_g=masses[0][1], deposit_today_g=None)
+    if masses:
+        return replace(past, deposit_g=masses[0][1], deposit_today_g=masses[0][1])
+    return past
+
+
+def _free(observed: Sequence[Observation]) -> dict[str, float]:
+    """Parameters the data could move, with their spread between patients."""
+    masses = sum(o.column == "deposit_calcium_g" for o in observed)
+    names = (*FITTED, *(FITTED_TO_DEPOSIT if masses > 1 else ()))
+    spread = patient_spread()
+    return {name: spread[name] for name in names}
+
+
+def _expected(
+    observed: Sequence[Observation],
+    course: Timeline | None,
+    trajectory: Trajectory | None,
+    p: Parameters,
+) -> Array:
+    """The simulated value of every result, from the midweek sample nearest to its day."""
+    if course is None or trajectory is None:
+        raise ValueError("results need a past to fall into")
+    weekly = np.flatnonzero(course.day % 7 == 0)
+    rows = [int(weekly[np.abs(course.day[weekly] - o.day).argmin()]) for o in observed]
+    index = np.array([r + o.after_session for r, o in zip(rows, observed, strict=True)])
+    values = laboratory(trajectory.states[index], trajectory.pth[index], p)
+    return np.maximum([values[o.column][i] for i, o in enumerate(observed)], 1e-9)
+
+
+def _posterior(residuals: Residuals, dimensions: int) -> tuple[Array, Array]:
+    """Gauss-Newton with damping: most probable point and Laplace covariance, in prior SDs."""
+    at = np.zeros(dimensions)
+    here = residuals(at)
+    damping = 0.1
+    jacobian = _jacobian(residuals, at, here)
+    for _ in range(NEWTON_STEPS):
+        curvature = jacobian.T @ jacobian
+        step = np.linalg.solve(curvature + damping * np.eye(dimensions), -jacobian.T @ here)
+        step *= min(1.0, 2.0 / np.abs(step).max())
+        there = residuals(at + step)
+        if there @ there < here @ here:
+            small = np.abs(step).max() < 0.02
+            at, here, damping = at + step, there, damping / 4.0
+            jacobian = _jacobian(residuals, at, here)
+            if small:
+                break
+        else:
+            damping *= 6.0
+    return at, np.asarray(np.linalg.inv(jacobian.T @ jacobian), dtype=np.float64)
+
+
+def _jacobian(residuals: Residuals, at: Array, here: Array) -> Array:
+    columns = [(residuals(at + DIFFERENCE * unit) - here) / DIFFERENCE for unit in np.eye(len(at))]
+    return np.stack(columns, axis=1)
+
+
+def _findings(
+    centre: Parameters, free: dict[str, float], gland: float, best: Array, covariance: Array
+) -> tuple[Finding, ...]:
+    rows = table()
+    spread = np.sqrt(np.diag(covariance))
+    names = [*free, "gland"]
+    meaning = {name: rows[name]["what"] for name in free} | {
+        "gland": "parathyroid mass at the first result, 1 = normal"
+    }
+    typical = {name: getattr(centre, name) for name in free} | {"gland": gland}
+    scale = {**free, "gland": GLAND_SD}
+    found = []
+    for name, step, sd in zip(names, best, spread, strict=True):
+        at = [step, step - 1.645 * sd, step + 1.645 * sd]
+        value, low, high = (
+            typical[name] + scale[name] * x
+            if name in LINEAR
+            else typical[name] * np.exp(scale[name] * x)
+            for x in at
+        )
+        found.append(
+            Finding(name, meaning[name], typical[name], float(value), float(low), float(high),
+                    bool(sd < MOVED_BELOW))
+        )  # fmt: skip
+    return tuple(found)

@@ -1,0 +1,326 @@
+"""The mineral model: calcium, phosphate and their hormones, conserving mass.
+
+Time in hours, amounts in mmol, concentrations in mmol/L, hormones in pg/mL. PTH lives minutes, so
+it is algebraic; bone and deposit phosphate follow from their calcium and need no state. Sources of
+every parameter: ``parameters.yaml``; equations in prose and validation: ``docs/forecast.md``.
+
+    gut ──► plasma ◄──► exchangeable calcium, mobilisable phosphate
+             │  ▲ ▼ bone (PTH)       ▲ ▼ soft-tissue deposit (product Ca × P)
+             ▼
+      urine, dialysate
+
+The functions are compiled with numba; each reads as one paragraph of the physiology.
+"""
+
+from math import exp, log, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from calcinosis.forecast.parameters import Parameters, Solved
+
+Array = NDArray[np.float64]
+
+# States of the patient, then counters of what crossed the patient's border since the start.
+(
+    VOLUME,  # extracellular volume, L
+    CA_PLASMA,  # calcium in extracellular fluid
+    CA_SURFACE,  # rapidly exchangeable calcium (bone surface, connective tissue)
+    CA_BONE,  # bone mineral
+    P_PLASMA,  # phosphate, central dialysable pool
+    P_DEEP,  # mobilisable phosphate (cells and soft tissue)
+    P_DRIVE,  # drive of mobilisation, mmol/L, lagging behind the plasma fall
+    CALCITRIOL,  # 1,25(OH)2D including drug, pg/mL
+    LN_FGF23,  # logarithm of intact FGF23 relative to normal
+    GLAND,  # functional parathyroid mass, 1 = normal
+    RESORPTION,  # osteoclast activity, 1 = normal
+    FORMATION,  # osteoblast activity, 1 = normal; alkaline phosphatase follows it
+    DEPOSIT_LABILE,  # soft-tissue deposit as mmol calcium
+    DEPOSIT_MATURE,
+    CA_ABSORBED,
+    CA_SECRETED,
+    CA_URINE,
+    CA_DIALYSED,  # positive: removed from the patient
+    P_ABSORBED,
+    P_URINE,
+    P_DIALYSED,
+) = range(21)
+N_STATES = 21
+
+
+class Controls(NamedTuple):
+    """What treatment imposes during one stretch of time."""
+
+    gfr: float  # own kidneys or graft, L/h
+    diet_ca: float  # mmol/h
+    diet_p: float  # mmol/h
+    binder_capacity: float  # mmol phosphate per h at saturation
+    binder_ca: float  # mmol calcium per h from calcium-containing binders
+    drug_calcitriol: float  # pg/mL from active vitamin D
+    receptor_shift: float  # calcimimetic: apparent relative rise of calcium at the receptor
+    p_clearance: float  # dialyser, L/h; 0 while off
+    ca_dialysance: float  # L/h
+    dialysate_ca: float  # mmol/L
+    ultrafiltration: float  # L/h
+    fluid_gain: float  # L/h
+    gland_tissue: float  # share of parathyroid tissue left in place
+    gland_rate: float  # 1 = real time; larger while finding a starting state, 0 = held
+    deposit_rate: float  # 1 = real time, 0 = held
+
+
+class Serum(NamedTuple):
+    """Serum at one moment, and logarithms relative to normal."""
+
+    calcium: float  # mmol/L
+    phosphate: float  # mmol/L
+    ln_calcium: float
+    ln_phosphate: float
+    ln_pth: float
+    ln_skeletal_pth: float  # as the skeleton feels it: uraemic bone resists
+
+
+N_CONTROLS = len(Controls._fields)
+LEAST_GFR = 0.01  # relative; below 1 mL/min hormones no longer follow filtration
+
+
+@njit(cache=True, nogil=True)
+def rounded_excess(x: float, width: float) -> float:
+    """max(0, x), rounded smoothly over `width` so that the integrator sees no corner."""
+    if x <= 0.0:
+        return 0.0
+    if x >= width:
+        return x - 0.5 * width
+    return 0.5 * x * x / width
+
+
+@njit(cache=True, nogil=True)
+def parathyroid_hormone(y: Array, u: Controls, p: Parameters, s: Solved) -> float:
+    """PTH (pg/mL): calcium sets secretion; calcitriol restrains, tissue phosphate drives it."""
+    calcium = max(y[CA_PLASMA], 1e-6) / y[VOLUME] / p.ca_ref * (1.0 + u.receptor_shift)
+    secretion = p.secretion_min + (p.secretion_max - p.secretion_min) / (
+        1.0 + exp(p.secretion_slope * log(calcium / s.set_point))
+    )
+    synthesis = calcitriol_effect(y[CALCITRIOL], p)
+    synthesis *= exp(p.phosphate_drive * log(tissue_phosphate(y, p)))
+    slower_clearance = 1.0 + p.uraemic_clearance * uraemia(u, p)
+    return float(p.pth_ref * y[GLAND] * secretion * synthesis * slower_clearance)
+
+
+@njit(cache=True, nogil=True)
+def uraemia(u: Controls, p: Parameters) -> float:
+    """Share of filtration lost: 0 healthy, 1 none left."""
+    return max(0.0, 1.0 - u.gfr / p.gfr_ref)
+
+
+@njit(cache=True, nogil=True)
+def calcitriol_effect(calcitriol: float, p: Parameters) -> float:
+    """PTH synthesis relative to normal at this calcitriol: little calcitriol, more synthesis."""
+    return (1.0 + p.calcitriol_suppression) / (
+        1.0 + p.calcitriol_suppression * calcitriol / p.calcitriol_ref
+    )
+
+
+@njit(cache=True, nogil=True)
+def tissue_phosphate(y: Array, p: Parameters) -> float:
+    """Phosphate that parathyroid and bone cells see: the slow pool, relative to normal."""
+    return float(max(y[P_DEEP], 1e-6) / p.p_deep_volume / p.p_ref)
+
+
+@njit(cache=True, nogil=True)
+def gut(calcitriol: float, u: Controls, p: Parameters) -> tuple[float, float]:
+    """Calcium and phosphate absorbed (mmol/h); binders take a saturable share of phosphate."""
+    active = calcitriol / (calcitriol + p.calcitriol_ref)
+    calcium = (u.diet_ca + u.binder_ca) * (p.ca_absorption_base + p.ca_absorption_active * active)
+    free = u.diet_p * p.p_intake_factor * (p.p_absorption_base + p.p_absorption_active * active)
+    bound = free * u.binder_capacity / (free + u.binder_capacity + 1e-12)
+    return calcium, free - bound
+
+
+@njit(cache=True, nogil=True)
+def kidney(
+    now: Serum, ln_fgf23: float, u: Controls, p: Parameters, s: Solved
+) -> tuple[float, float]:
+    """Calcium and phosphate in urine (mmol/h): PTH saves calcium; PTH and FGF23 waste phosphate."""
+    if u.gfr <= 0.0:
+        return 0.0, 0.0
+    threshold = s.tm_ref
+    threshold *= (1.0 + p.tm_pth) / (1.0 + p.tm_pth * exp(p.tm_power * now.ln_pth))
+    threshold *= (1.0 + p.tm_fgf23) / (1.0 + p.tm_fgf23 * exp(p.tm_power * ln_fgf23))
+    above = now.phosphate - threshold
+    p_urine = u.gfr * 0.5 * (above + sqrt(above * above + p.threshold_width**2))
+    p_urine *= min(1.0, now.phosphate / 0.1)  # no phosphate, no phosphaturia
+    fraction = s.ca_excretion_ref * exp(
+        p.ca_excretion_rise * (now.calcium / p.ca_ref - 1.0)
+        - p.ca_excretion_pth * now.ln_skeletal_pth
+        - p.ca_excretion_gfr * log(u.gfr / p.gfr_ref)
+    )
+    return u.gfr * p.ca_diffusible * now.calcium * min(fraction, 1.0), p_urine
+
+
+@njit(cache=True, nogil=True)
+def dialyser(now: Serum, u: Controls, p: Parameters) -> tuple[float, float]:
+    """Calcium and phosphate removed by the dialyser (mmol/h); calcium may be gained."""
+    if u.p_clearance <= 0.0:
+        return 0.0, 0.0
+    diffusible = p.ca_diffusible * now.calcium
+    calcium = u.ca_dialysance * (diffusible - p.donnan * u.dialysate_ca)
+    return calcium + u.ultrafiltration * diffusible, u.p_clearance * now.phosphate
+
+
+@njit(cache=True, nogil=True)
+def mobilised(y: Array, phosphate: float, p: Parameters) -> tuple[float, float]:
+    """Phosphate from the deep pool (mmol/h), and the change of its drive (mmol/L/h).
+
+    Clearance rises as plasma phosphate falls below the deep pool, with a delay: that is why plasma
+    phosphate falls fast in the first hour of dialysis and climbs again before the end.
+    """
+    deep = max(y[P_DEEP], 1e-6) / p.p_deep_volume
+    drive = y[P_DRIVE]
+    flux = p.mobilisation * drive * (1.0 + p.mobilisation_rise * max(0.0, drive) / deep)
+    flux *= min(1.0, (phosphate if flux < 0.0 else deep) / 0.1)  # an empty pool gives nothing
+    return flux, (deep - phosphate - drive) / p.mobilisation_lag
+
+
+@njit(cache=True, nogil=True)
+def bone(y: Array, now: Serum, p: Parameters) -> tuple[float, float, float]:
+    """Calcium (mmol/h) from plasma to bone surface, resorbed, and laid down as mineral.
+
+    PTH raises the calcium at which blood and bone surface are at rest. Mineral is laid down where
+    osteoblasts work and calcium and phosphate allow: hungry bone when PTH suddenly ends.
+    """
+    set_point = exp(p.exchange_pth * now.ln_skeletal_pth)
+    to_surface = p.exchange * (now.calcium - set_point * y[CA_SURFACE] / p.exchangeable_volume)
+    supply = exp(p.mineralisation_ca * now.ln_calcium + p.mineralisation_p * now.ln_phosphate)
+    laid_down = p.turnover * y[FORMATION] * 2.0 * supply / (1.0 + supply)
+    left = min(1.0, max(0.0, y[CA_BONE]) / (0.1 * p.bone_ca_ref))  # no bone, no resorption
+    return to_surface, p.turnover * y[RESORPTION] * left, laid_down
+
+
+@njit(cache=True, nogil=True)
+def bone_cells(y: Array, now: Serum, p: Parameters, s: Solved) -> tuple[float, float]:
+    """Rates (1/h) of osteoclast and osteoblast activity: formation follows resorption."""
+    effective = exp(now.ln_skeletal_pth) * p.pth_ref
+    wanted = p.resorption_min + (p.resorption_max - p.resorption_min) * effective / (
+        effective + s.resorption_half
+    )
+    resorption = max(y[RESORPTION], 1e-6)
+    return (
+        (wanted - resorption) / (24.0 * p.resorption_days),
+        (exp(p.coupling * log(resorption)) - y[FORMATION]) / (24.0 * p.formation_days),
+    )
+
+
+@njit(cache=True, nogil=True)
+def deposit(y: Array, product: float, p: Parameters) -> tuple[float, float, float]:
+    """Deposit growth and dissolution of its labile and mature part (mmol calcium per h).
+
+    Grows above one Ca x P product, dissolves below a lower one, rests between. Acts at its surface,
+    hence the power 2/3; `nucleation` is the surface a patient without a deposit offers.
+    """
+    labile = max(y[DEPOSIT_LABILE], 0.0)
+    mature = max(y[DEPOSIT_MATURE], 0.0)
+    mass = labile + mature
+    surface = p.deposit_ref * (mass / p.deposit_ref) ** (2.0 / 3.0) if mass > 0.0 else 0.0
+    above = rounded_excess(product / p.growth_product - 1.0, p.threshold_rounding)
+    below = rounded_excess(
+        1.0 - product / (p.growth_product * p.dissolution_share), p.threshold_rounding
+    )
+    grown = p.growth_rate * (p.nucleation * p.deposit_ref + surface) * above
+    pace = p.dissolution_rate * surface * below / (mass + 1e-9)
+    lost_labile = pace * labile * labile / (labile + 0.5)
+    lost_mature = p.mature_dissolution * pace * mature * mature / (mature + 0.5)
+    return grown, lost_labile, lost_mature
+
+
+@njit(cache=True, nogil=True)
+def hormones(y: Array, now: Serum, u: Controls, p: Parameters) -> tuple[float, float]:
+    """Rates of calcitriol (pg/mL/h) and ln FGF23 (1/h): kidneys make the one, clear the other."""
+    ln_gfr = log(max(u.gfr / p.gfr_ref, LEAST_GFR))
+    produced = p.calcitriol_ref * exp(
+        p.calcitriol_gfr * ln_gfr + p.calcitriol_pth * now.ln_pth - p.calcitriol_fgf23 * y[LN_FGF23]
+    )
+    target = (
+        p.fgf23_phosphate * log(tissue_phosphate(y, p))
+        + p.fgf23_pth * now.ln_pth
+        + p.fgf23_calcitriol * log(max(y[CALCITRIOL], 1e-3) / p.calcitriol_ref)
+        + p.fgf23_uraemia * uraemia(u, p) ** 2
+    )
+    return (
+        p.calcitriol_rate * (produced + u.drug_calcitriol - y[CALCITRIOL]),
+        (target - y[LN_FGF23]) / (24.0 * p.fgf23_days),
+    )
+
+
+@njit(cache=True, nogil=True)
+def gland_growth(y: Array, calcium: float, u: Controls, p: Parameters) -> float:
+    """Growth of the parathyroids (1/h) under low calcitriol, low calcium and high phosphate."""
+    x = calcium / p.ca_ref * (1.0 + u.receptor_shift)
+    drive = calcitriol_effect(y[CALCITRIOL], p) * tissue_phosphate(y, p) / (x * x * x * x)
+    stimulus = max(0.0, drive - 1.0)
+    growth = p.gland_tendency * p.gland_max * stimulus / (stimulus + p.gland_half)
+    target = u.gland_tissue * (1.0 + growth)
+    days = p.gland_growth_days if target > y[GLAND] else p.gland_shrink_days
+    return float(u.gland_rate * (target - y[GLAND]) / (24.0 * days))
+
+
+@njit(cache=True, nogil=True)
+def serum(y: Array, u: Controls, p: Parameters, s: Solved) -> Serum:
+    """Concentrations now, with the logarithms that several organs need."""
+    calcium = max(y[CA_PLASMA], 1e-6) / y[VOLUME]
+    phosphate = max(y[P_PLASMA], 1e-6) / (p.p_volume_share * y[VOLUME])
+    ln_pth = log(parathyroid_hormone(y, u, p, s) / p.pth_ref)
+    return Serum(
+        calcium,
+        phosphate,
+        log(calcium / p.ca_ref),
+        log(phosphate / p.p_ref),
+        ln_pth,
+        ln_pth - log(1.0 + p.skeletal_resistance * uraemia(u, p)),
+    )
+
+
+@njit(cache=True, nogil=True)
+def rates(y: Array, u: Controls, p: Parameters, s: Solved, dy: Array) -> None:
+    """Right-hand side: write the change per hour of every state and counter into `dy`."""
+    now = serum(y, u, p, s)
+    ca_gut, p_gut = gut(y[CALCITRIOL], u, p)
+    ca_secreted = (p.ca_secretion - p.calcium_offset) * min(1.0, now.calcium)
+    ca_urine, p_urine = kidney(now, y[LN_FGF23], u, p, s)
+    ca_dialysed, p_dialysed = dialyser(now, u, p)
+    to_surface, resorbed, laid_down = bone(y, now, p)
+    grown, lost_labile, lost_mature = deposit(y, now.calcium * now.phosphate, p)
+    from_deposit = u.deposit_rate * (lost_labile + lost_mature - grown)
+    aged = y[DEPOSIT_LABILE] / (24.0 * p.ageing_days)
+    from_mineral = resorbed - laid_down + from_deposit
+    from_deep, dy[P_DRIVE] = mobilised(y, now.phosphate, p)
+
+    dy[VOLUME] = u.fluid_gain - u.ultrafiltration
+    dy[CA_PLASMA] = ca_gut - ca_secreted - ca_urine - ca_dialysed - to_surface + from_mineral
+    dy[CA_SURFACE] = to_surface
+    dy[CA_BONE] = laid_down - resorbed
+    dy[P_PLASMA] = p_gut - p_urine - p_dialysed + from_deep + from_mineral / p.mineral_ca_per_p
+    dy[P_DEEP] = -from_deep
+    dy[CALCITRIOL], dy[LN_FGF23] = hormones(y, now, u, p)
+    dy[GLAND] = gland_growth(y, now.calcium, u, p)
+    dy[RESORPTION], dy[FORMATION] = bone_cells(y, now, p, s)
+    dy[DEPOSIT_LABILE] = u.deposit_rate * (grown - lost_labile - aged)
+    dy[DEPOSIT_MATURE] = u.deposit_rate * (aged - lost_mature)
+    dy[CA_ABSORBED], dy[CA_SECRETED] = ca_gut, ca_secreted
+    dy[CA_URINE], dy[CA_DIALYSED] = ca_urine, ca_dialysed
+    dy[P_ABSORBED], dy[P_URINE], dy[P_DIALYSED] = p_gut, p_urine, p_dialysed
+
+
+def healthy_state(p: Parameters) -> Array:
+    """The stationary state with normal kidneys and the reference diet, [N_STATES]."""
+    y = np.zeros(N_STATES)
+    y[VOLUME] = p.ecf_volume
+    y[CA_PLASMA] = p.ca_ref * p.ecf_volume
+    y[CA_SURFACE] = p.ca_ref * p.exchangeable_volume
+    y[CA_BONE] = p.bone_ca_ref
+    y[P_PLASMA] = p.p_ref * p.p_volume_share * p.ecf_volume
+    y[P_DEEP] = p.p_ref * p.p_deep_volume
+    y[CALCITRIOL] = p.calcitriol_ref
+    y[[GLAND, RESORPTION, FORMATION]] = 1.0
+    return y

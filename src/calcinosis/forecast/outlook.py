@@ -1,0 +1,288 @@
+"""Treatments side by side: what each would do to this patient, with 90 % bands.
+
+An ensemble of conceivable patients carries what is not known: without labs the spread between
+patients, with labs what they leave open. The central course is that of the most probable patient.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calcinosis.forecast.ensemble import Member, past_of, population_members
+from calcinosis.forecast.fit import Finding, fit
+from calcinosis.forecast.labs import ANALYTES, SCATTER, laboratory
+from calcinosis.forecast.model import Array
+from calcinosis.forecast.scenario import Option, Scenario, ScenarioPatient
+from calcinosis.forecast.session import Session, last_sessions
+from calcinosis.forecast.simulate import simulate
+from calcinosis.forecast.treatments import (
+    Prescription,
+    Timeline,
+    prescribe,
+    timeline,
+)
+
+Progress = Callable[[int, int], None]
+ENSEMBLE = 64
+CLOSE_LOOK_DAYS = 14  # every sample for so long after a change, then weekly
+YEAR = 365.0
+PRODUCT_LIMIT = 55.0  # mg2/dL2, KDOQI 2005
+HUNGRY_BONE_MG_DL = 7.5
+ADYNAMIC_PTH_PG_ML = (
+    101.0  # below the lowest-risk range of dialysis, doi:10.1053/j.ajkd.2008.03.020
+)
+ALARMING_CHANCE = 0.10
+# Even quantiles of the normal: each member stands for so many measurements.
+_QUANTILES = np.array([-1.593, -0.967, -0.589, -0.282, 0.0, 0.282, 0.589, 0.967, 1.593])
+
+
+@dataclass(frozen=True)
+class Course:
+    """What one option does.
+
+    Attributes:
+        name: of the option.
+        day: days from today, [n].
+        phase: name of the phase at each, [n].
+        central: by analyte, the most probable patient, [n].
+        low: 5th percentile of a single measurement, by analyte, [n].
+        high: 95th percentile.
+        changes: day and name of each phase.
+        sessions: the last dialysis session of each phase, central patient; None without.
+        outcomes: chances and levels within a year (or the horizon, if shorter).
+        warnings: what to watch.
+    """
+
+    name: str
+    day: Array
+    phase: tuple[str, ...]
+    central: dict[str, Array]
+    low: dict[str, Array]
+    high: dict[str, Array]
+    changes: tuple[tuple[float, str], ...]
+    sessions: tuple[Session | None, ...]
+    outcomes: dict[str, float | None]
+    warnings: tuple[str, ...]
+
+
+LIMITS = (
+    "Not in the model: pH, magnesium, pyrophosphate, fetuin-A, T50, local tissue factors, meals.",
+    "Vascular is not told from periarticular calcification.",
+    "Deposit kinetics are an order of magnitude from case reports, and differ between patients.",
+    "PTH assays differ; the model speaks of intact PTH.",
+)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """A forecast.
+
+    Attributes:
+        courses: one per option, the plan first.
+        assumptions: what the scenario left open, and how it was filled.
+        fit: what the laboratory told of this patient; empty without results.
+        limits: what the model cannot say.
+    """
+
+    courses: tuple[Course, ...]
+    assumptions: tuple[str, ...]
+    fit: tuple[Finding, ...] = ()
+    limits: tuple[str, ...] = LIMITS
+
+
+def forecast(
+    scenario: Scenario, *, ensemble: int = ENSEMBLE, progress: Progress | None = None
+) -> Outlook:
+    """Forecast every option of a scenario.
+
+    Args:
+        scenario: see `scenario.read_scenario`.
+        ensemble: conceivable patients simulated per option.
+        progress: told how many options are done, of how many.
+
+    Raises:
+        InputError: a laboratory result that cannot be used.
+    """
+    patient, first = scenario.patient, scenario.phases[0]
+    findings: tuple[Finding, ...] = ()
+    if patient.labs:
+        fitted = fit(patient, first, ensemble)
+        members, findings, past = fitted.members, fitted.findings, fitted.past
+    else:
+        past = past_of(patient, first)
+        members = population_members(past, patient.dry_weight_kg, ensemble)
+    options = scenario.options()
+    courses = []
+    for done, option in enumerate(options, start=1):
+        courses.append(_course(option, past.now, members))
+        if progress:
+            progress(done, len(options))
+    return Outlook(tuple(courses), assumptions(patient, past.now), findings)
+
+
+def assumptions(patient: ScenarioPatient, before: Prescription) -> tuple[str, ...]:
+    """What the scenario left open, in words."""
+    said = []
+    if not patient.labs:
+        said.append("No laboratory results: the average patient, and the spread between patients.")
+    if patient.gfr_ml_min is None:
+        said.append(f"Residual filtration {before.gfr_ml_min:g} mL/min.")
+    if patient.diet.phosphorus_mg_d is None or patient.diet.calcium_mg_d is None:
+        said.append(
+            f"Diet {before.diet_p_mg_d:.0f} mg phosphorus and {before.diet_ca_mg_d:.0f} mg calcium."
+        )
+    if not patient.history:
+        treated = "dialysed as stated" if before.dialysis else "without dialysis"
+        said.append(f"Until today long on the first phase's treatment, {treated}.")
+    said.append(
+        "A treatment that a phase does not name goes on as before; transplantation ends it."
+    )
+    return tuple(said)
+
+
+def _course(option: Option, before: Prescription, members: Sequence[Member]) -> Course:
+    prescriptions = prescribe(before, option.phases)
+    centre = members[0].parameters
+    course = timeline(prescriptions, centre)
+    rows = reported_rows(course)
+
+    def run(member: Member) -> tuple[Array, Array]:
+        trajectory = simulate(member.start, member.parameters, course, tissue=member.tissue)
+        if member is members[0]:
+            return trajectory
+        return trajectory.states[rows], trajectory.pth[rows]
+
+    with ThreadPoolExecutor() as pool:
+        (states, pth), *others = pool.map(run, members)
+    central = laboratory(states[rows], pth[rows], centre)
+    runs = [laboratory(*o, m.parameters) for o, m in zip(others, members[1:], strict=True)]
+    low, high = _bands(runs)
+    day = course.day[rows]
+    names = [p.name for p in prescriptions]
+    starts = np.cumsum([0, *[p.days for p in prescriptions]])[:-1].tolist()
+    return Course(
+        name=option.name,
+        day=day,
+        phase=tuple(names[i] for i in course.phase[rows]),
+        central=central,
+        low=low,
+        high=high,
+        changes=tuple(zip(starts, names, strict=True)),
+        sessions=last_sessions(prescriptions, course, states, centre),
+        outcomes=_outcomes(day, central, runs),
+        warnings=_warnings(day, central, runs),
+    )
+
+
+def reported_rows(course: Timeline) -> NDArray[np.int64]:
+    """Rows of a timeline where blood is drawn: before sessions, else at 08:00; weekly at last."""
+    phases = int(course.phase.max()) + 1
+    dialysed = np.zeros(phases, dtype=bool)
+    np.logical_or.at(dialysed, course.phase, course.session)
+    drawn = (course.day == np.floor(course.day)) & (course.session | ~dialysed[course.phase])
+    first = np.full(phases, np.inf)
+    np.minimum.at(first, course.phase, course.day)
+    recent = course.day - first[course.phase] <= CLOSE_LOOK_DAYS
+    weekly = (course.day % 7 == 0) | (course.day == 0)
+    return np.flatnonzero(drawn & (recent | weekly))
+
+
+def _bands(runs: Sequence[dict[str, Array]]) -> tuple[dict[str, Array], dict[str, Array]]:
+    low, high = {}, {}
+    for name in ANALYTES:
+        levels = np.array([run[name] for run in runs])
+        scatter = np.exp(SCATTER[name] * _QUANTILES)
+        sample = (levels[:, None, :] * scatter[None, :, None]).reshape(-1, levels.shape[1])
+        low[name], high[name] = np.percentile(sample, [5, 95], axis=0)
+    return low, high
+
+
+class _Year(NamedTuple):
+    """Levels of one conceivable patient within the first year."""
+
+    product: float  # mean of the last four weeks, mg2/dL2
+    calcium: float
+    phosphate: float
+    pth: float
+    lowest_calcium: float
+    lowest_deposit: float  # relative to today
+    last_deposit: float
+
+
+def _year(day: Array, run: dict[str, Array]) -> _Year:
+    within = day <= YEAR
+    late = within & (day > day[within][-1] - 28)
+    deposit = run["deposit_calcium_g"][within]
+    relative = deposit / deposit[0] if deposit[0] > 0 else np.full_like(deposit, np.nan)
+    return _Year(
+        product=float(run["ca_p_product_mg2_dl2"][late].mean()),
+        calcium=float(run["calcium_mg_dl"][late].mean()),
+        phosphate=float(run["phosphate_mg_dl"][late].mean()),
+        pth=float(run["pth_pg_ml"][late].mean()),
+        lowest_calcium=float(run["calcium_mg_dl"][within].min()),
+        lowest_deposit=float(relative.min()),
+        last_deposit=float(relative[-1]),
+    )
+
+
+def _outcomes(
+    day: Array, central: dict[str, Array], runs: Sequence[dict[str, Array]]
+) -> dict[str, float | None]:
+    years = [_year(day, run) for run in runs]
+    centre = _year(day, central)
+    bears = bool(central["deposit_calcium_g"][0] > 0)
+    last = [y.last_deposit for y in years]
+
+    def chance(test: Callable[[_Year], bool]) -> float:
+        return sum(map(test, years)) / len(years)
+
+    return {
+        "horizon_days": float(min(YEAR, day[-1])),
+        "calcium_mg_dl": centre.calcium,
+        "phosphate_mg_dl": centre.phosphate,
+        "ca_p_product_mg2_dl2": centre.product,
+        "pth_pg_ml": centre.pth,
+        "lowest_calcium_mg_dl": centre.lowest_calcium,
+        "chance_product_below_55": chance(lambda y: y.product < PRODUCT_LIMIT),
+        "chance_phosphate_above_5_5": chance(lambda y: y.phosphate > 5.5),
+        "chance_pth_above_300": chance(lambda y: y.pth > 300.0),
+        "chance_pth_below_100": chance(lambda y: y.pth < ADYNAMIC_PTH_PG_ML),
+        "chance_calcium_below_7_5": chance(lambda y: y.lowest_calcium < HUNGRY_BONE_MG_DL),
+        "chance_deposit_halved": chance(lambda y: y.lowest_deposit <= 0.5) if bears else None,
+        "chance_deposit_grows": chance(lambda y: y.last_deposit > 1.0) if bears else None,
+        "deposit_relative": centre.last_deposit if bears else None,
+        "deposit_relative_low": float(np.percentile(last, 5)) if bears else None,
+        "deposit_relative_high": float(np.percentile(last, 95)) if bears else None,
+    }
+
+
+def _warnings(
+    day: Array, central: dict[str, Array], runs: Sequence[dict[str, Array]]
+) -> tuple[str, ...]:
+    found = []
+    calcium = central["calcium_mg_dl"]
+    chance = np.mean([run["calcium_mg_dl"].min() < HUNGRY_BONE_MG_DL for run in runs])
+    if calcium.min() < HUNGRY_BONE_MG_DL or chance > ALARMING_CHANCE:
+        found.append(
+            f"Hungry bone or hypocalcaemia: calcium is lowest on day {day[calcium.argmin()]:.0f} "
+            f"({calcium.min():.1f} mg/dL); chance of a fall below 7.5 mg/dL {chance:.0%}. "
+            "Watch calcium, plan supplements and dialysate."
+        )
+    quiet = np.mean([_adynamic(run) for run in runs])
+    if _adynamic(central) or quiet > 0.5:
+        found.append(
+            f"Adynamic bone: PTH settles at {central['pth_pg_ml'][-1]:.0f} pg/mL with bone "
+            f"formation at {central['alp_relative'][-1]:.1f} of normal; chance {quiet:.0%}. "
+            "Such bone buffers little calcium; calcium loads then go to soft tissue."
+        )
+    return tuple(found)
+
+
+def _adynamic(run: dict[str, Array]) -> bool:
+    late = slice(-4, None)
+    low_pth = run["pth_pg_ml"][late].mean() < ADYNAMIC_PTH_PG_ML
+    return bool(low_pth and run["alp_relative"][late].mean() < 1.0)

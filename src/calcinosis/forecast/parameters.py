@@ -1,0 +1,150 @@
+"""The model's parameters: typed names here; values, units and sources in ``parameters.yaml``."""
+
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import yaml
+
+CA_MG_PER_MMOL = 40.08
+P_MG_PER_MMOL = 30.97
+ML_MIN_PER_L_H = 1000.0 / 60.0
+REFERENCE_WEIGHT_KG = 70.0
+
+
+class Parameters(NamedTuple):
+    """Parameters of one patient, in the order of ``parameters.yaml``, which explains each."""
+
+    ca_ref: float
+    p_ref: float
+    pth_ref: float
+    calcitriol_ref: float
+    fgf23_ref: float
+    gfr_ref: float
+    ecf_volume: float
+    bone_ca_ref: float
+    diet_p_ref: float
+    diet_ca_ref: float
+    p_volume_share: float
+    p_deep_volume: float
+    mobilisation: float
+    mobilisation_rise: float
+    mobilisation_lag: float
+    delivered_share: float
+    ca_dialysance_ratio: float
+    ca_diffusible: float
+    donnan: float
+    ca_absorption_base: float
+    ca_absorption_active: float
+    ca_secretion: float
+    p_absorption_base: float
+    p_absorption_active: float
+    tm_pth: float
+    tm_fgf23: float
+    tm_power: float
+    threshold_width: float
+    ca_excretion_rise: float
+    ca_excretion_pth: float
+    ca_excretion_gfr: float
+    graft_onset_days: float
+    exchangeable_volume: float
+    exchange: float
+    exchange_pth: float
+    turnover: float
+    resorption_min: float
+    resorption_max: float
+    skeletal_resistance: float
+    coupling: float
+    resorption_days: float
+    formation_days: float
+    mineralisation_ca: float
+    mineralisation_p: float
+    mineral_ca_per_p: float
+    secretion_slope: float
+    secretion_min: float
+    secretion_max: float
+    calcitriol_suppression: float
+    phosphate_drive: float
+    uraemic_clearance: float
+    gland_max: float
+    gland_half: float
+    gland_growth_days: float
+    gland_shrink_days: float
+    remnant_function: float
+    calcitriol_rate: float
+    calcitriol_gfr: float
+    calcitriol_pth: float
+    calcitriol_fgf23: float
+    calcitriol_per_dose: float
+    fgf23_days: float
+    fgf23_uraemia: float
+    fgf23_phosphate: float
+    fgf23_pth: float
+    fgf23_calcitriol: float
+    etelcalcetide_shift: float
+    cinacalcet_shift: float
+    growth_product: float
+    dissolution_share: float
+    growth_rate: float
+    dissolution_rate: float
+    nucleation: float
+    deposit_ref: float
+    ageing_days: float
+    mature_dissolution: float
+    threshold_rounding: float
+    p_intake_factor: float
+    calcium_offset: float
+    gland_tendency: float
+
+
+class Solved(NamedTuple):
+    """Constants that make the healthy reference state exactly stationary."""
+
+    set_point: float  # calcium relative to normal at half-maximal PTH secretion
+    resorption_half: float  # PTH (pg/mL) of half-maximal resorption
+    tm_ref: float  # phosphate threshold (mmol/L) at normal PTH and FGF23
+    ca_excretion_ref: float  # fractional calcium excretion
+
+
+@cache
+def table() -> dict[str, dict[str, Any]]:
+    """``parameters.yaml`` as read: name to value, unit, what, source and spreads."""
+    text = files("calcinosis.forecast").joinpath("parameters.yaml").read_text("utf-8")
+    rows: dict[str, dict[str, Any]] = yaml.safe_load(text)
+    return rows
+
+
+def population(weight_kg: float = REFERENCE_WEIGHT_KG) -> Parameters:
+    """Parameters of the average patient of this dry weight (kg)."""
+    size = weight_kg / REFERENCE_WEIGHT_KG
+    return Parameters(
+        **{
+            name: float(row["value"]) * (size if row.get("scales") else 1.0)
+            for name, row in table().items()
+        }
+    )
+
+
+def patient_spread() -> dict[str, float]:
+    """Standard deviation between patients by parameter (of the logarithm; see the YAML)."""
+    return {name: row["patient_sd"] for name, row in table().items() if "patient_sd" in row}
+
+
+def solve(p: Parameters) -> Solved:
+    """Solve the constants that hold the healthy state still.
+
+    Inverse of the rounded threshold ``0.5 (d + sqrt(d² + w²)) = s`` is ``d = s - w²/(4 s)``.
+    """
+    absorbed_p = p.diet_p_ref / P_MG_PER_MMOL / 24.0
+    absorbed_p *= p.p_absorption_base + p.p_absorption_active / 2.0
+    excess = absorbed_p / p.gfr_ref
+    gained_ca = p.diet_ca_ref / CA_MG_PER_MMOL / 24.0
+    gained_ca *= p.ca_absorption_base + p.ca_absorption_active / 2.0
+    gained_ca -= p.ca_secretion
+    odds = (p.secretion_max - 1.0) / (1.0 - p.secretion_min)
+    return Solved(
+        set_point=odds ** (-1.0 / p.secretion_slope),
+        resorption_half=p.pth_ref * (p.resorption_max - 1.0) / (1.0 - p.resorption_min),
+        tm_ref=p.p_ref - (excess - p.threshold_width**2 / (4.0 * excess)),
+        ca_excretion_ref=gained_ca / (p.gfr_ref * p.ca_diffusible * p.ca_ref),
+    )

@@ -1,0 +1,179 @@
+"""The scenario file: what the user asks. Anything unknown or out of range is refused by name."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+
+from calcinosis.errors import InputError, NotReadableError
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Diet(_Strict):
+    """Eaten per day; what is absent follows the typical diet (see `treatments`)."""
+
+    phosphorus_mg_d: float | None = Field(default=None, ge=100, le=4000)
+    calcium_mg_d: float | None = Field(default=None, ge=0, le=5000)
+
+
+class Lab(_Strict):
+    """One measurement, as `calcinosis.patient` reads it; serum is taken before dialysis.
+
+    Two analytes more: ``phosphate_post``, drawn after a session, and ``deposit_calcium`` (g), the
+    calcium of the masses on a CT.
+    """
+
+    date: date
+    analyte: str
+    value: float = Field(gt=0)
+    unit: str
+
+
+class ScenarioPatient(_Strict):
+    """The patient today; `history` are phases that end today, labs may fall into them."""
+
+    dry_weight_kg: float = Field(default=70, ge=20, le=250)
+    gfr_ml_min: float | None = Field(default=None, ge=0, le=150)
+    diet: Diet = Diet()
+    labs: tuple[Lab, ...] = ()
+    deposit_calcium_g: float = Field(default=0, ge=0, le=2000)
+    history: tuple["Phase", ...] = ()
+
+
+class Haemodialysis(_Strict):
+    """Sessions start at 08:00 on real weekdays; three a week leave the long gap before Monday."""
+
+    modality: Literal["hd"] = "hd"
+    sessions_per_week: float = Field(default=3, ge=1, le=7)
+    hours: float = Field(default=4, ge=1, le=12)
+    phosphate_clearance_ml_min: float = Field(default=150, ge=10, le=400)
+    dialysate_calcium_mmol_l: float = Field(default=1.5, ge=0.5, le=2.5)
+    ultrafiltration_l: float = Field(default=2.5, ge=0, le=8)
+
+
+class PeritonealDialysis(_Strict):
+    """Continuous; clearance and ultrafiltration (L per day) are averages over the day."""
+
+    modality: Literal["pd"]
+    phosphate_clearance_ml_min: float = Field(default=4.0, ge=0.5, le=20)
+    dialysate_calcium_mmol_l: float = Field(default=1.25, ge=0.5, le=2.5)
+    ultrafiltration_l: float = Field(default=1.0, ge=0, le=5)
+
+
+def _modality(value: Any) -> str:  # noqa: ANN401  # pydantic hands over whatever the file holds
+    if isinstance(value, dict):
+        return str(value.get("modality", "hd"))
+    return str(getattr(value, "modality", "hd"))
+
+
+Dialysis = Annotated[
+    Annotated[Haemodialysis, Tag("hd")] | Annotated[PeritonealDialysis, Tag("pd")],
+    Discriminator(_modality),
+]
+
+
+class Binder(_Strict):
+    """A phosphate binder; lanthanum as elemental lanthanum, the others as the salt."""
+
+    drug: Literal["sevelamer", "lanthanum", "calcium_acetate", "calcium_carbonate"]
+    g_per_day: float = Field(ge=0, le=30)
+
+
+class Calcimimetic(_Strict):
+    """`relative_dose` 1 is the mean dose of the registration trials."""
+
+    drug: Literal["cinacalcet", "etelcalcetide"]
+    relative_dose: float = Field(default=1, ge=0, le=3)
+
+
+class Parathyroidectomy(_Strict):
+    """Share of parathyroid tissue left behind."""
+
+    remnant_fraction: float = Field(ge=0, le=1)
+
+
+class Transplantation(_Strict):
+    """A kidney graft and the filtration it settles at."""
+
+    graft_gfr_ml_min: float = Field(ge=5, le=120)
+
+
+class Event(_Strict):
+    """What happens on the phase's first day."""
+
+    parathyroidectomy: Parathyroidectomy | None = None
+    transplantation: Transplantation | None = None
+
+
+class Phase(_Strict):
+    """A stretch of constant treatment. Absent fields: as in the phase before. ``null``: none."""
+
+    days: float = Field(ge=1, le=36525)
+    name: str = ""
+    dialysis: Dialysis | None = None
+    binder: Binder | None = None
+    active_vitamin_d_ug_per_week: float = Field(default=0, ge=0, le=50)
+    calcimimetic: Calcimimetic | None = None
+    diet: Diet | None = None
+    event: Event | None = None
+
+
+class Option(_Strict):
+    """One course of treatment to compare."""
+
+    name: str
+    phases: tuple[Phase, ...] = Field(min_length=1)
+
+
+class Scenario(_Strict):
+    """A patient, the treatment as planned, and others to compare with it."""
+
+    patient: ScenarioPatient = ScenarioPatient()
+    phases: tuple[Phase, ...] = Field(min_length=1)
+    compare: tuple[Option, ...] = ()
+
+    def options(self) -> tuple[Option, ...]:
+        """The plan first, then what it is compared with; names made unique."""
+        planned = Option(name=self.phases[0].name or "as planned", phases=self.phases)
+        taken: set[str] = set()
+        unique = []
+        for option in (planned, *self.compare):
+            name, n = option.name, 2
+            while name in taken:
+                name, n = f"{option.name} ({n})", n + 1
+            taken.add(name)
+            unique.append(option.model_copy(update={"name": name}))
+        return tuple(unique)
+
+
+def read_scenario(path: Path) -> Scenario:
+    """Read a scenario file.
+
+    Raises:
+        NotReadableError: the file is absent or no JSON.
+        InputError: a field is unknown, missing or out of range; the message names it.
+    """
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise NotReadableError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise NotReadableError(f"{path}: no JSON: {error}") from error
+    return parse_scenario(content, name=str(path))
+
+
+def parse_scenario(content: Any, *, name: str = "scenario") -> Scenario:  # noqa: ANN401  # JSON
+    """Check a scenario given as plain data; see `read_scenario`."""
+    try:
+        return Scenario.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "file"
+        found = first["input"]
+        shown = "" if isinstance(found, dict | list) else f", found {found!r}"
+        raise InputError(f"{name}: {where}: {first['msg']}{shown}") from error

@@ -1,0 +1,277 @@
+"""From phases and events to a timeline of constant controls.
+
+What the user leaves out follows the typical haemodialysis patient, and `assumptions` says so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import exp
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calcinosis.forecast.dialysis import (
+    DIURESIS_H,
+    Exchange,
+    exchange,
+    fluid_gain_l_h,
+    is_session_day,
+)
+from calcinosis.forecast.model import Array, Controls
+from calcinosis.forecast.parameters import (
+    CA_MG_PER_MMOL,
+    P_MG_PER_MMOL,
+    REFERENCE_WEIGHT_KG,
+    Parameters,
+)
+from calcinosis.forecast.scenario import (
+    Binder,
+    Calcimimetic,
+    Diet,
+    Haemodialysis,
+    PeritonealDialysis,
+    Phase,
+    ScenarioPatient,
+)
+
+# Phosphorus bound per gram at saturation (mg). Sevelamer: 375 mg meal, absorbed 282 mg alone,
+# 222 mg with 2.4 g (Martin 2011). Calcium salts: sevelamer / 0.75 (Phosphate Binder Equivalent
+# Dose, Daugirdas 2011). Lanthanum: between that review's 2.0 x calcium carbonate (84) and the
+# 227 of Martin 2011; at 3 g/d it must lower urine phosphate by 236-468 mg/d (Ren Fail 34:263).
+BOUND_MG_PER_G = {
+    "sevelamer": 32.0,
+    "calcium_acetate": 42.0,
+    "calcium_carbonate": 42.0,
+    "lanthanum": 165.0,
+}
+CALCIUM_SHARE = {"calcium_acetate": 0.253, "calcium_carbonate": 0.400}  # by formula weight
+# Dietary phosphorus and calcium of 70 kg, by whether the patient is dialysed; scales with weight.
+TYPICAL_DIET_MG_D = {False: (1200.0, 1000.0), True: (1000.0, 800.0)}
+TYPICAL_GFR_ML_MIN = 1.0
+HEALTHY_GFR_ML_MIN = 100.0  # per 1.73 m2, as laboratories state it
+DIALYSIS_BELOW_GFR_ML_MIN = 15.0  # without a word on dialysis, it is assumed below this
+LEAST_GLAND = 1e-3  # ectopic cells: PTH never quite ends
+
+
+class Timeline(NamedTuple):
+    """Stretches of constant control, one after the other.
+
+    Attributes:
+        hours: length of each, [k].
+        controls: [k, N_CONTROLS]; the ultrafiltration column holds the rate (1/h) at which fluid
+            excess is shed, 0 for none: the volume itself is known only on the way.
+        day: start of each in days from day 0, [k].
+        session: whether a session starts there, [k].
+        phase: index of its phase, [k].
+    """
+
+    hours: Array
+    controls: Array
+    day: Array
+    session: NDArray[np.bool_]
+    phase: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Prescription:
+    """Everything that holds during one phase, nothing left open."""
+
+    days: int
+    name: str
+    dialysis: Haemodialysis | PeritonealDialysis | None
+    binder: Binder | None
+    vitamin_d_ug_per_week: float
+    calcimimetic: Calcimimetic | None
+    diet_p_mg_d: float
+    diet_ca_mg_d: float
+    gfr_ml_min: float
+    remnant_fraction: float = 1.0
+    graft_day: int | None = None  # days since transplantation at the start of the phase
+    graft_gfr_ml_min: float = 0.0
+
+
+def typical(patient: ScenarioPatient) -> Prescription:
+    """What is assumed before the first phase says otherwise."""
+    gfr = TYPICAL_GFR_ML_MIN if patient.gfr_ml_min is None else patient.gfr_ml_min
+    dialysed = gfr < DIALYSIS_BELOW_GFR_ML_MIN
+    size = patient.dry_weight_kg / REFERENCE_WEIGHT_KG
+    diet_p, diet_ca = TYPICAL_DIET_MG_D[dialysed]
+    open_start = Prescription(
+        days=0,
+        name="",
+        dialysis=Haemodialysis() if dialysed else None,
+        binder=None,
+        vitamin_d_ug_per_week=0.0,
+        calcimimetic=None,
+        diet_p_mg_d=diet_p * size,
+        diet_ca_mg_d=diet_ca * size,
+        gfr_ml_min=gfr,
+    )
+    return _eating(open_start, patient.diet)
+
+
+def _eating(before: Prescription, diet: Diet | None) -> Prescription:
+    if diet is None:
+        return before
+    p, ca = diet.phosphorus_mg_d, diet.calcium_mg_d
+    return replace(
+        before,
+        diet_p_mg_d=before.diet_p_mg_d if p is None else p,
+        diet_ca_mg_d=before.diet_ca_mg_d if ca is None else ca,
+    )
+
+
+def prescribe(before: Prescription, phases: Sequence[Phase]) -> list[Prescription]:
+    """Resolve each phase against the one before: absent means unchanged, ``null`` means none."""
+    resolved = []
+    for phase in phases:
+        before = _next(before, phase)
+        resolved.append(before)
+    return resolved
+
+
+def _next(before: Prescription, phase: Phase) -> Prescription:
+    graft_day = None if before.graft_day is None else before.graft_day + before.days
+    now = replace(before, days=max(1, round(phase.days)), name=phase.name, graft_day=graft_day)
+    event = phase.event
+    if event is not None and event.transplantation is not None:
+        # a working graft ends what dialysis needed, unless the phase says otherwise
+        now = replace(
+            now,
+            graft_day=0,
+            graft_gfr_ml_min=event.transplantation.graft_gfr_ml_min,
+            dialysis=None,
+            binder=None,
+            vitamin_d_ug_per_week=0.0,
+            calcimimetic=None,
+        )
+    if event is not None and event.parathyroidectomy is not None:
+        left = before.remnant_fraction * event.parathyroidectomy.remnant_fraction
+        now = replace(now, remnant_fraction=left)
+    said = phase.model_fields_set
+    if "dialysis" in said:
+        now = replace(now, dialysis=phase.dialysis)
+    if "binder" in said:
+        now = replace(now, binder=phase.binder)
+    if "active_vitamin_d_ug_per_week" in said:
+        now = replace(now, vitamin_d_ug_per_week=phase.active_vitamin_d_ug_per_week)
+    if "calcimimetic" in said:
+        now = replace(now, calcimimetic=phase.calcimimetic)
+    return _eating(now, phase.diet)
+
+
+def before_day_0(patient: ScenarioPatient, first: Phase) -> list[Prescription]:
+    """What the patient was on until today: the stated history, else the first phase less its event.
+
+    A transplantation on day 0 says nothing of the dialysis before it: then the typical one.
+    """
+    start = typical(patient)
+    if patient.history:
+        return prescribe(start, patient.history)
+    if first.event is None:
+        return prescribe(start, [first])
+    if first.event.transplantation is not None:
+        return [start]
+    return prescribe(start, [first.model_copy(update={"event": None})])
+
+
+def gland_tissue(prescription: Prescription, p: Parameters) -> float:
+    """Working parathyroid tissue, 1 before any operation; a remnant works less than it weighs."""
+    left = prescription.remnant_fraction
+    return 1.0 if left >= 1.0 else max(LEAST_GLAND, left * p.remnant_function)
+
+
+def timeline(
+    prescriptions: Sequence[Prescription], p: Parameters, *, start_day: int = 0, detail: int = 1
+) -> Timeline:
+    """Lay prescriptions out on the calendar.
+
+    Args:
+        prescriptions: one after the other.
+        p: whose dialyser and graft parameters apply.
+        start_day: calendar day (0 = Wednesday) of the first.
+        detail: stretches per session, for the curve within sessions.
+    """
+    rows: list[tuple[float, Controls, float, bool, int]] = []
+    day = start_day
+    for index, prescription in enumerate(prescriptions):
+        idle = _controls(prescription, p, 0)
+        for since in range(prescription.days):
+            if prescription.graft_day is not None:  # a young graft changes from day to day
+                idle = _controls(prescription, p, since)
+            rows.extend(
+                (hours, controls, start, session, index)
+                for hours, controls, start, session in _day(prescription, p, idle, day, detail)
+            )
+            day += 1
+    hours, controls, days, session, phase = zip(*rows, strict=True)
+    return Timeline(
+        np.array(hours), np.array(controls), np.array(days), np.array(session), np.array(phase)
+    )
+
+
+def _day(
+    prescription: Prescription, p: Parameters, idle: Controls, day: int, detail: int
+) -> list[tuple[float, Controls, float, bool]]:
+    """Stretches of one day: length in hours, controls, start in days, whether a session starts."""
+    dialysis = prescription.dialysis
+    if dialysis is None:
+        return [(24.0, idle._replace(ultrafiltration=1.0 / DIURESIS_H), day, False)]
+    if isinstance(dialysis, PeritonealDialysis):
+        return [(24.0, _working(idle, exchange(dialysis, p), 1.0 / DIURESIS_H), day, False)]
+    if not is_session_day(day, dialysis.sessions_per_week):
+        return [(24.0, idle, day, False)]
+    works = exchange(dialysis, p)
+    part = dialysis.hours / detail
+    rows = [
+        (
+            part,
+            _working(idle, works, 1.0 / (dialysis.hours - i * part)),
+            day + i * part / 24.0,
+            not i,
+        )
+        for i in range(detail)
+    ]
+    return [*rows, (24.0 - dialysis.hours, idle, day + dialysis.hours / 24.0, False)]
+
+
+def _working(idle: Controls, works: Exchange, shed_rate: float) -> Controls:
+    return idle._replace(
+        p_clearance=works.p_clearance,
+        ca_dialysance=works.ca_dialysance,
+        dialysate_ca=works.dialysate_ca,
+        ultrafiltration=shed_rate,
+    )
+
+
+def _controls(prescription: Prescription, p: Parameters, since: int) -> Controls:
+    binder, mimetic = prescription.binder, prescription.calcimimetic
+    capacity = salt_calcium = shift = 0.0
+    if binder is not None:
+        capacity = BOUND_MG_PER_G[binder.drug] * binder.g_per_day
+        salt_calcium = 1000.0 * CALCIUM_SHARE.get(binder.drug, 0.0) * binder.g_per_day
+    if mimetic is not None:
+        shifts = {"etelcalcetide": p.etelcalcetide_shift, "cinacalcet": p.cinacalcet_shift}
+        shift = shifts[mimetic.drug] * mimetic.relative_dose
+    gfr = prescription.gfr_ml_min
+    if prescription.graft_day is not None:
+        days = prescription.graft_day + since + 0.5
+        gfr += (prescription.graft_gfr_ml_min - gfr) * (1.0 - exp(-days / p.graft_onset_days))
+    return Controls(
+        gfr=gfr / HEALTHY_GFR_ML_MIN * p.gfr_ref,
+        diet_ca=prescription.diet_ca_mg_d / CA_MG_PER_MMOL / 24.0,
+        diet_p=prescription.diet_p_mg_d / P_MG_PER_MMOL / 24.0,
+        binder_capacity=capacity / P_MG_PER_MMOL / 24.0,
+        binder_ca=salt_calcium / CA_MG_PER_MMOL / 24.0,
+        drug_calcitriol=p.calcitriol_per_dose * prescription.vitamin_d_ug_per_week,
+        receptor_shift=shift,
+        p_clearance=0.0,
+        ca_dialysance=0.0,
+        dialysate_ca=0.0,
+        ultrafiltration=0.0,
+        fluid_gain=fluid_gain_l_h(prescription.dialysis),
+        gland_tissue=gland_tissue(prescription, p),
+        gland_rate=1.0,
+        deposit_rate=1.0,
+    )

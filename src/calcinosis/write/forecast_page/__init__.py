@@ -1,0 +1,1 @@
+"""A forecast as page, table and JSON."""

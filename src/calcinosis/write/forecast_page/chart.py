@@ -1,0 +1,161 @@
+"""Small multiples as SVG: one panel per analyte, one colour per option, bands shaded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from math import ceil, floor, log10
+
+import numpy as np
+
+from calcinosis.forecast.model import Array
+from calcinosis.forecast.outlook import Course
+
+# Okabe and Ito's colours, told apart by every kind of colour vision.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
+DASHES = ("", "7 3", "2 3", "9 3 2 3", "", "7 3", "2 3")
+WIDTH, HEIGHT = 520, 250
+LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One analyte: its title, unit, lines worth knowing, linear or logarithmic."""
+
+    analyte: str
+    title: str
+    unit: str
+    limits: tuple[tuple[float, str], ...] = ()
+    logarithmic: bool = False
+
+
+PANELS = (
+    Panel("calcium_mg_dl", "Calcium", "mg/dL", ((8.4, "8.4"), (10.2, "10.2"))),
+    Panel("phosphate_mg_dl", "Phosphate", "mg/dL", ((5.5, "5.5"),)),
+    Panel("ca_p_product_mg2_dl2", "Ca × P", "mg²/dL²", ((55, "55"), (70, "70"))),
+    Panel("pth_pg_ml", "PTH", "pg/mL", ((150, "150"), (300, "300")), logarithmic=True),
+    Panel("deposit_calcium_g", "Calcium in the deposit", "g"),
+)
+
+
+class _Axes:
+    """From days and values to pixels."""
+
+    def __init__(self, panel: Panel, days: float, low: float, high: float) -> None:
+        self.log = panel.logarithmic
+        self.days = days
+        self.low, self.high = (log10(low), log10(high)) if self.log else (low, high)
+
+    def x(self, day: Array | float) -> Array:
+        share = np.asarray(day, dtype=float) / self.days
+        return LEFT + share * (WIDTH - LEFT - RIGHT)
+
+    def y(self, value: Array | float) -> Array:
+        values = np.asarray(value, dtype=float)
+        values = np.log10(np.maximum(values, 1e-9)) if self.log else values
+        share = np.clip((values - self.low) / (self.high - self.low), 0.0, 1.0)
+        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+
+    def ticks(self) -> list[float]:
+        if self.log:
+            ten = range(floor(self.low), ceil(self.high) + 1)
+            found = [m * 10.0**k for k in ten for m in (1, 3)]
+            return [v for v in found if 10**self.low <= v <= 10**self.high]
+        step = 10 ** floor(log10(max(self.high - self.low, 1e-9)))
+        while (self.high - self.low) / step < 4:
+            step /= 2
+        return [float(v) for v in np.arange(ceil(self.low / step) * step, self.high, step)]
+
+
+def panel_svg(panel: Panel, courses: Sequence[Course]) -> str:
+    """Draw one panel."""
+    axes = _axes(panel, courses)
+    parts = [_grid(axes, panel)]
+    parts += [_band(axes, panel, course, i) for i, course in enumerate(courses)]
+    parts += [_changes(axes, course, i) for i, course in enumerate(courses)]
+    parts += [_line(axes, panel, course, i) for i, course in enumerate(courses)]
+    label = f"{panel.title} in {panel.unit} over time"
+    return (
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
+    )
+
+
+def _axes(panel: Panel, courses: Sequence[Course]) -> _Axes:
+    name = panel.analyte
+    highest = max(float(np.percentile(course.high[name], 97)) for course in courses)
+    lowest = min(float(np.percentile(course.low[name], 3)) for course in courses)
+    if panel.logarithmic:
+        lowest, highest = max(lowest, 1.0) / 1.2, highest * 1.2
+    else:
+        room = 0.06 * (highest - lowest) or 1.0
+        lowest, highest = max(0.0, lowest - room), highest + room
+    return _Axes(panel, max(float(course.day[-1]) for course in courses), lowest, highest)
+
+
+def _grid(axes: _Axes, panel: Panel) -> str:
+    right, base = WIDTH - RIGHT, HEIGHT - BOTTOM
+    parts = []
+    for value in axes.ticks():
+        y = float(axes.y(value))
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" class="end">{value:g}</text>')
+    for month in _months(axes.days):
+        x = float(axes.x(month * 365.25 / 12))
+        parts.append(f'<text x="{x:.1f}" y="{base + 16}" class="middle">{month:g}</text>')
+    parts.append(f'<text x="{right}" y="{base + 30}" class="end">months</text>')
+    for value, text in panel.limits:
+        y = float(axes.y(value))
+        if TOP < y < base:
+            parts.append(
+                f'<line class="limit" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            )
+            parts.append(f'<text x="{right}" y="{y - 4:.1f}" class="end limit">{text}</text>')
+    return "".join(parts)
+
+
+def _months(days: float) -> list[float]:
+    months = days / (365.25 / 12)
+    step = next((s for s in (1, 2, 3, 6, 12, 24, 60) if months / s <= 8), 120)
+    return [float(m) for m in range(0, floor(months + 0.05) + 1, step)]
+
+
+def _band(axes: _Axes, panel: Panel, course: Course, index: int) -> str:
+    x = axes.x(course.day)
+    high, low = axes.y(course.high[panel.analyte]), axes.y(course.low[panel.analyte])
+    outline = [*zip(x, high, strict=True), *reversed([*zip(x, low, strict=True)])]
+    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in outline)
+    return f'<polygon points="{points}" fill="{_colour(index)}" class="band"/>'
+
+
+def _line(axes: _Axes, panel: Panel, course: Course, index: int) -> str:
+    x, y = axes.x(course.day), axes.y(course.central[panel.analyte])
+    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+    dash = DASHES[index % len(DASHES)]
+    return (
+        f'<polyline points="{points}" stroke="{_colour(index)}" stroke-dasharray="{dash}" '
+        f'class="course"><title>{escape(course.name)}</title></polyline>'
+    )
+
+
+def _changes(axes: _Axes, course: Course, index: int) -> str:
+    """A mark at the foot of the panel where treatment changes."""
+    base = HEIGHT - BOTTOM
+    return "".join(
+        f'<path d="M{x:.1f} {base} l-4 -8 h8 z" fill="{_colour(index)}">'
+        f"<title>{escape(course.name)}: {escape(name or 'change')}</title></path>"
+        for day, name in course.changes[1:]
+        for x in [float(axes.x(day))]
+    )
+
+
+def _colour(index: int) -> str:
+    return COLOURS[index % len(COLOURS)]
+
+
+def swatch(index: int) -> str:
+    """The line of an option, for the legend and the table."""
+    dash = DASHES[index % len(DASHES)]
+    return (
+        '<svg class="key" viewBox="0 0 34 10" aria-hidden="true"><line x1="1" x2="33" y1="5" '
+        f'y2="5" stroke="{_colour(index)}" stroke-width="3" stroke-dasharray="{dash}"/></svg>'
+    )

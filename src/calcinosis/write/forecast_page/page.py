@@ -1,0 +1,63 @@
+"""forecast.html: what each option would do, side by side, on one self-contained page."""
+
+from typing import Any
+
+from calcinosis import __version__
+from calcinosis.forecast.outlook import Course, Outlook
+from calcinosis.write.forecast_page.chart import PANELS, panel_svg, swatch
+
+
+def render(outlook: Outlook) -> str:
+    """Draw the page."""
+    from jinja2 import Environment, PackageLoader, PrefixLoader
+
+    loader = PrefixLoader(
+        {
+            "own": PackageLoader("calcinosis.write.forecast_page", "templates"),
+            "house": PackageLoader("calcinosis.write.report", "templates"),
+        }
+    )
+    page = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    bears = outlook.courses[0].central["deposit_calcium_g"][0] > 0
+    panels = [panel for panel in PANELS if bears or panel.analyte != "deposit_calcium_g"]
+    return page.get_template("own/forecast.html.j2").render(
+        version=__version__,
+        title=headline(outlook),
+        bears=bears,
+        panels=[(p.title, p.unit, panel_svg(p, outlook.courses)) for p in panels],
+        options=[_shown(course, i) for i, course in enumerate(outlook.courses)],
+        outlook=outlook,
+        horizon=outlook.courses[0].outcomes["horizon_days"],
+    )
+
+
+def headline(outlook: Outlook) -> str:
+    """The answer in one sentence."""
+    courses = outlook.courses
+    key = "chance_deposit_halved"
+    goal = "to halve the deposit"
+    if courses[0].outcomes[key] is None:
+        key, goal = "chance_product_below_55", "to bring Ca × P below 55"
+    best = max(courses, key=lambda course: course.outcomes[key] or 0.0)
+    chance = best.outcomes[key] or 0.0
+    if len(courses) == 1:
+        return f"{best.name}: {chance:.0%} chance {goal} within a year"
+    return f"Most likely {goal} within a year: {best.name} ({chance:.0%})"
+
+
+def _shown(course: Course, index: int) -> dict[str, Any]:
+    last = next((one for one in reversed(course.sessions) if one), None)
+    return {
+        "name": course.name,
+        "swatch": swatch(index),
+        "outcomes": course.outcomes,
+        "warnings": course.warnings,
+        "begun": course.name[:1].upper() + course.name[1:],
+        "changes": [f"month {day / 30.4:.0f}: {name}" for day, name in course.changes if name],
+        "session": last
+        and {
+            "phosphate": f"{last.phosphate_mg_dl[0]:.1f} → {last.phosphate_mg_dl[-1]:.1f}",
+            "phosphorus": f"{last.phosphate_removed_mg[-1]:.0f}",
+            "calcium": f"{-last.calcium_removed_mg[-1]:+.0f}",
+        },
+    }

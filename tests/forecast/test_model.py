@@ -1,0 +1,206 @@
+"""The physiology holds together: nothing is created or lost, health is at rest, chains run."""
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from calcinosis.forecast import model
+from calcinosis.forecast.labs import laboratory
+from calcinosis.forecast.parameters import Parameters, population, solve, table
+from calcinosis.forecast.scenario import parse_scenario
+from calcinosis.forecast.simulate import controls_of, simulate, starting_state
+from calcinosis.forecast.treatments import before_day_0, gland_tissue, prescribe, timeline
+
+CALCIUM = [model.CA_PLASMA, model.CA_SURFACE, model.CA_BONE]
+DEPOSIT = [model.DEPOSIT_LABILE, model.DEPOSIT_MATURE]
+MINERAL = [model.CA_BONE, *DEPOSIT]
+
+
+def run(phases, *, patient=None, p=None, fineness=1.0):
+    scenario = parse_scenario({"patient": patient or {}, "phases": phases})
+    p = p or population(scenario.patient.dry_weight_kg)
+    before = before_day_0(scenario.patient, scenario.phases[0])[-1]
+    mmol = scenario.patient.deposit_calcium_g / 0.04008
+    start = starting_state(p, before, deposit_mmol=mmol)
+    course = timeline(prescribe(before, scenario.phases), p)
+    tissue = gland_tissue(before, p)
+    return start, course, simulate(start, p, course, tissue=tissue, fineness=fineness), p
+
+
+def imbalance(start, end, p):
+    """Relative error of the calcium and the phosphate balance against the counters."""
+    q = p.mineral_ca_per_p
+
+    def calcium(y):
+        return y[CALCIUM].sum() + y[DEPOSIT].sum()
+
+    def phosphate(y):
+        return y[model.P_PLASMA] + y[model.P_DEEP] + y[MINERAL].sum() / q
+
+    ca_in = end[model.CA_ABSORBED] - end[[15, 16, 17]].sum()
+    p_in = end[model.P_ABSORBED] - end[[model.P_URINE, model.P_DIALYSED]].sum()
+    return (
+        abs(calcium(end) - calcium(start) - ca_in) / calcium(start),
+        abs(phosphate(end) - phosphate(start) - p_in) / phosphate(start),
+    )
+
+
+EVERYTHING = [
+    {"days": 300, "dialysis": {"ultrafiltration_l": 3}, "active_vitamin_d_ug_per_week": 3},
+    {"days": 300, "calcimimetic": {"drug": "cinacalcet"}, "binder": None},
+    {"days": 300, "event": {"parathyroidectomy": {"remnant_fraction": 0.05}},
+     "binder": {"drug": "calcium_carbonate", "g_per_day": 3}},
+    {"days": 326, "dialysis": {"modality": "pd"}, "calcimimetic": None},
+    {"days": 300, "dialysis": {"sessions_per_week": 5.5, "hours": 8}},
+    {"days": 300, "event": {"transplantation": {"graft_gfr_ml_min": 50}}},
+]  # fmt: skip
+
+
+def test_calcium_and_phosphate_balance_over_five_years_with_every_event():
+    start, _, trajectory, p = run(EVERYTHING, patient={"deposit_calcium_g": 40})
+    calcium, phosphate = imbalance(start, trajectory.states[-1], p)
+    assert calcium < 1e-9
+    assert phosphate < 1e-9
+
+
+@pytest.mark.parametrize("weight_kg", [50, 70, 120])
+def test_health_stays_exactly_where_it_is(weight_kg):
+    p = population(weight_kg)
+    healthy = model.healthy_state(p)
+    scenario = parse_scenario(
+        {"patient": {"gfr_ml_min": 100, "dry_weight_kg": weight_kg},
+         "phases": [{"days": 365}]}
+    )  # fmt: skip
+    before = before_day_0(scenario.patient, scenario.phases[0])[-1]
+    course = timeline(prescribe(before, scenario.phases), p)
+    change = np.empty(model.N_STATES)
+    controls = controls_of(course.controls[0], healthy[model.VOLUME], p)
+    model.rates(healthy, controls, p, solve(p), change)
+    assert np.abs(change[: model.CA_ABSORBED]).max() < 1e-12
+    end = simulate(healthy, p, course).states[-1]
+    np.testing.assert_allclose(
+        end[: model.CA_ABSORBED], healthy[: model.CA_ABSORBED], rtol=1e-10, atol=1e-10
+    )
+
+
+def test_halving_the_step_moves_predialysis_values_by_less_than_a_thousandth():
+    start, course, coarse, p = run([{"days": 400}], patient={"deposit_calcium_g": 5})
+    fine = simulate(start, p, course, fineness=2.0)
+    rows = np.flatnonzero(course.session)
+    one = laboratory(coarse.states[rows], coarse.pth[rows], p)
+    two = laboratory(fine.states[rows], fine.pth[rows], p)
+    for name in ("calcium_mg_dl", "phosphate_mg_dl", "pth_pg_ml"):
+        np.testing.assert_allclose(one[name], two[name], rtol=1e-3, err_msg=name)
+
+
+def test_lost_filtration_leads_through_the_chain_to_a_deposit():
+    """Phosphate up, calcitriol down, calcium down, PTH up, gland grows, product up, deposit."""
+    p = population()._replace(nucleation=0.02)
+    health = laboratory(model.healthy_state(p), np.array(p.pth_ref), p)
+    scenario = parse_scenario({"patient": {"gfr_ml_min": 100}, "phases": [{"days": 1}]})
+    before = before_day_0(scenario.patient, scenario.phases[0])[-1]
+    ladder = [(12, 365 * 2), (4, 365 * 3)]
+    state, seen, lowest_calcium = model.healthy_state(p), [], np.inf
+    for gfr, days in ladder:
+        step = parse_scenario(
+            {"patient": {"gfr_ml_min": gfr},
+             "phases": [{"days": days, "dialysis": None,
+                         "diet": {"phosphorus_mg_d": 1200, "calcium_mg_d": 1000}}]}
+        )  # fmt: skip
+        plan = prescribe(before_day_0(step.patient, step.phases[0])[-1], step.phases)
+        trajectory = simulate(state, p, timeline(plan, p))
+        state = trajectory.states[-1]
+        course = laboratory(trajectory.states, trajectory.pth, p)
+        lowest_calcium = min(lowest_calcium, course["calcium_mg_dl"].min())
+        seen.append(laboratory(state, trajectory.pth[-1], p))
+    early, late = seen
+    assert early["phosphate_mg_dl"] > health["phosphate_mg_dl"]
+    assert early["calcitriol_pg_ml"] < health["calcitriol_pg_ml"]
+    assert lowest_calcium < health["calcium_mg_dl"]
+    assert early["pth_pg_ml"] > 2 * health["pth_pg_ml"]
+    assert state[model.GLAND] > 1.5
+    assert late["ca_p_product_mg2_dl2"] > 57
+    assert early["deposit_calcium_g"] == 0
+    assert late["deposit_calcium_g"] > 0.01
+    assert before.dialysis is None
+
+
+def prescriptions():
+    """Any legal phase."""
+    haemodialysis = st.fixed_dictionaries(
+        {
+            "sessions_per_week": st.floats(1, 7),
+            "hours": st.floats(1, 12),
+            "phosphate_clearance_ml_min": st.floats(10, 400),
+            "dialysate_calcium_mmol_l": st.floats(0.5, 2.5),
+            "ultrafiltration_l": st.floats(0, 8),
+        }
+    )
+    peritoneal = st.fixed_dictionaries(
+        {
+            "modality": st.just("pd"),
+            "phosphate_clearance_ml_min": st.floats(0.5, 20),
+            "dialysate_calcium_mmol_l": st.floats(0.5, 2.5),
+            "ultrafiltration_l": st.floats(0, 5),
+        }
+    )
+    drugs = ["sevelamer", "lanthanum", "calcium_acetate", "calcium_carbonate"]
+    events = st.one_of(
+        st.none(),
+        st.floats(0, 1).map(lambda x: {"parathyroidectomy": {"remnant_fraction": x}}),
+        st.floats(5, 120).map(lambda x: {"transplantation": {"graft_gfr_ml_min": x}}),
+    )
+    return st.fixed_dictionaries(
+        {
+            "days": st.integers(1, 60),
+            "dialysis": st.one_of(st.none(), haemodialysis, peritoneal),
+            "binder": st.one_of(
+                st.none(),
+                st.fixed_dictionaries(
+                    {"drug": st.sampled_from(drugs), "g_per_day": st.floats(0, 30)}
+                ),
+            ),
+            "active_vitamin_d_ug_per_week": st.floats(0, 50),
+            "calcimimetic": st.one_of(
+                st.none(),
+                st.fixed_dictionaries(
+                    {
+                        "drug": st.sampled_from(["cinacalcet", "etelcalcetide"]),
+                        "relative_dose": st.floats(0, 3),
+                    }
+                ),
+            ),
+            "diet": st.fixed_dictionaries(
+                {"phosphorus_mg_d": st.floats(100, 4000), "calcium_mg_d": st.floats(0, 5000)}
+            ),
+            "event": events,
+        }
+    )
+
+
+@settings(
+    max_examples=15, deadline=None, phases=set(Phase) - {Phase.shrink}
+)  # a case is slow enough
+@given(
+    phases=st.lists(prescriptions(), min_size=1, max_size=3),
+    weight=st.floats(20, 250),
+    gfr=st.floats(0, 150),
+    deposit=st.floats(0, 2000),
+)
+def test_no_legal_prescription_makes_an_amount_negative_or_loses_any(phases, weight, gfr, deposit):
+    patient = {"dry_weight_kg": weight, "gfr_ml_min": gfr, "deposit_calcium_g": deposit}
+    start, _, trajectory, p = run(phases, patient=patient)
+    amounts = [i for i in range(model.CA_ABSORBED) if i not in (model.P_DRIVE, model.LN_FGF23)]
+    assert np.isfinite(trajectory.states).all()
+    assert trajectory.states[:, amounts].min() >= 0
+    assert max(imbalance(start, trajectory.states[-1], p)) < 1e-9
+
+
+def test_every_parameter_has_a_value_a_unit_a_meaning_and_a_source():
+    assert tuple(table()) == Parameters._fields
+    for name, row in table().items():
+        assert {"value", "unit", "what", "source"} <= set(row), name
+        assert set(row) <= {
+            "value", "prior", "unit", "what", "source", "fit_sd", "patient_sd", "scales"
+        }, name  # fmt: skip
