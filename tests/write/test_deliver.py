@@ -333,7 +333,7 @@ def test_differential_goes_out_with_its_probabilities(tmp_path):
 def test_deidentified_results_name_nobody_and_still_belong_together(plain, tmp_path):
     study, _ = plain
     out = delivered(tmp_path, study, deidentify=True)
-    planted = re.compile(rb"Planted|4711|1961|20250301|2025-03-01|A-99")
+    planted = re.compile(rb"Planted|PLANTED|19610203|1961-02-03|20250301|2025-03-01|A-99")
     uids = {str(pydicom.dcmread(path).SOPInstanceUID) for path in study.source_files}
     for path in out.iterdir():
         content = path.read_bytes()
