@@ -214,7 +214,7 @@ class Patient:
             return None
         return calcium.value + _CALCIUM_PER_ALBUMIN * (_NORMAL_ALBUMIN_G_DL - albumin.value)
 
-    @property
+    @cached_property
     def corrected_calcium_mg_dl(self) -> float | None:
         """Albumin-corrected calcium: as measured by the laboratory, else after Payne 1973."""
         stated, calcium = self.latest("corrected_calcium"), self.latest("calcium")
@@ -255,7 +255,7 @@ class Patient:
             by_day.setdefault(result.day, result)
         return tuple(by_day.values())
 
-    @property
+    @cached_property
     def ca_p_product_mg2_dl2(self) -> float | None:
         """The most recent calcium × phosphate product, mg²/dL²."""
         dated = self.ca_p_series()

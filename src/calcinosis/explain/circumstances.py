@@ -134,21 +134,37 @@ def _kidney_disease(patient: Patient) -> bool | None:
     return None if level is None else level == "high"
 
 
+_ASKED_LEVELS = (
+    (
+        "calcium",
+        "calcium with albumin, or ionised calcium",
+        (
+            ("calcium_low", ("low",)),
+            ("calcium_high", ("high",)),
+            ("calcium_normal_or_high", ("normal", "high")),
+        ),
+    ),
+    (
+        "phosphate",
+        "phosphate",
+        (
+            ("phosphate_low", ("low",)),
+            ("phosphate_normal", ("normal",)),
+            ("phosphate_high", ("high",)),
+        ),
+    ),
+    ("alp", "alkaline phosphatase", (("alp_high", ("high",)),)),
+    ("bicarbonate", "bicarbonate", (("bicarbonate_low", ("low",)),)),
+    ("crp", "C-reactive protein", (("crp_high", ("high",)),)),
+)
+
+
 def _blood(patient: Patient, thresholds: Mapping[str, float]) -> _Named:
-    for analyte, ask in (
-        ("calcium", "calcium with albumin, or ionised calcium"),
-        ("phosphate", "phosphate"),
-        ("alp", "alkaline phosphatase"),
-        ("bicarbonate", "bicarbonate"),
-        ("crp", "C-reactive protein"),
-        ("vit_d25", "25-hydroxyvitamin D"),
-    ):
+    for analyte, ask, asked in _ASKED_LEVELS:
         level, text = patient.level(analyte), _said(patient, analyte)
-        for wanted in ("low", "normal", "high"):
-            holds = None if level is None else level == wanted
-            yield f"{analyte}_{wanted}", Circumstance(holds, text, ask)
-        holds = None if level is None else level != "low"
-        yield f"{analyte}_normal_or_high", Circumstance(holds, text, ask)
+        for name, wanted in asked:
+            holds = None if level is None else level in wanted
+            yield name, Circumstance(holds, text, ask)
     product, ask = patient.ca_p_product_mg2_dl2, "calcium and phosphate of one day"
     text = _said(patient, "ca_p_product")
     level = patient.level("ca_p_product")
@@ -273,26 +289,28 @@ def _growth(signs: _Signs, thresholds: Mapping[str, float]) -> Circumstance:
     return Circumstance(fast, f"{size:.3g} cm within {months:.3g} months", "earlier images")
 
 
+_POSSIBLE, _LIKELY = ("possible", "possible"), ("likely", "likely")
+_GROUPS = (
+    ("uremic", ("tc_uremic",), "uremic tumoral calcinosis", (_POSSIBLE, _LIKELY)),
+    ("primary", PRIMARY, "primary tumoral calcinosis", (_POSSIBLE, _LIKELY)),
+    ("tumoral_calcinosis", TUMORAL, "tumoral calcinosis", (_POSSIBLE,)),
+    ("malignancy", MALIGNANT, "sarcoma", (("possible", "malignancy_possible"),)),
+    ("calcium_load", CALCIUM_LOAD, "calcium or vitamin D excess", (_POSSIBLE,)),
+    ("calciphylaxis", ("calciphylaxis",), "calciphylaxis", (_POSSIBLE,)),
+)
+
+
 def _diagnoses(
     patient: Patient,
     signs: _Signs,
     probabilities: Mapping[str, float],
     thresholds: Mapping[str, float],
 ) -> _Named:
-    groups = {
-        "uremic": (("tc_uremic",), "uremic tumoral calcinosis"),
-        "primary": (PRIMARY, "primary tumoral calcinosis"),
-        "tumoral_calcinosis": (TUMORAL, "tumoral calcinosis"),
-        "malignancy": (MALIGNANT, "sarcoma"),
-        "calcium_load": (CALCIUM_LOAD, "calcium or vitamin D excess"),
-        "calciphylaxis": (("calciphylaxis",), "calciphylaxis"),
-    }
-    for name, (members, words) in groups.items():
-        total = sum(probabilities.get(member, 0.0) for member in members)
-        for degree in ("possible", "likely"):
-            limit = thresholds[f"{'malignancy_' if name == 'malignancy' else ''}{degree}"]
-            holds = total >= limit if probabilities else None
-            text = f"{words} {100 * min(total, 0.99):.0f}\u00a0%" if probabilities else words
+    for name, members, words, degrees in _GROUPS:
+        total = sum([probabilities.get(member, 0.0) for member in members])
+        text = f"{words} {100 * min(total, 0.99):.0f}\u00a0%" if probabilities else words
+        for degree, limit in degrees:
+            holds = total >= thresholds[limit] if probabilities else None
             yield f"{name}_{degree}", Circumstance(holds, text, "more findings")
     calciphylaxis = patient.history.get("calciphylaxis")
     ulcer, kidney = signs.state("skin_ulcer_or_fistula"), _kidney_disease(patient)

@@ -132,6 +132,7 @@ def differential_of(belief: Posterior, disputed: tuple[Contradiction, ...] = ())
     low, high = _spread(marginal, belief)
     weights = _weights_db(belief)
     by_diagnosis = weights.T.round(1).tolist()
+    heaviest = np.argsort(-np.abs(weights.T), axis=1, kind="stable").tolist()
     order = np.argsort(-probability, kind="stable")
     listed = max(_EVIDENCE_FOR_AT_LEAST, int((probability >= _EVIDENCE_FROM_PROBABILITY).sum()))
     diagnoses = tuple(
@@ -141,7 +142,9 @@ def differential_of(belief: Posterior, disputed: tuple[Contradiction, ...] = ())
             float(probability[column]),
             float(low[column]),
             float(high[column]),
-            _evidence(belief, by_diagnosis[column], column) if place < listed else (),
+            _evidence(belief, by_diagnosis[column], heaviest[column], column)
+            if place < listed
+            else (),
         )
         for place, column in enumerate(order.tolist())
     )
@@ -232,22 +235,22 @@ def _log_odds(logs: Floats) -> Floats:
     return odds
 
 
-def _evidence(belief: Posterior, weights: list[float], column: int) -> tuple[Evidence, ...]:
-    """The clues that weigh on one diagnosis, heaviest first; `weights` in order of the clues."""
+def _evidence(
+    belief: Posterior, weights: list[float], heaviest: list[int], column: int
+) -> tuple[Evidence, ...]:
+    """The clues that weigh on one diagnosis, heaviest first."""
     labels, provenance = belief.tables.labels, belief.tables.provenance
-    heaviest = sorted(range(len(weights)), key=lambda place: -abs(weights[place]))
-    return tuple(
-        Evidence(
-            finding.code,
-            labels.get(finding.code, finding.code),
-            finding.state,
-            finding.value,
-            weights[place],
-            provenance[clue.row][column],
+    told = []
+    for place in heaviest:
+        if weights[place] == 0:
+            break
+        clue = belief.clues[place]
+        finding = clue.finding
+        label, source = labels.get(finding.code, finding.code), provenance[clue.row][column]
+        told.append(
+            Evidence(finding.code, label, finding.state, finding.value, weights[place], source)
         )
-        for place in heaviest
-        if weights[place] and (finding := (clue := belief.clues[place]).finding)
-    )
+    return tuple(told)
 
 
 def _beside(

@@ -283,16 +283,15 @@ def contradictions(findings: Iterable[Finding]) -> tuple[Contradiction, ...]:
 
     Masses measured on one CT may differ from each other; that is no contradiction.
     """
-    by_code: dict[str, list[Finding]] = {}
-    for finding in findings:
-        by_code.setdefault(finding.code, []).append(finding)
+    findings = tuple(findings)
+    states = {(finding.code, finding.state) for finding in findings}
     found = []
-    for code, group in by_code.items():
-        present = tuple(f for f in group if f.state == "present")
-        absent = tuple(f for f in group if f.state == "absent")
-        origins = {(f.origin, f.modality) for f in present} ^ {
-            (f.origin, f.modality) for f in absent
-        }
-        if present and absent and origins:
+    for code in [
+        code for code, state in states if state == "present" and (code, "absent") in states
+    ]:
+        present = tuple(f for f in findings if f.code == code and f.state == "present")
+        absent = tuple(f for f in findings if f.code == code and f.state == "absent")
+        voices = [{(f.origin, f.modality) for f in side} for side in (present, absent)]
+        if voices[0] != voices[1]:
             found.append(Contradiction(code, present, absent))
-    return tuple(found)
+    return tuple(sorted(found, key=lambda dispute: dispute.code))

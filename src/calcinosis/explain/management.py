@@ -6,7 +6,7 @@ says what to measure.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, get_args
 
@@ -72,12 +72,26 @@ class _Rule:
 
 
 @dataclass(frozen=True)
+class _Verdict:
+    """What the rules say of one option where the circumstances it asks about stand so."""
+
+    standing: Standing
+    holding: tuple[_Rule, ...]
+    because: tuple[str, ...]
+    hazards: tuple[str, ...]
+    measure: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class _Entry:
     option: str
     label: str
     rules: tuple[_Rule, ...]
     otherwise: str
     hazards: tuple[_Rule, ...]
+    names: tuple[str, ...]
+    verdicts: dict[tuple[bool | None, ...], _Verdict] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -116,8 +130,9 @@ def rulebook_from(content: Mapping[str, Any]) -> Rulebook:
             if not rule.sources:
                 raise InputError(f"management: {option['option']}: a reason without source")
             cited.update(rule.sources)
+        names = _once(name for rule in (*rules, *hazards) for name, _ in rule.when)
         entries.append(
-            _Entry(option["option"], option["label"], rules, option["otherwise"], hazards)
+            _Entry(option["option"], option["label"], rules, option["otherwise"], hazards, names)
         )
     if cited - set(sources):
         raise InputError(f"management: no source named {', '.join(sorted(cited - set(sources)))}")
@@ -153,6 +168,25 @@ def plan(facts: Mapping[str, Circumstance], rulebook: Rulebook | None = None) ->
 
 
 def _judged(entry: _Entry, facts: Mapping[str, Circumstance], sources: Mapping[str, str]) -> Option:
+    states = tuple([facts[name].holds for name in entry.names])
+    verdict = entry.verdicts.get(states)
+    if verdict is None:  # the same for every patient of whom this is known; the words are not
+        verdict = entry.verdicts[states] = _verdict(entry, facts, sources)
+    told = [text for rule in verdict.holding for text in rule.told(facts)]
+    return Option(
+        entry.option,
+        entry.label,
+        verdict.standing,
+        _once([*told, *verdict.because]) if told else verdict.because,
+        verdict.hazards,
+        verdict.measure,
+        verdict.sources,
+    )
+
+
+def _verdict(
+    entry: _Entry, facts: Mapping[str, Circumstance], sources: Mapping[str, str]
+) -> _Verdict:
     states = [rule.holds(facts) for rule in entry.rules]
     deciding = next((at for at, state in enumerate(states) if state), len(states))
     measure = [
@@ -162,28 +196,23 @@ def _judged(entry: _Entry, facts: Mapping[str, Circumstance], sources: Mapping[s
         for ask in rule.asks(facts)
     ]
     if deciding == len(states):
-        return Option(
-            entry.option, entry.label, "not_indicated", (entry.otherwise,), (), _once(measure), ()
-        )
+        return _Verdict("not_indicated", (), (entry.otherwise,), (), _once(measure), ())
     standing = entry.rules[deciding].standing
-    holding = [
+    holding = tuple(
         rule
         for rule, state in zip(entry.rules, states, strict=True)
         if state and rule.standing == standing
-    ]
+    )
     minded = entry.hazards if standing in {"suggested", "consider"} else ()
     hazards = [rule for rule in minded if rule.holds(facts) is not False]
     measure += [ask for rule in hazards for ask in rule.asks(facts)]
-    cited = [sources[key] for rule in (*holding, *hazards) for key in rule.sources]
-    told = [text for rule in holding for text in rule.told(facts)]
-    return Option(
-        entry.option,
-        entry.label,
+    return _Verdict(
         standing,
-        _once([*told, *(rule.text for rule in holding)]),
+        holding,
+        _once(rule.text for rule in holding),
         tuple(rule.text for rule in hazards),
         _once(measure),
-        _once(cited),
+        _once(sources[key] for rule in (*holding, *hazards) for key in rule.sources),
     )
 
 

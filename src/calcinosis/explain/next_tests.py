@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,12 @@ def next_tests(differential: Differential, limit: int = 5) -> tuple[NextTest, ..
     bits = np.where(open_, bits, 0.0)
     worth = max(_LEAST_BITS, _LEAST_SHARE * float(bits.max()))
     best = [q for q in np.argsort(-bits)[:limit].tolist() if bits[q] >= worth]
-    tests = [_test(q, questions, float(bits[q]), chance, share, belief.tables) for q in best]
+    leads, certainty = (
+        share[best].argmax(axis=2).tolist(),
+        share[best].max(axis=2).round(3).tolist(),
+    )
+    answers = zip(best, chance[best].round(3).tolist(), leads, certainty, strict=True)
+    tests = [_test(questions, q, float(bits[q]), told, belief.tables) for q, *told in answers]
     return tuple(sorted(tests, key=lambda t: (t.cost, -t.expected_information_bits)))
 
 
@@ -82,25 +88,22 @@ def _log2(values: Floats) -> Floats:
 
 
 def _test(
-    question: int, questions: _Questions, bits: float, chance: Floats, share: Floats, tables: Tables
+    questions: _Questions, question: int, bits: float, told: list[list[Any]], tables: Tables
 ) -> NextTest:
+    """One question; `told` holds the chance of each answer, who then leads, and how surely."""
     code = questions.codes[question]
-    outcomes = tuple(
-        Outcome(
-            answer,
-            round(float(chance[question, place]), 3),
-            tables.names[int(share[question, place].argmax())],
-            round(float(share[question, place].max()), 3),
-        )
-        for place, answer in enumerate(questions.answers[question])
-    )
     return NextTest(
         code,
         tables.labels.get(code, code),
         tables.modalities.get(code, "history"),
         tables.costs.get(code, 1),
         round(bits, 3),
-        outcomes,
+        tuple(
+            Outcome(answer, chance, tables.names[leads], certainty)
+            for answer, chance, leads, certainty in zip(
+                questions.answers[question], *told, strict=False
+            )
+        ),
     )
 
 
