@@ -27,7 +27,7 @@ _EVIDENCE_FROM_PROBABILITY = 0.02
 _EVIDENCE_FOR_AT_LEAST = 3
 # A diagnosis stands beside the first when it explains a finding that the first does not.
 _UNEXPLAINED_DB, _EXPLAINED_DB, _BESIDE_PROBABILITY = -3.0, 3.0, 0.05
-_NOISE = np.random.default_rng(20).standard_normal((_DRAWS, 64))
+_NOISE = np.random.default_rng(20).standard_normal((64, _DRAWS))
 
 
 @dataclass(frozen=True)
@@ -134,14 +134,15 @@ def differential_of(belief: Posterior, disputed: tuple[Contradiction, ...] = ())
     by_diagnosis = weights.T.round(1).tolist()
     heaviest = np.argsort(-np.abs(weights.T), axis=1, kind="stable").tolist()
     order = np.argsort(-probability, kind="stable")
+    shares, lows, highs = probability.tolist(), low.tolist(), high.tolist()
     listed = max(_EVIDENCE_FOR_AT_LEAST, int((probability >= _EVIDENCE_FROM_PROBABILITY).sum()))
     diagnoses = tuple(
         Diagnosis(
             tables.names[column],
             tables.labels[tables.names[column]],
-            float(probability[column]),
-            float(low[column]),
-            float(high[column]),
+            shares[column],
+            lows[column],
+            highs[column],
             _evidence(belief, by_diagnosis[column], heaviest[column], column)
             if place < listed
             else (),
@@ -209,12 +210,13 @@ def _spread(marginal: Floats, belief: Posterior) -> tuple[Floats, Floats]:
     shares = np.array([clue.share for clue in belief.clues])
     rows = belief.tables.variance[[clue.row for clue in belief.clues]]
     variance = belief.tables.prior_variance + shares**2 @ rows
-    drawn = marginal + np.sqrt(variance) * _NOISE[:, : len(marginal)]
-    drawn = np.exp(drawn - drawn.max(axis=1, keepdims=True))
-    drawn = np.sort(drawn / drawn.sum(axis=1, keepdims=True), axis=0)
+    drawn = marginal[:, None] + np.sqrt(variance)[:, None] * _NOISE[: len(marginal)]
+    drawn = np.exp(drawn - drawn.max(axis=0))
+    drawn /= drawn.sum(axis=0)
     probability = np.exp(marginal)
     cut = round(0.05 * _DRAWS)
-    return np.minimum(drawn[cut], probability), np.maximum(drawn[-1 - cut], probability)
+    drawn.partition((cut, _DRAWS - 1 - cut), axis=1)
+    return np.minimum(drawn[:, cut], probability), np.maximum(drawn[:, -1 - cut], probability)
 
 
 def _weights_db(belief: Posterior) -> Floats:
@@ -262,7 +264,6 @@ def _beside(
         return ()
     return tuple(
         tables.names[other]
-        for other in order[1:]
-        if probability[other] >= _BESIDE_PROBABILITY
-        and (weights[against, other] >= _EXPLAINED_DB).any()
+        for other in order[1:][probability[order[1:]] >= _BESIDE_PROBABILITY].tolist()
+        if (weights[against, other] >= _EXPLAINED_DB).any()
     )

@@ -65,26 +65,23 @@ def next_tests(differential: Differential, limit: int = 5) -> tuple[NextTest, ..
     joint = _by_form(belief)
     by_answer = np.einsum("qosd,sd->qod", questions.likelihood, joint)
     chance = by_answer.sum(axis=2)
-    entropy = -(joint.sum(axis=0) * _log2(joint.sum(axis=0))).sum()
-    share = by_answer / np.maximum(chance, 1e-12)[:, :, None]
-    bits = entropy + (chance * (share * _log2(share)).sum(axis=2)).sum(axis=1)
+    entropy = -_plogp(joint.sum(axis=0)).sum()
+    bits = entropy + _plogp(by_answer).sum(axis=(1, 2)) - _plogp(chance).sum(axis=1)
     known = belief.known
     open_ = np.array([code not in known for code in questions.codes])
     bits = np.where(open_, bits, 0.0)
     worth = max(_LEAST_BITS, _LEAST_SHARE * float(bits.max()))
     best = [q for q in np.argsort(-bits)[:limit].tolist() if bits[q] >= worth]
-    leads, certainty = (
-        share[best].argmax(axis=2).tolist(),
-        share[best].max(axis=2).round(3).tolist(),
-    )
+    share = by_answer[best] / np.maximum(chance[best], 1e-12)[:, :, None]
+    leads, certainty = share.argmax(axis=2).tolist(), share.max(axis=2).round(3).tolist()
     answers = zip(best, chance[best].round(3).tolist(), leads, certainty, strict=True)
     tests = [_test(questions, q, float(bits[q]), told, belief.tables) for q, *told in answers]
     return tuple(sorted(tests, key=lambda t: (t.cost, -t.expected_information_bits)))
 
 
-def _log2(values: Floats) -> Floats:
-    logs: Floats = np.log2(np.maximum(values, 1e-12))
-    return logs
+def _plogp(values: Floats) -> Floats:
+    products: Floats = values * np.log2(np.maximum(values, 1e-12))
+    return products
 
 
 def _test(

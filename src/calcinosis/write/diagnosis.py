@@ -1,5 +1,6 @@
 """What the ``diagnose`` command does: one case or many, to the terminal, as JSON, or as a page."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def explained(path: Path) -> Iterator[tuple[str | int | None, Explanation]]:
         return
     for _ in read_cases(path):
         pass
+    gc.freeze()  # the knowledge stays; sparing it the collector saves a tenth of the time
     for case in read_cases(path):
         yield case.id, explain(case)
 
