@@ -47,7 +47,7 @@ class NextTest:
 
 @dataclass(frozen=True, eq=False)
 class _Questions:
-    """Likelihood of every answer to every question [question, outcome, setting, diagnosis]."""
+    """Likelihood of every answer to every question [setting, question, outcome, diagnosis]."""
 
     codes: tuple[str, ...]
     answers: tuple[tuple[str, ...], ...]
@@ -63,7 +63,7 @@ def next_tests(differential: Differential, limit: int = 5) -> tuple[NextTest, ..
     belief = differential.belief
     questions = _load_questions() if belief.tables is load_tables() else _questions(belief.tables)
     joint = _by_form(belief)
-    by_answer = np.einsum("qosd,sd->qod", questions.likelihood, joint)
+    by_answer = (questions.likelihood * joint[:, None, None, :]).sum(axis=0)
     chance = by_answer.sum(axis=2)
     entropy = -_plogp(joint.sum(axis=0)).sum()
     bits = entropy + _plogp(by_answer).sum(axis=(1, 2)) - _plogp(chance).sum(axis=1)
@@ -146,4 +146,5 @@ def _questions(tables: Tables) -> _Questions:
         codes.append(code)
         answers.append(states)
         likelihood.append(padded)
-    return _Questions(tuple(codes), tuple(answers), np.array(likelihood))
+    by_setting = np.ascontiguousarray(np.array(likelihood).transpose(2, 0, 1, 3))
+    return _Questions(tuple(codes), tuple(answers), by_setting)

@@ -211,7 +211,7 @@ class Case(_Strict):
 
     def patient(self) -> Patient:
         """The person behind the mass: age, kidney status, laboratory. Images stay in the case."""
-        words = self.labs_qualitative.model_dump(exclude_none=True) if self.labs_qualitative else {}
+        words = dict(self.labs_qualitative or ())
         return Patient(
             age_years=self.age_years,
             sex=self.sex,
@@ -219,7 +219,7 @@ class Case(_Strict):
             dialysis_vintage_years=self.dialysis_vintage_years,
             family_history=self.family_history,
             labs=self._results(),
-            levels=words,
+            levels={analyte: word for analyte, word in words.items() if word},
             ranges={
                 _ANALYTE_OF_FIELD[field]: (min(pair), max(pair))
                 for field, pair in (self.labs_range or {}).items()
