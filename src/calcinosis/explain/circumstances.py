@@ -161,7 +161,8 @@ _ASKED_LEVELS = (
 
 def _blood(patient: Patient, thresholds: Mapping[str, float]) -> _Named:
     for analyte, ask, asked in _ASKED_LEVELS:
-        level, text = patient.level(analyte), _said(patient, analyte)
+        level = patient.level(analyte)
+        text = _said(patient, analyte) if level else ""
         for name, wanted in asked:
             holds = None if level is None else level in wanted
             yield name, Circumstance(holds, text, ask)
