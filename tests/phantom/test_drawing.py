@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from calcinosis.phantom.drawing import FirstIds, Surroundings, draw_mass, feret_mm
+from calcinosis.errors import InputError
+from calcinosis.phantom.drawing import FirstIds, Surroundings, draw_mass, feret_mm, fit_volume
 from calcinosis.phantom.grid import Grid
-from calcinosis.phantom.locules import Content, Packed
-from calcinosis.phantom.masses import MassPlan
+from calcinosis.phantom.locules import Content
+from calcinosis.phantom.masses import STYLES, MassOptions, MassPlan, plan_mass
+from calcinosis.phantom.packed import Packed
 from calcinosis.phantom.shapes import Ellipsoid, Waves
 
 RADIUS = 14.0
@@ -138,3 +140,28 @@ def test_the_greatest_diameter_of_a_box_is_its_diagonal():
     mask[5:15, 5:25, 5:17] = True
     grid = a_grid((0.5, 0.5, 0.5), mask.shape)
     assert feret_mm(mask, grid) == pytest.approx(np.linalg.norm([10, 20, 12]) / 2, abs=0.6)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("texture", ["mixed", "chicken_wire"])
+def test_both_styles_draw_the_volume_asked_for_with_true_levels(style, texture):
+    wanted = MassOptions(8, "touching", texture=texture, style=style)
+    around = far_from_bone(a_grid((1.5, 1.2, 1.2)))
+    plan = plan_mass(
+        wanted,
+        centre=(0.0, 0.0, 0.0),
+        volume_ml=8,
+        gravity_lps=DOWN,
+        rng=np.random.default_rng(4),
+    )
+    truth = draw_mass(fit_volume(plan, around, None), around, ids=FirstIds()).truth
+    assert truth.volume_ml == pytest.approx(8, rel=0.05)
+    assert 0 < truth.calcified_volume_ml < truth.volume_ml
+    assert sum(locule.volume_ml for locule in truth.locules) < truth.volume_ml
+    assert all(level.tilt_deg < 1e-6 for level in truth.levels)
+    assert all(level.tilt_deg >= 15 for level in truth.not_levels)
+
+
+def test_an_unknown_style_is_refused_by_name():
+    with pytest.raises(InputError, match="style 'baroque' is unknown; expected one of packed"):
+        MassOptions(style="baroque")

@@ -66,6 +66,8 @@ def fill(cavity: Cavity, mottling: Waves, mottling_hu: float) -> Fill:
     x, y, z = cavity.grid.coordinates()
     mottled = content.dense_hu + np.float32(mottling_hu) * mottling(x, y, z)
     dense = np.maximum(mottled, np.float32(0.6 * content.dense_hu))
+    if content.fade:
+        dense = dense * (1 - np.float32(content.fade) * np.exp(-np.maximum(cavity.depth_mm, 0) / 2))
     core = mask & (cavity.depth_mm > content.rim_mm)
     surface, interface = None, None
     part = np.full(mask.shape, np.float32(content.kind != "fluid"))

@@ -4,18 +4,16 @@ Two unrelated styles draw it (`packed`, `cellular`); both answer the same three 
 point: which locule, how deep inside it, how far outside all of them.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calcinosis.phantom.grid import Float, Grid
-from calcinosis.phantom.shapes import Ellipsoid, Point, Waves
+from calcinosis.phantom.shapes import Bounds, Point
 
 Kind = Literal["paste", "sediment", "fluid", "two_density"]
-Constraint = Callable[[Grid], Float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +43,7 @@ class Content:
         down: direction in which the dense part lies; None follows gravity.
         rim_hu: attenuation of a calcified rim.
         rim_mm: its thickness, 0 for none.
+        fade: part of the density lost at the boundary of paste that is densest at its core.
     """
 
     kind: Kind
@@ -54,58 +53,31 @@ class Content:
     down: Point | None
     rim_hu: float
     rim_mm: float
+    fade: float = 0.0
 
 
-@dataclass(frozen=True, eq=False)
-class Packed:
-    """Locules as packed, slightly wavy ellipsoids; septa where two meet."""
-
-    ellipsoids: tuple[Ellipsoid, ...]
-    septum_mm: float
-    wave: Waves
-    wave_mm: float
+class Locules(Protocol):
+    """A build of locules, in either style."""
 
     @property
     def count(self) -> int:
-        """Number of locules drawn (bone or skin may still swallow one)."""
-        return len(self.ellipsoids)
+        """Number of locules (bone or skin may swallow one)."""
+        ...
 
-    def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def bounds(self) -> Bounds:
         """Block that holds all locules."""
-        lows, highs = zip(*(e.bounds() for e in self.ellipsoids), strict=True)
-        margin = self.wave_mm * 3
-        return np.min(lows, axis=0) - margin, np.max(highs, axis=0) + margin
+        ...
 
     def partition(self, grid: Grid, keep_out_mm: Float, wall_mm: float) -> Partition:
-        """Nearest and second-nearest locule at every point, each looked at near itself only."""
-        reach_mm = max(wall_mm, self.septum_mm) + 0.6
-        first = np.full(grid.shape, np.float32(reach_mm))
-        second = np.full(grid.shape, np.float32(1e3))  # nothing else near: no septum
-        owner = np.full(grid.shape, -1, np.int16)
-        for index, ellipsoid in enumerate(self.ellipsoids):
-            low, high = ellipsoid.bounds()
-            margin = reach_mm + 3 * self.wave_mm
-            box = grid.box(low - margin, high + margin)
-            if box is None:
-                continue
-            xyz = grid.coordinates(box)
-            shift = np.float32(7.3 * index)
-            wave = self.wave(xyz[0] + shift, xyz[1] - shift, xyz[2])
-            d = ellipsoid.distance(*xyz) + np.float32(self.wave_mm) * wave
-            d = np.maximum(d, keep_out_mm[box])
-            nearer = d < first[box]
-            second[box] = np.where(nearer, first[box], np.minimum(second[box], d))
-            first[box] = np.where(nearer, d, first[box])
-            owner[box][nearer] = index
-        septum = (second - first - np.float32(self.septum_mm)) / 2
-        return Partition(owner, np.minimum(-first, septum), first)
+        """The locules on a grid.
 
-    def scaled(self, factor: float, centre: Point) -> "Packed":
+        Args:
+            grid: where to evaluate.
+            keep_out_mm: signed distance to what locules may not enter, positive within it.
+            wall_mm: the outer wall's thickness: distances outside are needed up to there.
+        """
+        ...
+
+    def scaled(self, factor: float, centre: Point) -> Self:
         """The same build, larger or smaller about a centre."""
-
-        def grow(e: Ellipsoid) -> Ellipsoid:
-            x, y, z = (c + factor * (p - c) for p, c in zip(e.centre, centre, strict=True))
-            a, b, c = (factor * s for s in e.semi_axes)
-            return replace(e, centre=(x, y, z), semi_axes=(a, b, c))
-
-        return replace(self, ellipsoids=tuple(grow(e) for e in self.ellipsoids))
+        ...

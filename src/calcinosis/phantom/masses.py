@@ -1,5 +1,6 @@
 """Planning a mass: how many locules, how large, what fills them. Drawing follows in `drawing`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -7,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcinosis.errors import InputError
-from calcinosis.phantom.locules import Content, Kind, Packed
-from calcinosis.phantom.shapes import Ellipsoid, Point, Waves, random_rotation
+from calcinosis.phantom.cellular import grow
+from calcinosis.phantom.locules import Content, Kind, Locules
+from calcinosis.phantom.packed import pack
+from calcinosis.phantom.shapes import Point, Waves
 
 Texture = Literal[
     "sedimented", "paste", "mixed", "cystic", "microlocular", "cloudy", "chicken_wire"
@@ -40,6 +43,10 @@ _SHARES: dict[Texture, tuple[float, float, float, float]] = {
     "cloudy": (1.0, 0.0, 0.0, 0.0),
     "chicken_wire": (0.15, 0.15, 0.7, 0.0),
 }
+_BUILDERS: dict[Style, Callable[[Point, float, int, np.random.Generator], Locules]] = {
+    "packed": pack,
+    "cellular": grow,
+}
 _KINDS: tuple[Kind, ...] = ("paste", "sediment", "fluid", "two_density")
 
 
@@ -70,6 +77,16 @@ class MassOptions:
     def __post_init__(self) -> None:
         if self.volume_ml is not None and not 0.2 <= self.volume_ml <= 1500:
             raise InputError(f"a mass has 0.2–1500 mL; found {self.volume_ml}")
+        for name, value, allowed in (
+            ("contact", self.contact, get_args(Contact)),
+            ("texture", self.texture, TEXTURES),
+            ("style", self.style, STYLES),
+            ("side", self.side, ("left", "right")),
+        ):
+            if value is not None and value not in allowed:
+                raise InputError(
+                    f"{name} {value!r} is unknown; expected one of {', '.join(allowed)}"
+                )
         if not 0 <= self.erosion_mm <= 20:
             raise InputError(f"an erosion is 0–20 mm deep; found {self.erosion_mm}")
         if self.erosion_mm and self.contact == "apart":
@@ -97,7 +114,7 @@ class MassPlan:
 
     centre: Point
     volume_ml: float
-    locules: Packed
+    locules: Locules
     contents: tuple[Content, ...]
     septum_hu: float
     wall_mm: float
@@ -128,7 +145,7 @@ def plan_mass(
     most = max(low, min(high, int(volume_ml / 0.12) + 1))  # locules of at least a small pea
     count = int(np.exp(rng.uniform(np.log(low), np.log(most + 0.99))))
     calcified_septa = rng.random() < (0.95 if texture == "chicken_wire" else 0.25)
-    build = pack(centre, radius_mm(volume_ml), count, rng)
+    build = _BUILDERS[options.style](centre, radius_mm(volume_ml), count, rng)
     main_hu = rng.uniform(300, 1200)
     wall_mm = rng.uniform(0.3, 2.5)
     touching_gap = rng.choice([0.0, rng.uniform(0, 1.2)])
@@ -146,45 +163,6 @@ def plan_mass(
         style=options.style,
         texture=texture,
     )
-
-
-def pack(centre: Point, radius: float, count: int, rng: np.random.Generator) -> Packed:
-    """Scatter `count` ellipsoids evenly in an irregular ball, each reaching its neighbours."""
-    stretch = np.exp(rng.normal(0, 0.25, 3))
-    turn = random_rotation(rng)
-    stretch = turn.T @ np.diag(stretch / stretch.prod() ** (1 / 3)) @ turn
-    places = np.zeros((1, 3)) if count == 1 else _spread(count, rng)
-    gaps = np.linalg.norm(places[:, None] - places, axis=-1) + 9 * np.eye(count)
-    nearest = np.sort(gaps, axis=1)[:, : min(3, count - 1)].mean(1) if count > 1 else np.ones(1)
-    tight = rng.uniform(0.55, 1.0)
-    sizes = nearest * tight * np.exp(rng.normal(0, rng.uniform(0.03, 0.25), count))
-    ellipsoids = []
-    for place, size in zip(places @ stretch * radius + centre, sizes * radius, strict=True):
-        aspect = np.exp(rng.normal(0, 0.18, 3))
-        axes = size * aspect / aspect.prod() ** (1 / 3)
-        rotation = tuple(tuple(float(v) for v in row) for row in random_rotation(rng))
-        ellipsoids.append(Ellipsoid(_point(place), _point(axes), rotation))  # type: ignore[arg-type]
-    typical = float(np.median(sizes)) * radius
-    return Packed(
-        ellipsoids=tuple(ellipsoids),
-        septum_mm=float(rng.uniform(0.4, min(2.5, 0.35 * typical + 0.3))),
-        wave=Waves.random(rng, max(6.0, 1.4 * typical)),
-        wave_mm=float(rng.uniform(0.0, 0.09) * typical),
-    )
-
-
-def _spread(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Points in the unit ball, each the best of several candidates (farthest from the rest)."""
-    points = np.empty((0, 3))
-    while len(points) < count:
-        candidates = rng.normal(size=(12, 3))
-        candidates /= np.linalg.norm(candidates, axis=1, keepdims=True)
-        candidates *= rng.random((12, 1)) ** (1 / 3) * 0.85
-        if len(points):
-            distance = np.linalg.norm(candidates[:, None] - points, axis=-1).min(1)
-            candidates = candidates[[int(distance.argmax())]]
-        points = np.vstack([points, candidates[:1]])
-    return points
 
 
 def tilted(gravity_lps: NDArray[np.float64], rng: np.random.Generator) -> Point:
@@ -226,6 +204,7 @@ def _content(
         down = tilted(gravity_lps, rng)
         fluid_hu = rng.uniform(20, 140)
         dense_hu = fluid_hu + rng.uniform(120, 450)
+    fades = kind == "paste" and rng.random() < 0.3
     rimmed = rng.random() < (0.5 if kind in ("fluid", "sediment") else 0.25)
     return Content(
         kind=kind,
@@ -235,6 +214,7 @@ def _content(
         down=down,
         rim_hu=rng.uniform(250, 900),
         rim_mm=rng.uniform(0.4, 1.8) if rimmed else 0.0,
+        fade=rng.uniform(0.2, 0.6) if fades else 0.0,
     )
 
 
