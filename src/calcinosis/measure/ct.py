@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from calcinosis.measure.calcium import calcium_mass, calibration_for
 from calcinosis.measure.envelope import CLOSING_MM
@@ -72,7 +73,7 @@ def measure_ct(
         measure_mass(volume, mass, number, labels == number, bones, calibration)
         for number, mass in enumerate(found, start=1)
     ]
-    taken = resample((labels > 0).astype(np.int16), volume.spacing_mm).hu > 0.1
+    taken = ndimage.binary_dilation(grid.from_native(labels > 0), iterations=2)
     others = other_calcifications(volume, grid, tissue, taken)
     return CtMeasurement(tuple(masses), labels, bones, tuple(others), calibration, METHOD)
 

@@ -34,11 +34,7 @@ def override_skeleton(
     grid: WorkingGrid, tissue: TissueMap, skeleton: NDArray[np.bool_]
 ) -> TissueMap:
     """Trust a given skeleton: dense tissue outside it is extraskeletal."""
-    indices = [
-        np.minimum(np.round(np.arange(size) * step).astype(int), full - 1)
-        for size, step, full in zip(grid.hu.shape, grid.step, skeleton.shape, strict=True)
-    ]
-    bone = skeleton[np.ix_(*indices)]
+    bone = grid.from_native(skeleton)
     dense = grid.hu > DENSE_HU
     outside = np.where(dense, np.maximum(tissue.mass, tissue.skeleton), tissue.mass)
     return replace(

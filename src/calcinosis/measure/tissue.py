@@ -11,6 +11,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 import cc3d
+import edt
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 DENSE_HU = 150  # above soft tissue and unopacified blood; measured on the scans in docs/accuracy.md
 METAL_HU = 2500  # above cortical bone and any calcium deposit we know
 METAL_REACH_MM = 8.0  # streaks make densities nearer than this untrustworthy
+_BODY_PART_SHARE, _BODY_PART_ML = 0.05, 20.0  # smaller parts are cushions, tubes and table
 _CORE, _HALO = 96, 16  # block sizes in working voxels
 
 
@@ -38,20 +40,21 @@ class TissueMap:
 
 def body_mask(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
     """The patient without table and clothes: all large parts, lungs and bowel gas filled in."""
-    solid = hu > -300
-    radius = 2
-    eroded = (
-        ndimage.distance_transform_edt(np.pad(solid, 1, mode="edge"))[1:-1, 1:-1, 1:-1] > radius
-    )
-    opened = ndimage.distance_transform_edt(~eroded) <= radius if eroded.any() else eroded
-    parts = cc3d.connected_components(opened, connectivity=6)
+    coarse = np.pad(hu[::2, ::2, ::2] > -300, 1, mode="edge")
+    step_mm = 2 * GRID_MM
+    eroded = edt.edt(coarse, parallel=1) > 1
+    opened = edt.edt(~eroded, parallel=1) <= 1 if eroded.any() else coarse
+    parts = cc3d.connected_components(opened[1:-1, 1:-1, 1:-1], connectivity=6)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
-    large = np.flatnonzero(sizes >= max(0.05 * sizes.max(), 20_000 / GRID_MM**3))
-    body = np.isin(parts, large[large > 0])
+    large = sizes >= max(_BODY_PART_SHARE * sizes.max(), _BODY_PART_ML * 1000 / step_mm**3)
+    large[0] = False
+    body = large[parts]
     for plane in body:
         plane[:] = ndimage.binary_fill_holes(plane)
-    return body
+    fine = body.repeat(2, 0).repeat(2, 1).repeat(2, 2)
+    z, y, x = hu.shape
+    return fine[:z, :y, :x]
 
 
 def near_metal(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -59,7 +62,7 @@ def near_metal(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
     metal = hu > METAL_HU
     if not metal.any():
         return np.zeros(hu.shape, bool)
-    return np.asarray(ndimage.distance_transform_edt(~metal) * GRID_MM < METAL_REACH_MM)
+    return np.asarray(edt.edt(~metal, parallel=1) * GRID_MM < METAL_REACH_MM)
 
 
 def classify(grid: WorkingGrid, progress: Callable[[float], None] | None = None) -> TissueMap:

@@ -48,6 +48,14 @@ class WorkingGrid:
         )
         return z, y, x
 
+    def from_native(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """A mask of the scan's voxels, as the nearest voxels of this grid see it."""
+        z, y, x = (
+            np.minimum(np.round(np.arange(size) * step).astype(int), full - 1)
+            for size, step, full in zip(self.hu.shape, self.step, mask.shape, strict=True)
+        )
+        return np.asarray(mask[np.ix_(z, y, x)], bool)
+
     def to_native(self, field: NDArray[np.generic], native: Box) -> NDArray[np.float32]:
         """Trilinear values of a working-grid field on the voxels of a native box."""
         start = np.array([extent.start for extent in native]) / self.step
