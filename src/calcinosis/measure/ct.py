@@ -10,6 +10,7 @@ from calcinosis.measure.calcium import calcium_mass, calibration_for
 from calcinosis.measure.envelope import CLOSING_MM
 from calcinosis.measure.erosion import relate_to_bone
 from calcinosis.measure.fluid_levels import find_fluid_levels
+from calcinosis.measure.joints import Joint, find_joints, nearest
 from calcinosis.measure.locules import count_locules
 from calcinosis.measure.mass import (
     Calibration,
@@ -69,8 +70,9 @@ def measure_ct(
     labels = _label_map(volume, found)
     bones = skeleton_on_scan(volume, grid, tissue, labels) if skeleton is None else skeleton
     calibration = calibration_for(study.tube_voltage_kv)
+    joints = find_joints(volume, bones) if found else ()
     masses = [
-        measure_mass(volume, mass, number, labels == number, bones, calibration)
+        measure_mass(volume, mass, number, labels == number, bones, joints, calibration)
         for number, mass in enumerate(found, start=1)
     ]
     taken = ndimage.binary_dilation(grid.from_native(labels > 0), iterations=2)
@@ -92,6 +94,7 @@ def measure_mass(
     number: int,
     mask: NDArray[np.bool_],
     skeleton: NDArray[np.bool_],
+    joints: tuple[Joint, ...],
     calibration: Calibration,
 ) -> Mass:
     """All measures of one mass; `mask` and `skeleton` lie on the volume's grid."""
@@ -102,14 +105,14 @@ def measure_mass(
     size = volume.voxel_volume_ml
     volume_ml = float(envelope.occupancy.sum(dtype=np.float64) * size)
     calcium = calcium_mass(hu, envelope.calcified, size, calibration)
-    centre = crop.to_lps(np.argwhere(envelope.mask).mean(0))
+    x, y, z = (float(v) for v in crop.to_lps(np.argwhere(envelope.mask).mean(0)))
     p5, p50, p95 = (float(v) for v in np.percentile(inside, [5, 50, 95]))
     confidence, remarks = confidence_of(mass)
     levels = find_fluid_levels(crop, envelope.mask)
     return Mass(
         id=number,
-        site=None,
-        centroid_lps_mm=(float(centre[0]), float(centre[1]), float(centre[2])),
+        site=nearest(joints, (x, y, z)),
+        centroid_lps_mm=(x, y, z),
         volume_ml=volume_ml,
         volume_ci95_ml=volume_interval(volume_ml, envelope, crop.spacing_mm, mass.score),
         calcified_volume_ml=float(envelope.calcified.sum(dtype=np.float64) * size),

@@ -54,7 +54,7 @@ def body_mask(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
         plane[:] = ndimage.binary_fill_holes(plane)
     fine = body.repeat(2, 0).repeat(2, 1).repeat(2, 2)
     z, y, x = hu.shape
-    return fine[:z, :y, :x]
+    return np.asarray(fine[:z, :y, :x], bool)
 
 
 def near_metal(hu: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -1,0 +1,108 @@
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from calcinosis.measure.joints import locate
+from calcinosis.volume import Volume
+
+DATA = Path(__file__).parents[2] / "../shared/data"
+needs_data = pytest.mark.skipif(not DATA.exists(), reason="../shared/data is not here")
+
+
+def load(path):
+    image = nib.load(path)
+    voxels = np.asarray(image.dataobj).transpose(2, 1, 0)
+    lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ image.affine
+    return Volume(voxels=voxels.astype(np.int16), affine=lps[:, [2, 1, 0, 3]])
+
+
+def dense_skeleton(volume):
+    """Bone as one would threshold it by hand: no metal, no specks, marrow left out."""
+    smooth = ndimage.gaussian_filter(
+        volume.voxels.astype(np.float32), 1 / np.array(volume.spacing_mm)
+    )
+    labels, _ = ndimage.label((smooth > 150) & (smooth < 2500))
+    keep = np.bincount(labels.ravel()) * volume.voxel_volume_ml > 4
+    keep[0] = False
+    return keep[labels]
+
+
+@pytest.fixture(scope="module")
+def trunk():
+    volume = load(DATA / "totalseg/example_ct.nii.gz")
+    return volume, dense_skeleton(volume)
+
+
+def centre_of(name):
+    mask = load(DATA / f"totalseg/example_ct_seg_v1/{name}.nii.gz")
+    return tuple(mask.to_lps(np.argwhere(mask.voxels > 0).mean(axis=0)))
+
+
+@needs_data
+@pytest.mark.parametrize(
+    ("muscle", "joint", "side"),
+    [
+        ("gluteus_minimus_left", "hip", "left"),
+        ("gluteus_minimus_right", "hip", "right"),
+        ("femur_left", "hip", "left"),
+        ("vertebrae_L2", "lumbar spine", None),
+        ("vertebrae_L4", "lumbar spine", None),
+    ],
+)
+def test_structures_of_a_labelled_trunk_lie_by_the_joint_they_belong_to(trunk, muscle, joint, side):
+    site = locate(*trunk, centre_of(muscle))
+    assert site is not None
+    assert (site.joint, site.side) == (joint, side)
+
+
+@needs_data
+def test_the_joint_space_itself_is_near_the_joint(trunk):
+    site = locate(*trunk, (54.0, -96.0, 208.0))  # where hip_left and sacrum meet in the masks
+    assert site is not None
+    assert (site.joint, site.side) == ("sacroiliac", "left")
+    assert site.distance_mm < 20
+
+
+JOINT_OF_REGION = {
+    "hip": "hip", "pelvis-hip": "hip", "hip-proximal-femur": "hip", "knee": "knee",
+    "knee-distal-femur": "knee", "distal-thigh": "knee", "shoulder": "shoulder",
+    "shoulder-upper-arm": "shoulder", "ankle-foot": "ankle",
+}  # fmt: skip
+
+
+@needs_data
+@pytest.mark.parametrize("number", ["011", "017", "008", "047", "049"])
+def test_limb_scans_of_one_side_are_placed_or_left_out_but_never_misplaced(number):
+    scans = json.loads((DATA / "sts/catalogue.json").read_text())
+    scans = scans if isinstance(scans, list) else scans["scans"]
+    entry = next(scan for scan in scans if scan["name"] == f"sts_{number}")
+    volume = load(DATA / f"sts/sts_{number}.nii.gz")
+    tumour = load(DATA / f"sts/sts_{number}_gtv.nii.gz").voxels > 0
+    place = tuple(volume.to_lps(np.argwhere(tumour).mean(axis=0)))
+    site = locate(volume, dense_skeleton(volume), place)
+    assert site is not None
+    assert site.joint == JOINT_OF_REGION[entry["region"]]
+    assert site.side == entry["side_by_affine"]
+
+
+def rod(radius_mm, length_mm=180):
+    shape = (length_mm // 3, 60, 60)
+    _, y, x = np.indices(shape) * 3.0 - 90
+    bone = np.hypot(y, x) < radius_mm
+    affine = np.eye(4)
+    affine[:3, :3] = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]]) * 3.0
+    return Volume(voxels=np.where(bone, 800, 40).astype(np.int16), affine=affine), bone
+
+
+def test_a_shaft_without_ends_gives_no_joint():
+    volume, bone = rod(14.0)
+    assert locate(volume, bone, (90.0, 90.0, 90.0)) is None
+
+
+def test_no_skeleton_no_joint():
+    volume, bone = rod(14.0)
+    assert locate(volume, np.zeros_like(bone), (90.0, 90.0, 90.0)) is None
