@@ -27,7 +27,7 @@ _EVIDENCE_FROM_PROBABILITY = 0.02
 _EVIDENCE_FOR_AT_LEAST = 3
 # A diagnosis stands beside the first when it explains a finding that the first does not.
 _UNEXPLAINED_DB, _EXPLAINED_DB, _BESIDE_PROBABILITY = -3.0, 3.0, 0.05
-_NOISE = np.random.default_rng(20).standard_normal((64, _DRAWS))
+_NOISE = np.random.default_rng(20).standard_normal((64, _DRAWS)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,8 @@ def _spread(marginal: Floats, belief: Posterior) -> tuple[Floats, Floats]:
     shares = np.array([clue.share for clue in belief.clues])
     rows = belief.tables.variance[[clue.row for clue in belief.clues]]
     variance = belief.tables.prior_variance + shares**2 @ rows
-    drawn = marginal[:, None] + np.sqrt(variance)[:, None] * _NOISE[: len(marginal)]
+    widths = np.sqrt(variance).astype(np.float32)
+    drawn = marginal.astype(np.float32)[:, None] + widths[:, None] * _NOISE[: len(marginal)]
     drawn = np.exp(drawn - drawn.max(axis=0))
     drawn /= drawn.sum(axis=0)
     probability = np.exp(marginal)

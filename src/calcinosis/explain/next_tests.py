@@ -11,7 +11,7 @@ from calcinosis.explain.differential import Differential, Posterior
 from calcinosis.explain.knowledge import SETTINGS
 from calcinosis.explain.tables import Tables, load_tables
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 _WORDS = ("low", "normal", "high")
 _OUTCOMES = 4
 KIDNEY = "kidney_function"
@@ -62,7 +62,7 @@ def next_tests(differential: Differential, limit: int = 5) -> tuple[NextTest, ..
     """
     belief = differential.belief
     questions = _load_questions() if belief.tables is load_tables() else _questions(belief.tables)
-    joint = _by_form(belief)
+    joint = _by_form(belief).astype(np.float32)
     by_answer = (questions.likelihood * joint[:, None, None, :]).sum(axis=0)
     chance = by_answer.sum(axis=2)
     entropy = -_plogp(joint.sum(axis=0)).sum()
@@ -146,5 +146,5 @@ def _questions(tables: Tables) -> _Questions:
         codes.append(code)
         answers.append(states)
         likelihood.append(padded)
-    by_setting = np.ascontiguousarray(np.array(likelihood).transpose(2, 0, 1, 3))
+    by_setting = np.array(likelihood, np.float32).transpose(2, 0, 1, 3).copy()
     return _Questions(tuple(codes), tuple(answers), by_setting)
