@@ -32,6 +32,7 @@ DIALYSIS_HIP = {
 
 
 def explained(**case):
+    """Weigh a case whose teller would have mentioned diseased kidneys."""
     return differential(findings_of_case(case))
 
 
@@ -176,6 +177,19 @@ def test_nothing_known_leaves_every_diagnosis_possible_and_wide():
     assert min(d.probability for d in result.diagnoses) > 1e-5
     first = result.diagnoses[0]
     assert first.high - first.low > 0.1
+
+
+def test_a_scan_alone_leaves_the_kidneys_open_and_asks_for_them():
+    scan = [
+        Finding("site_hip", "present", "measured", "CT", mass_id=1),
+        Finding("calcified", "present", "measured", "CT", mass_id=1),
+        Finding("fluid_calcium_level", "present", "measured", "CT", mass_id=1),
+    ]
+    result = differential(scan)
+    assert 0.2 < result.probability("tc_uremic") < 0.8
+    assert "kidney_function" in {t.finding for t in next_tests(result)}
+    told = differential([*scan, Finding("pain", "present", "reported", "history")])
+    assert told.probability("tc_uremic") < 0.2
 
 
 def test_evidence_names_its_source():

@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 # Several sites of one patient, or several signs of one group, each count less: k of them together
 # weigh as the square root of k.
 _SHARED = 0.5
+# A scan carries age and sex; whoever tells more of the patient would mention diseased kidneys.
+_TOLD_BY_ANY_SCAN = frozenset({"age", "female"})
 _DRAWS = 128
 _DECIBANS_PER_NEPER = 10 / math.log(10)
 _EVIDENCE_FROM_PROBABILITY = 0.02
@@ -169,6 +171,9 @@ def _clues(findings: tuple[Finding, ...], tables: Tables) -> tuple[_Clue, ...]:
         _Clue(f, row, math.pow(families.count(family), _SHARED - 1))
         for (f, row), family in zip(picked, families, strict=True)
     ]
+    if all(f.origin == "measured" or f.code in _TOLD_BY_ANY_SCAN for f in by_code.values()):
+        untold = Finding("untold", "present", "reported", "history")
+        clues.append(_Clue(untold, tables.rows["untold:present"], 1.0))
     named = any(f.code.startswith("phosphate") for f in by_code.values())
     naming = Finding("phosphate_stated", "present" if named else "absent", "reported", "history")
     clues.append(_Clue(naming, tables.rows[f"phosphate_stated:{naming.state}"], 1.0))

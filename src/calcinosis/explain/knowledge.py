@@ -167,9 +167,17 @@ class Quantity(_Entry):
 class Settings(_Entry):
     """How kidney settings are told: what silence means, and what each statement means."""
 
-    unstated: dict[Setting, float]
+    unstated: dict[Setting, Annotated[float, Field(gt=0, lt=1)]]
+    untold: dict[Setting, Annotated[float, Field(gt=0, lt=1)]]
     statements: dict[str, dict[Setting, float]]
     labels: dict[str, str]
+
+    @model_validator(mode="after")
+    def _shares(self) -> Self:
+        for name, share in (("unstated", self.unstated), ("untold", self.untold)):
+            if set(share) != set(SETTINGS) or abs(sum(share.values()) - 1) > 0.001:
+                raise ValueError(f"{name} must share all patients among {', '.join(SETTINGS)}")
+        return self
 
 
 class Vocabulary(_Entry):

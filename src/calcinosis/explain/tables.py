@@ -158,8 +158,11 @@ def _prior(knowledge: Knowledge, learned: Learned) -> tuple[Floats, Floats]:
 
 
 def _setting_rows(knowledge: Knowledge, rows: _Rows) -> dict[str, int]:
-    count = len(knowledge.diagnoses)
-    index = {}
+    count, settings = len(knowledge.diagnoses), knowledge.vocabulary.settings
+    ratio = np.array([settings.untold[s] / settings.unstated[s] for s in SETTINGS])[:, None]
+    untold = np.broadcast_to(ratio, (len(SETTINGS), count))
+    source = ("expert prior on kidney setting where nothing is told",) * count
+    index = {"untold:present": rows.add(untold, np.zeros(count), source)}
     for statement, likelihood in knowledge.vocabulary.settings.statements.items():
         column = np.array([likelihood[setting] for setting in SETTINGS])[:, None]
         source = ("frequency by kidney setting, expert prior and published cases",) * count
