@@ -98,6 +98,13 @@ def test_the_word_high_does_not_say_how_high_pth_is():
     assert "intact PTH as a value" in option.measure
 
 
+def test_high_in_words_with_high_calcium_is_considered_once_pth_is_measured():
+    case = HD | {"labs_qualitative": {"pth": "high", "calcium": "high"}}
+    option = options(case, UREMIC)["parathyroidectomy"]
+    assert option.standing == "consider"
+    assert "intact PTH as a value" in option.measure
+
+
 def test_hungry_bone_is_said_and_high_alkaline_phosphatase_foretells_it():
     case = HD | {"labs": labs(10.5, 8, 1800, alp_u_l=400)}
     hazards = " ".join(options(case, UREMIC)["parathyroidectomy"].hazards)
@@ -285,6 +292,7 @@ def test_a_sarcoma_sign_puts_referral_first_and_excision_off_however_uremic_the_
     assert listed["excision"].standing == "advised_against"
     assert listed["transplantation"].standing == "advised_against"
     assert listed["binders"].standing == "suggested"
+    assert "do not watch the mass grow" in " ".join(listed["monitoring"].because)
 
 
 def test_where_another_disease_leads_the_options_of_calcinosis_are_not_indicated():

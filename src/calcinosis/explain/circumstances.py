@@ -216,6 +216,8 @@ def _parathyroid(patient: Patient, thresholds: Mapping[str, float]) -> _Named:
     yield "pth_high", Circumstance(high, text, ask)
     yield "pth_low", Circumstance(low, text, ask)
     yield "pth_very_high", Circumstance(very, text, f"{ask} as a value")
+    word = None if value is None and level is None else value is None and level == "high"
+    yield "pth_high_without_value", Circumstance(word, text, ask)
 
 
 def _complaints(signs: _Signs) -> _Named:
