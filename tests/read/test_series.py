@@ -8,7 +8,7 @@ import pytest
 from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 from calcinosis.errors import InputError, NotCtError
-from calcinosis.read.series import SHARP_KERNEL, WITH_CONTRAST, WITHOUT_CONTRAST
+from calcinosis.read.ct_image import SHARP_KERNEL, WITH_CONTRAST, WITHOUT_CONTRAST
 from calcinosis.read.study import read_study
 from dicom_series import body, ct_series, save
 

@@ -242,7 +242,7 @@ def _check_bits(path: Path, found: PixelFormat) -> None:
 
 
 def _padding(path: Path, header: "Dataset") -> tuple[int, int] | None:
-    if header.get("PixelPaddingValue") in (None, ""):
+    if field(path, header, "PixelPaddingValue") is None:
         return None
     value = whole(path, header, "PixelPaddingValue")
     limit = whole(path, header, "PixelPaddingRangeLimit", value)
@@ -289,8 +289,13 @@ def numbers(path: Path, header: "Dataset", keyword: str, count: int) -> tuple[fl
 
 def field(path: Path, header: "Dataset", keyword: str) -> Any:  # noqa: ANN401 as DICOM has it
     """A field's value; None where it is missing or empty."""
+    from pydicom.datadict import tag_for_keyword
+
     try:
-        found = header.get(keyword)
+        tag = tag_for_keyword(keyword)
+        if tag is None or tag not in header:
+            return None
+        found = header[tag].value
     except Exception as error:
         raise NotReadableError(
             f"{path.name}: {keyword} cannot be read ({one_line(error)})"

@@ -164,8 +164,8 @@ def _silence_gdcm() -> None:
 def _rescale(plane: Plane, stored: NDArray[Any], out: NDArray[np.int16]) -> None:
     """Stored values to Hounsfield units, into `out`."""
     if plane.slope == 1 and plane.intercept.is_integer() and abs(plane.intercept) < 2**24:
-        wide = stored.astype(np.int64 if stored.itemsize > 2 else np.int32)
-        units: NDArray[Any] = wide + int(plane.intercept)
+        wide = np.int64 if stored.itemsize > 2 else np.int32
+        units: NDArray[Any] = np.add(stored, int(plane.intercept), dtype=wide)
     else:
         units = np.rint(stored * plane.slope + plane.intercept)
     np.clip(units, AIR_HU, HIGHEST_HU, out=units)

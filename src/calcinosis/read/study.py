@@ -132,14 +132,14 @@ def _dicom_study(
     files, unpacked = _dicom_files(path)
     series = scan(files, lambda done: progress(SCAN_SHARE * done))
     chosen, because = choose(series, series_uid)
-    stack, image = chosen.stack, chosen.series.first
+    stack, about = chosen.stack, chosen.series.about
     voxels = read_hounsfield(
         stack.planes, lambda done: progress(SCAN_SHARE + (1 - SCAN_SHARE) * done)
     )
     require_hounsfield(voxels, chosen.series.name)
-    position, assumed, remarks = _position(image.patient_position, patient_position)
+    position, assumed, remarks = _position(chosen.series.patient_position, patient_position)
     remarks += _remarks(chosen)
-    studies = {one.first.study_uid for one in series}
+    studies = {one.about.study_uid for one in series}
     if len(studies) > 1:
         remarks.append(f"the input holds {len(studies)} studies; one series of one was measured")
     voxels, affine = evenly_spaced(voxels, stack), stack.affine
@@ -149,11 +149,11 @@ def _dicom_study(
     progress(1.0)
     return Study(
         Volume(voxels, affine, position, assumed),
-        series_instance_uid=image.series_uid or None,
+        series_instance_uid=about.series_uid or None,
         chosen_because=because,
         remarks=tuple(remarks),
-        tube_voltage_kv=image.tube_voltage_kv,
-        contrast_agent=image.contrast_agent,
+        tube_voltage_kv=about.tube_voltage_kv,
+        contrast_agent=about.contrast_agent,
         source_files=tuple(dict.fromkeys(plane.path for plane in stack.planes)),
         unpacked=unpacked,
     )

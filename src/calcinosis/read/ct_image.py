@@ -1,0 +1,166 @@
+"""What one CT file says: of its slices, and of the series it belongs to."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from calcinosis.errors import InputError, NotCtError, NotReadableError
+from calcinosis.read import dicom
+from calcinosis.read.dicom import Header, Plane
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+WITHOUT_CONTRAST = re.compile(
+    r"without|w/o|\bwo\b|(un|non[- ])enhanced|plain|nativ"
+    r"|\b(non|no|pre|ohne|sans)[- ]?(iv )?(contrast|km|inj)"
+    r"|\bnc(ct)?\b|\bc-(?!\w)",
+    re.IGNORECASE,
+)
+WITH_CONTRAST = re.compile(
+    r"\bwith (iv |i\.v\. )?contrast|w/ ?contrast|post[- ]?contrast|(?<!un)(?<!non[- ])enhanced"
+    r"|arteri|portal|venous|ven(ö|oe?)s|angio|\bctp?a\b|delayed|nephro|\bce(ct)?\b|\bc\+|\bmit km",
+    re.IGNORECASE,
+)
+NO_AGENT = {"NONE", "NO", "N", "0", "WITHOUT", "NO CONTRAST", "NIL", "-"}
+# Vendors' names for sharp kernels: GE words, Siemens numbers from 50, Canon FC30 and beyond
+# (bone, lung, high resolution), Philips D, E, L and Y.
+SHARP_KERNEL = re.compile(
+    r"^(bone|lung|edge|ultra|detail|[bhijuqt][a-z]?[5-9]\d|fc[358]\d|(d|e|l|y[a-e])\b)",
+    re.IGNORECASE,
+)
+HOUNSFIELD_TYPES = {"", "HU", "US", "HOUNSFIELD"}  # US: unspecified, told by the values
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One CT file: its slices, or the fault that keeps them from being used."""
+
+    path: Path
+    image_type: str
+    patient_position: str
+    planes: tuple[Plane, ...]
+    fault: InputError | None
+
+    @property
+    def scout(self) -> bool:
+        """A localizer: a projection, not a slice."""
+        return "LOCALIZER" in self.image_type
+
+
+@dataclass(frozen=True, slots=True)
+class Acquisition:
+    """What the first file of a series says for all of it; empty or None where it is silent."""
+
+    series_uid: str
+    study_uid: str
+    number: str
+    kernel: str
+    contrast_agent: bool | None
+    tube_voltage_kv: float | None
+
+    @property
+    def sharp(self) -> bool:
+        """Reconstructed for edges: noisier, and calcium beside bone overshoots."""
+        return bool(SHARP_KERNEL.match(self.kernel))
+
+
+def ct_image(path: Path, found: Header) -> Image | None:
+    """The slices of a CT file; None for another modality, a report or a screen capture.
+
+    Raises:
+        NotReadableError: the file ends before its pixels.
+    """
+    header = found.dataset
+    sop_class = dicom.text(path, header, "SOPClassUID")
+    modality = dicom.text(path, header, "Modality")
+    if (sop_class and sop_class not in dicom.CT_IMAGES) or modality not in ("CT", ""):
+        return None
+    if not sop_class and not (modality and found.has_pixels):
+        return None
+    if not found.has_pixels:  # cut short, perhaps before it says to which series it belongs
+        raise NotReadableError(
+            f"{path.name}: the file ends after {path.stat().st_size} bytes without pixels; "
+            "expected a CT image"
+        )
+    planes, fault = _planes(path, found)
+    return Image(
+        path=path,
+        image_type=dicom.text(path, header, "ImageType"),
+        patient_position=dicom.text(path, header, "PatientPosition"),
+        planes=planes,
+        fault=fault,
+    )
+
+
+def series_key(path: Path, header: "Dataset") -> tuple[str, ...]:
+    """What files of one series share: its UID, or what else tells series apart."""
+    series_uid = dicom.text(path, header, "SeriesInstanceUID")
+    if series_uid:
+        return (series_uid,)
+    number = dicom.text(path, header, "SeriesNumber")
+    image_type = dicom.text(path, header, "ImageType")
+    return str(path.parent), number, _kernel(path, header), image_type
+
+
+def acquisition(path: Path, header: "Dataset") -> Acquisition:
+    """What a CT file says of its series."""
+    return Acquisition(
+        series_uid=dicom.text(path, header, "SeriesInstanceUID"),
+        study_uid=dicom.text(path, header, "StudyInstanceUID"),
+        number=dicom.text(path, header, "SeriesNumber"),
+        kernel=_kernel(path, header),
+        contrast_agent=_contrast_agent(path, header),
+        tube_voltage_kv=_tube_voltage(path, header),
+    )
+
+
+def _planes(path: Path, found: Header) -> tuple[tuple[Plane, ...], InputError | None]:
+    """The slices of a CT file, or the fault that keeps them from being used."""
+    header = found.dataset
+    try:
+        pixels = dicom.pixel_format(path, found)
+        place = dicom.functional_group(header, 0, "PixelValueTransformationSequence")
+        kind = dicom.text(path, place, "RescaleType").upper()
+        if kind not in HOUNSFIELD_TYPES:
+            raise NotCtError(f"{path.name}: RescaleType is {kind}; expected HU")
+        if pixels.samples != 1:
+            raise NotCtError(f"{path.name}: a colour image; expected one value per pixel")
+        return dicom.planes(path, header, pixels), None
+    except InputError as fault:
+        return (), fault
+
+
+def _kernel(path: Path, header: "Dataset") -> str:
+    place = dicom.functional_group(header, 0, "CTReconstructionSequence")
+    return dicom.text(path, place, "ConvolutionKernel")
+
+
+def _tube_voltage(path: Path, header: "Dataset") -> float | None:
+    place = dicom.functional_group(header, 0, "CTXRayDetailsSequence")
+    try:
+        found = dicom.numbers(path, place, "KVP", 1)
+    except NotReadableError:
+        return None
+    return found[0] if found and found[0] > 0 else None
+
+
+def _contrast_agent(path: Path, header: "Dataset") -> bool | None:
+    """Whether contrast was given, or None where nothing is said.
+
+    A series named unenhanced is believed before its agent tag, which scanners fill for the whole
+    examination.
+    """
+    described = " ".join(
+        dicom.text(path, header, keyword) for keyword in ("SeriesDescription", "ProtocolName")
+    )
+    without, with_ = WITHOUT_CONTRAST.search(described), WITH_CONTRAST.search(described)
+    if without and not with_:
+        return False
+    agent = dicom.text(path, header, "ContrastBolusAgent").upper()
+    usage = dicom.functional_group(header, 0, "ContrastBolusUsageSequence")
+    administered = dicom.text(path, usage, "ContrastBolusAgentAdministered").upper()
+    if (agent and agent not in NO_AGENT) or administered == "YES" or (with_ and not without):
+        return True
+    return False if agent or administered else None
