@@ -98,6 +98,7 @@ def test_both_locks_pin_the_same_versions():
 
 def test_public_names_are_exactly_those_meant():
     meant = {
+        "Analysis",
         "CalcinosisError",
         "CtMeasurement",
         "Finding",
@@ -105,6 +106,9 @@ def test_public_names_are_exactly_those_meant():
         "Study",
         "Volume",
         "__version__",
+        "analyze",
+        "read_study",
+        "write_results",
     }
     assert set(calcinosis.__all__) == meant
     assert set(dir(calcinosis)) == meant

@@ -1,10 +1,17 @@
-"""The whole story of one study: measure, explain, forecast."""
+"""The whole story of one study: measure, then explain."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 
-from calcinosis.finding import Finding
-from calcinosis.measure.mass import CtMeasurement
+import numpy as np
+from numpy.typing import NDArray
+
+from calcinosis.explain.explanation import Explanation, explain
+from calcinosis.explain.findings import findings_of_masses
+from calcinosis.measure.mass import CtMeasurement, Point
+from calcinosis.patient import Patient
+from calcinosis.read.patient_file import PatientFile
 from calcinosis.volume import Study
 
 
@@ -15,11 +22,44 @@ class Analysis:
     Attributes:
         study: the scan that was measured.
         measurement: masses, other calcifications, and how they were measured.
-        findings: what the measurement means, as coded statements.
+        patient: what was given beside the images, or None.
+        explanation: differential, red flags and plan; None where there is no mass to explain.
         timings_s: seconds each step took.
     """
 
     study: Study
     measurement: CtMeasurement
-    findings: tuple[Finding, ...] = ()
+    patient: Patient | None = None
+    explanation: Explanation | None = None
     timings_s: Mapping[str, float] = field(default_factory=dict)
+
+
+def analyze(
+    study: Study,
+    patient: PatientFile | None = None,
+    *,
+    seeds_lps_mm: Sequence[Point] = (),
+    skeleton: NDArray[np.bool_] | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Analysis:
+    """Measure a CT study and explain its masses.
+
+    Args:
+        study: the scan, from :func:`calcinosis.read.study.read_study`.
+        patient: what is known beside it, from :mod:`calcinosis.read.patient_file`.
+        seeds_lps_mm: points in calcification that is to be taken as a mass and cut from bone.
+        skeleton: boolean mask [z, y, x] of the bones, instead of the built-in one.
+        progress: called with the fraction done, 0 to 1.
+    """
+    from calcinosis.measure.ct import measure_ct
+
+    began = perf_counter()
+    measurement = measure_ct(study, seeds_lps_mm=seeds_lps_mm, skeleton=skeleton, progress=progress)
+    measured = perf_counter()
+    known = patient or PatientFile()
+    explanation = None
+    if measurement.masses:
+        explanation = explain(known.case, known.patient, findings_of_masses(measurement))
+    timings_s = {"measure": measured - began, "explain": perf_counter() - measured}
+    given = None if patient is None else patient.patient
+    return Analysis(study, measurement, given, explanation, timings_s)

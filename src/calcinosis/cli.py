@@ -1,12 +1,55 @@
 """Parse, call, print. Exit status: 0 done, 2 the user must change something, 1 our defect."""
 
+import math
 import sys
+from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
 
 import click
 
 from calcinosis import __version__
 from calcinosis.errors import CalcinosisError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from calcinosis.analysis import Analysis
+    from calcinosis.measure.mass import Point
+    from calcinosis.read.patient_file import PatientFile
+    from calcinosis.volume import Volume
+
+FOLDER = click.Path(path_type=Path)
+force_option = click.option(
+    "--force", is_flag=True, help="Replace the results of an earlier run in the output folder."
+)
+quiet_option = click.option("--quiet", is_flag=True, help="No progress, and no lines of result.")
+
+
+def points_lps(
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> tuple["Point", ...]:
+    """Read ``118.5,-20,-340``, LPS millimetres, as often as it was given."""
+    return tuple(_point_lps(value) for value in values)
+
+
+def _point_lps(text: str) -> "Point":
+    numbers = [_number(part) for part in text.split(",")]
+    if len(numbers) != 3 or not all(math.isfinite(number) for number in numbers):
+        raise click.BadParameter(
+            f"found {text!r}; expected X,Y,Z in LPS millimetres, as in 118.5,-20,-340"
+        )
+    x, y, z = numbers
+    return x, y, z
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -16,6 +59,92 @@ def commands() -> None:
 
     For research and teaching; not a medical device.
     """
+
+
+@commands.command()
+@click.argument("source", metavar="INPUT", type=FOLDER)
+@click.option("--output", type=FOLDER, default=Path("calcinosis-report"), show_default=True)
+@click.option("--labs", type=FOLDER, help="Laboratory results: CSV, or a FHIR bundle.")
+@click.option("--patient", type=FOLDER, help="What is known of the patient: case file or FHIR.")
+@click.option("--series", metavar="UID", help="The series to measure, instead of the best.")
+@click.option(
+    "--seed",
+    "seeds",
+    callback=points_lps,
+    multiple=True,
+    metavar="X,Y,Z",
+    help="A point in calcification to be taken as a mass and cut from bone (LPS, mm). Repeatable.",
+)
+@click.option(
+    "--skeleton",
+    default="auto",
+    show_default=True,
+    metavar="auto|totalsegmentator|FILE",
+    help="Where bone is: our own step, TotalSegmentator if installed, or a mask file.",
+)
+@click.option(
+    "--patient-position",
+    metavar="HFS",
+    help="How the patient lay: HFS, HFP, HFDL, HFDR, FFS, FFP, FFDL or FFDR.",
+)
+@click.option(
+    "--deidentify", is_flag=True, help="Leave out who the patient is; map every UID, consistently."
+)
+@quiet_option
+@force_option
+def analyze(
+    source: Path,
+    output: Path,
+    *,
+    labs: Path | None,
+    patient: Path | None,
+    series: str | None,
+    seeds: tuple["Point", ...],
+    skeleton: str,
+    patient_position: str | None,
+    deidentify: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
+    """Measure the calcified masses of a CT, and write report, figures and masks.
+
+    INPUT is a folder or zip of DICOM, or one NIfTI or NRRD file.
+    """
+    from calcinosis.write.files import result_folder
+
+    with result_folder(output, force=force) as folder:
+        analysis = _analyze_into(
+            folder,
+            source,
+            labs=labs,
+            patient=patient,
+            series=series,
+            seeds=seeds,
+            skeleton=skeleton,
+            patient_position=patient_position,
+            deidentify=deidentify,
+            quiet=quiet,
+        )
+    if not quiet:
+        _print_result(analysis, output)
+
+
+@commands.command()
+@click.option("--output", type=FOLDER, default=Path("calcinosis-demo"), show_default=True)
+@quiet_option
+@force_option
+def demo(output: Path, *, quiet: bool, force: bool) -> None:
+    """Draw an artificial dialysis patient as DICOM files, and analyse those."""
+    from calcinosis.demo import write_demo_patient
+    from calcinosis.write.files import result_folder
+
+    with result_folder(output, force=force) as folder:
+        given = write_demo_patient(folder / "phantom")
+        analysis = _analyze_into(
+            folder, given.dicom, labs=given.labs, patient=given.patient, quiet=quiet
+        )
+    if not quiet:
+        _print_result(analysis, output)
 
 
 @commands.command()
@@ -101,10 +230,94 @@ def forecast(scenario: Path, output: Path, *, force: bool) -> None:
         print(line)
 
 
+def _analyze_into(
+    folder: Path,
+    source: Path,
+    *,
+    quiet: bool,
+    labs: Path | None = None,
+    patient: Path | None = None,
+    series: str | None = None,
+    seeds: tuple["Point", ...] = (),
+    skeleton: str = "auto",
+    patient_position: str | None = None,
+    deidentify: bool = False,
+) -> "Analysis":
+    """Read, analyse and write one study."""
+    from calcinosis.analysis import analyze as analyze_study
+    from calcinosis.read.study import read_study
+    from calcinosis.terminal import progress_bars
+    from calcinosis.write.results import write_files
+
+    known = _patient_file(patient, labs)
+    with progress_bars(quiet=quiet) as begin:
+        began = perf_counter()
+        study = read_study(
+            source,
+            series_uid=series,
+            patient_position=patient_position,
+            progress=begin("Reading"),
+        )
+        read_s = perf_counter() - began
+        bones = _skeleton(skeleton, study.volume)
+        analysis = analyze_study(
+            study, known, seeds_lps_mm=seeds, skeleton=bones, progress=begin("Measuring")
+        )
+        analysis = replace(analysis, timings_s={"read": read_s, **analysis.timings_s})
+        begin("Writing")
+        write_files(analysis, folder, deidentify=deidentify)
+    return analysis
+
+
+def _patient_file(patient: Path | None, labs: Path | None) -> "PatientFile | None":
+    """What the user gives beside the images; None where that is nothing."""
+    from calcinosis.read.patient_file import PatientFile, read_patient_file, with_labs
+
+    if patient is None and labs is None:
+        return None
+    known = PatientFile() if patient is None else read_patient_file(patient)
+    return known if labs is None else with_labs(known, labs)
+
+
+def _skeleton(choice: str, volume: "Volume") -> "NDArray[np.bool_] | None":
+    """The skeleton the user asks for; None for our own."""
+    if choice == "auto":
+        return None
+    if choice == "totalsegmentator":
+        from calcinosis.measure.totalsegmentator import totalsegmentator_skeleton
+
+        return totalsegmentator_skeleton(volume)
+    from calcinosis.read.mask import read_mask
+
+    return read_mask(Path(choice), volume)
+
+
+def _print_result(analysis: "Analysis", output: Path) -> None:
+    from calcinosis.write.report.wording import in_brief
+
+    for line in in_brief(analysis.measurement):
+        print(line)
+    print(f"Report: {output / 'report.html'}")
+
+
 def main() -> None:
-    """Run a command; turn our own errors into one line on standard error."""
+    """Run a command; what the user must change is one line on standard error."""
     try:
-        commands()
-    except CalcinosisError as error:
-        sys.stderr.write(f"calcinosis: {error}\n")
+        commands(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
         sys.exit(2)
+    except click.ClickException as error:
+        _fail(error.format_message(), 2)
+    except CalcinosisError as error:
+        _fail(str(error), 2)
+    except MemoryError:
+        _fail("not enough memory for this scan", 2)
+    except click.Abort:
+        _fail("interrupted; nothing was written", 130)
+
+
+def _fail(message: str, status: int) -> None:
+    line = " ".join(message.split())
+    sys.stderr.write(f"calcinosis: {line}\n")
+    sys.exit(status)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from calcinosis.analysis import Analysis
+from calcinosis.explain.explanation import explain
+from calcinosis.explain.findings import findings_of_masses
 from calcinosis.measure.mass import (
     BoneRelation,
     Calibration,
@@ -16,6 +18,7 @@ from calcinosis.measure.mass import (
     OtherCalcification,
     Site,
 )
+from calcinosis.read.case_file import Case
 from calcinosis.volume import Study, Volume
 
 AXIAL = np.array([[0, 0, 1.5, -70.0], [0, 1.5, 0, -60.0], [2.0, 0, 0, -40.0], [0, 0, 0, 1]])
@@ -94,7 +97,9 @@ def fabricate(affine: np.ndarray = AXIAL, position: str = "HFS", masses: int = 2
         remarks=("A remark on the whole scan.",),
     )
     study = Study(volume, "1.2.3", chosen_because="the only series", tube_voltage_kv=120.0)
-    return Analysis(study, measurement, timings_s={"read": 1.0, "measure": 2.0})
+    explanation = explain(Case(), measured=findings_of_masses(measurement)) if masses else None
+    timings_s = {"read": 1.0, "measure": 2.0}
+    return Analysis(study, measurement, explanation=explanation, timings_s=timings_s)
 
 
 @pytest.fixture(scope="session")

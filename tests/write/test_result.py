@@ -64,8 +64,20 @@ def test_what_is_not_known_is_null_never_missing_and_never_zero(written):
     assert second["site"] is None
     assert second["sedimentation_sign"] is None
     assert second["bone"]["distance_mm"] is None
-    assert written["differential"] is written["plan"] is written["forecast"] is None
+    assert written["patient"] is written["forecast"] is None
     assert written["timings_s"]["explain"] is None
+
+
+def test_without_a_mass_there_is_nothing_to_explain(fabricated):
+    result = json.loads(result_json(fabricated(masses=0)))
+    assert result["differential"] is result["plan"] is None
+    assert result["red_flags"] == []
+
+
+def test_probabilities_sum_to_one_and_carry_their_sources(written):
+    differential = written["differential"]
+    assert sum(row["probability"] for row in differential) == pytest.approx(1, abs=1e-4)
+    assert all(one["source"] for row in differential for one in row["evidence"])
 
 
 def test_numbers_are_those_measured(written, analysis):

@@ -72,6 +72,11 @@ def derived_uid(*parts: str) -> str:
     return f"2.25.{derived_uuid(*parts).int}"
 
 
+def deidentified_uid(uid: str) -> str:
+    """The UID that stands for `uid` in everything written without identity."""
+    return derived_uid("deidentified", uid)
+
+
 def tracking_uid(series_instance_uid: str, mass_id: int) -> str:
     """Identifies one mass of one series wherever it is written, run after run."""
     return derived_uid("mass", series_instance_uid, str(mass_id))
@@ -102,7 +107,7 @@ def source_images(study: Study, *, deidentify: bool = False) -> SourceImages | N
     _complete_thickness(headers, places)
     if deidentify:
         for header in headers:
-            _map_uids(header, lambda uid: derived_uid("deidentified", uid))
+            _map_uids(header, deidentified_uid)
     return SourceImages(tuple(headers), tuple(places))
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from calcinosis import __version__
 from calcinosis.analysis import Analysis
+from calcinosis.explain.management import Standing
 from calcinosis.finding import Origin, State
 from calcinosis.measure.mass import CalcificationKind
 from calcinosis.volume import Study
@@ -131,6 +132,51 @@ class FindingRecord(Record):
     mass_id: int | None
 
 
+class EvidenceRecord(Record):
+    """What one finding weighs for (positive) or against (negative) a diagnosis."""
+
+    finding: str
+    label: str
+    state: State
+    value: Number | None
+    weight_db: Number = Field(description="decibans: 10 multiplies the odds by ten")
+    source: str
+
+
+class DiagnosisRecord(Record):
+    """One diagnosis; all of them sum to 1."""
+
+    diagnosis: str
+    label: str
+    probability: Fraction
+    low: Fraction = Field(description="of the 90 % spread")
+    high: Fraction
+    evidence: tuple[EvidenceRecord, ...]
+
+
+class RedFlagRecord(Record):
+    """What must be looked into, whatever the ranking says."""
+
+    flag: str
+    label: str
+    shown: tuple[str, ...]
+    because: str
+    action: str
+    sources: tuple[str, ...]
+
+
+class OptionRecord(Record):
+    """One thing that could be done."""
+
+    option: str
+    label: str
+    standing: Standing
+    because: tuple[str, ...]
+    hazards: tuple[str, ...]
+    measure: tuple[str, ...] = Field(description="not known, and would change the standing")
+    sources: tuple[str, ...]
+
+
 class CalibrationRecord(Record):
     """How attenuation became calcium."""
 
@@ -160,10 +206,10 @@ class Result(Record):
     masses: tuple[MassRecord, ...]
     other_calcifications: tuple[CalcificationRecord, ...]
     findings: tuple[FindingRecord, ...]
-    patient: None = None
-    differential: None = None
-    red_flags: None = None
-    plan: None = None
+    patient: dict[str, Any] | None = Field(description="with derived laboratory values")
+    differential: tuple[DiagnosisRecord, ...] | None = Field(description="null: no mass to explain")
+    red_flags: tuple[RedFlagRecord, ...]
+    plan: tuple[OptionRecord, ...] | None
     forecast: None = None
     calibration: CalibrationRecord
     method: tuple[str, ...]
@@ -173,14 +219,18 @@ class Result(Record):
 
 def result_of(analysis: Analysis) -> Result:
     """The analysis as the record that result.json holds."""
-    measurement = analysis.measurement
+    measurement, explanation = analysis.measurement, analysis.explanation
     return Result.model_validate(
         {
             "version": __version__,
             "series": _series(analysis.study),
             "masses": measurement.masses,
             "other_calcifications": measurement.other_calcifications,
-            "findings": analysis.findings,
+            "findings": explanation.findings if explanation else (),
+            "patient": analysis.patient and analysis.patient.derived(),
+            "differential": explanation and explanation.differential.diagnoses,
+            "red_flags": explanation.red_flags if explanation else (),
+            "plan": explanation and explanation.plan,
             "calibration": measurement.calibration,
             "method": measurement.method,
             "remarks": measurement.remarks,

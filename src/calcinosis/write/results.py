@@ -5,29 +5,69 @@ from pathlib import Path
 from time import perf_counter
 
 from calcinosis.analysis import Analysis
+from calcinosis.patient import Patient
 from calcinosis.write.deliver import write_deliverables
+from calcinosis.write.dicom_source import deidentified_uid
 from calcinosis.write.files import result_folder
 from calcinosis.write.nifti import write_label_map
 from calcinosis.write.report import render_report
 from calcinosis.write.result import result_json
 
 
-def write_results(analysis: Analysis, output: Path, *, force: bool = False) -> None:
+def write_results(
+    analysis: Analysis, output: Path, *, force: bool = False, deidentify: bool = False
+) -> None:
     """Write report, JSON, label map and, from DICOM, SEG, SR and FHIR into `output`; all or none.
+
+    Args:
+        analysis: what to write.
+        output: a new or empty folder.
+        force: `output` may hold files; results of an earlier run are replaced.
+        deidentify: say nowhere who the patient is; UIDs are mapped, alike in all files.
 
     Raises:
         OutputError: `output` is a file, is not empty (without `force`), or cannot be written.
     """
     with result_folder(output, force=force) as folder:
-        write_files(analysis, folder)
+        write_files(analysis, folder, deidentify=deidentify)
 
 
-def write_files(analysis: Analysis, folder: Path) -> None:
+def write_files(analysis: Analysis, folder: Path, *, deidentify: bool = False) -> None:
     """Write the result files into an existing folder."""
     began = perf_counter()
-    write_label_map(folder / "masses.nii.gz", analysis.measurement.labels, analysis.study)
-    write_deliverables(folder, analysis.study, analysis.measurement)
+    study, measurement = analysis.study, analysis.measurement
+    if deidentify:
+        analysis = _without_identity(analysis)
+    write_label_map(folder / "masses.nii.gz", measurement.labels, study)
+    write_deliverables(
+        folder,
+        study,
+        measurement,
+        patient=analysis.patient,
+        diagnoses=analysis.explanation.differential.diagnoses if analysis.explanation else (),
+        deidentify=deidentify,
+    )
     (folder / "report.html").write_text(render_report(analysis), encoding="utf-8")
     timings_s = {**analysis.timings_s, "write": perf_counter() - began}
     timed = replace(analysis, timings_s=timings_s)
     (folder / "result.json").write_text(result_json(timed), encoding="utf-8")
+
+
+def _without_identity(analysis: Analysis) -> Analysis:
+    """The same analysis with mapped UIDs and without dates."""
+    uid, explanation = analysis.study.series_instance_uid, analysis.explanation
+    return replace(
+        analysis,
+        study=replace(analysis.study, series_instance_uid=uid and deidentified_uid(uid)),
+        patient=analysis.patient and _undated(analysis.patient),
+        explanation=explanation and replace(explanation, patient=_undated(explanation.patient)),
+    )
+
+
+def _undated(patient: Patient) -> Patient:
+    return replace(
+        patient,
+        labs=tuple(replace(result, taken=None) for result in patient.labs),
+        dialysis_start=None,
+        dialysis_vintage_years=patient.vintage_years(),
+    )

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from calcinosis import __version__
 from calcinosis.analysis import Analysis
 from calcinosis.measure.mass import Mass
+from calcinosis.write.explanation.view import view_of
 from calcinosis.write.report import wording
 from calcinosis.write.report.drawing import Figure
 from calcinosis.write.report.numbers import calcium, colour, number, quantity
@@ -19,6 +20,7 @@ from calcinosis.write.report.surface import surface_views
 
 PICTURED = 12  # masses shown in pictures, the largest; all are in the tables
 LEVELS_PICTURED = 4  # fluid levels shown per mass, the largest
+LEVELS_LISTED = 10
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ def _context(analysis: Analysis) -> dict[str, Any]:
         "overview": projections(volume, measurement)
         + (surface_views(volume, measurement) if measurement.masses else []),
         "masses": masses,
+        "explanation": analysis.explanation and view_of(analysis.explanation),
         "site": wording.site,
         "window": WINDOW_HU,
         "level_window": LEVEL_WINDOW_HU,
@@ -87,7 +90,7 @@ def _mass_view(analysis: Analysis, mass: Mass, box: tuple[slice, slice, slice]) 
         colour=colour(mass.id),
         title=wording.site(mass),
         measures=wording.measures(mass),
-        levels=[wording.level_row(level) for level in levels],
+        levels=[wording.level_row(level) for level in levels[:LEVELS_LISTED]],
         planes=mass_planes(volume, labels, mass, _extent_mm(analysis, box)) if shown else [],
         level_figures=[
             level_view(volume, labels, mass, level, order)

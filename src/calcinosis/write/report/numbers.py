@@ -29,11 +29,11 @@ def number(value: float, places: int | None = None) -> str:
 
 def quantity(value: float, unit: str, interval: tuple[float, float] | None = None) -> str:
     """A value with its unit and 95 % interval: ``123 mL [117–130]``."""
-    text = f"{number(value)}\u00a0{unit}"
     if interval is None:
-        return text
-    low, high = (number(bound, decimals(value)) for bound in interval)
-    return f"{text} [{low}–{high}]"
+        return f"{number(value)}\u00a0{unit}"
+    places = decimals(max(value, *interval))
+    low, high = (number(bound, places) for bound in interval)
+    return f"{number(value, places)}\u00a0{unit} [{low}–{high}]"
 
 
 def length(millimetres: float) -> str:

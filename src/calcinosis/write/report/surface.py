@@ -1,6 +1,6 @@
 """A surface view of masses and skeleton: a small first-hit ray caster over smoothed masks.
 
-The masks are averaged down to about 1.3 mm, turned into the view, and for each ray the depth at
+The masks are averaged down to about 1 mm, turned into the view, and for each ray the depth at
 which the occupancy passes one half is found between samples; its gradient is the normal. Depth
 darkening after Luft, Colditz & Deussen 2006 (doi:10.1145/1141911.1142016) separates what lies
 behind from what lies before.
@@ -17,9 +17,9 @@ from calcinosis.write.report.drawing import Figure, figure, scale_bar, text
 from calcinosis.write.report.numbers import colour, plural
 
 BONE_RGB = (0.93, 0.89, 0.80)
-STEP_MM = 1.3  # between rays, and along them
+STEP_MM = 1.0  # between rays, and along them
 MOST_RAYS = 420  # along the longer side; a larger body is seen with coarser steps
-HEIGHT = 300.0  # figure units
+HEIGHT, WIDEST = 300.0, 420.0  # figure units
 LIGHT = np.array([-0.42, -0.62, -0.66])  # from the upper left, before the picture
 
 
@@ -75,8 +75,9 @@ def _view(volume: Volume, measurement: CtMeasurement, azimuth_deg: float) -> Fig
     tint = _tint(mass, measurement.labels, volume, camera)
     picture = _composed(bone, mass, tint)
     rows, columns = bone.depth_mm.shape
-    size = (HEIGHT * columns / rows, HEIGHT)
-    scale = HEIGHT / rows / camera.step_mm
+    per_ray = min(HEIGHT / rows, WIDEST / columns)
+    size = (columns * per_ray, rows * per_ray)
+    scale = per_ray / camera.step_mm
     side = _side_in_words(azimuth_deg)
     marks = scale_bar(size, scale)
     for each in measurement.masses:
@@ -185,7 +186,7 @@ def _averaged(
     z, y, x = (size // factor for size, factor in zip(held.shape, factors, strict=True))
     blocks = held.reshape(z, factors[0], y, factors[1], x, factors[2])
     mean = blocks.mean(axis=(1, 3, 5), dtype=np.float32)
-    sigma = np.maximum(0.9 * step_mm, 0.45 * spacing) / (spacing * factors)
+    sigma = np.maximum(0.9 * step_mm, 0.75 * spacing) / (spacing * factors)
     smooth = gaussian_filter(mean, sigma, mode="constant", truncate=3.0)
     affine = volume.affine.copy()
     affine[:3, :3] = volume.affine[:3, :3] * factors

@@ -52,20 +52,22 @@ def summary(measurement: CtMeasurement) -> str:
 
 def _essence(mass: Mass) -> str:
     diameters = (
-        f"{number(mass.max_diameter_mm, 0)} × {number(mass.perpendicular_diameter_mm, 0)} mm"
+        f"{number(mass.max_diameter_mm, 0)}\u00a0×\u00a0"
+        f"{number(mass.perpendicular_diameter_mm, 0)}\u00a0mm"
     )
-    parts = [site(mass), f"{quantity(mass.volume_ml, 'mL', mass.volume_ci95_ml)}, {diameters}"]
+    where = f"{site(mass)}: " if mass.site else ""
+    parts = [f"{where}{quantity(mass.volume_ml, 'mL', mass.volume_ci95_ml)}", diameters]
     if mass.sedimentation_sign:
         parts.append("with fluid–calcium levels (sedimentation sign)")
     if mass.bone.eroded:
         parts.append("eroding bone")
-    return ": ".join(parts[:2]) + "".join(f", {part}" for part in parts[2:])
+    return ", ".join(parts)
 
 
 def site(mass: Mass) -> str:
-    """Left hip, or where no joint is near."""
+    """Left hip, or that it is not known."""
     if mass.site is None:
-        return "away from the large joints"
+        return "site not determined"
     return " ".join(filter(None, [mass.site.side, mass.site.joint]))
 
 
@@ -137,7 +139,7 @@ def _sedimentation(mass: Mass) -> str:
 
 def _joint(mass: Mass) -> str:
     if mass.site is None:
-        return "none near"
+        return "not determined"
     return f"{site(mass)}, {length(mass.site.distance_mm)} away"
 
 
@@ -178,3 +180,17 @@ def point(point_lps_mm: Point) -> str:
 def seed_option(point_lps_mm: Point) -> str:
     """The command-line option that takes this point as part of a mass."""
     return "--seed " + ",".join(f"{value:.1f}" for value in point_lps_mm)
+
+
+def in_brief(measurement: CtMeasurement) -> list[str]:
+    """The result in three lines of plain text (two where there is no mass)."""
+    lines = [summary(measurement)]
+    if measurement.masses:
+        mass = measurement.masses[0]
+        lines.append(
+            f"Mass {mass.id}: {quantity(mass.calcified_volume_ml, 'mL')} calcified, "
+            f"{calcium(mass.calcium_mass_mg, mass.calcium_mass_ci95_mg)} calcium, "
+            f"{plural(mass.locules, 'locule')}, "
+            f"{plural(len(mass.fluid_levels), 'fluid–calcium level')}; {_bone(mass)}."
+        )
+    return [*lines, others_in_brief(measurement)]

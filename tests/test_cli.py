@@ -1,0 +1,287 @@
+"""The commands as a user meets them: what is printed where, what is written, how they end."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import nibabel as nib
+import numpy as np
+import pytest
+from pydicom import dcmread
+
+from calcinosis import cli
+from calcinosis.phantom.dicom import write_series
+from calcinosis.phantom.masses import MassOptions
+from calcinosis.phantom.patient import PhantomOptions, make_phantom
+
+RESULTS = [
+    "bundle.fhir.json",
+    "masses.nii.gz",
+    "masses.seg.dcm",
+    "measurements.sr.dcm",
+    "report.html",
+    "result.json",
+]
+
+
+@pytest.fixture(scope="session")
+def phantom():
+    """A small scan of the left hip, with one mass away from bone."""
+    whole = make_phantom(
+        PhantomOptions(
+            seed=3,
+            masses=(MassOptions(60, "apart", "hip", "left", texture="sedimented"),),
+            decoys=("vessel",),
+            slice_spacing_mm=2.0,
+            z_range_mm=(-60, 60),
+        )
+    )
+    left = (slice(0, None), slice(90, 230), slice(128, 250))
+    truth = replace(
+        whole.truth, envelope=whole.truth.envelope[left], skeleton=whole.truth.skeleton[left]
+    )
+    return replace(whole, volume=whole.volume.crop(left), truth=truth)
+
+
+@pytest.fixture(scope="session")
+def series(phantom, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scan") / "dicom"
+    write_series(phantom, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def analysed(series, tmp_path_factory):
+    output = tmp_path_factory.mktemp("analysed") / "out"
+    run = subprocess.run(
+        [sys.executable, "-m", "calcinosis", "analyze", series, "--output", output],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return SimpleNamespace(run=run, output=output)
+
+
+@pytest.fixture
+def calcinosis(monkeypatch, capsys):
+    """Run a command in this process; returns its exit status and what it printed."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["calcinosis", *map(str, arguments)])
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as ended:
+            status = ended.code or 0
+        printed = capsys.readouterr()
+        return SimpleNamespace(status=status, out=printed.out, err=printed.err)
+
+    return run
+
+
+def test_a_ct_goes_in_and_all_results_come_out(analysed):
+    assert analysed.run.returncode == 0, analysed.run.stderr
+    assert sorted(path.name for path in analysed.output.iterdir()) == RESULTS
+
+
+def test_the_largest_mass_in_the_result_is_the_one_drawn(analysed, phantom):
+    result = json.loads((analysed.output / "result.json").read_text())
+    mass = result["masses"][0]
+    index = tuple(np.round(phantom.volume.to_indices(mass["centroid_lps_mm"])).astype(int))
+    assert phantom.truth.envelope[index] == 1
+    assert mass["volume_ml"] == pytest.approx(phantom.truth.masses[0].volume_ml, rel=0.5)
+    assert result["timings_s"]["read"] > 0
+    assert result["timings_s"]["measure"] > 0
+
+
+def test_the_label_map_lies_over_the_mass(analysed, phantom):
+    image = nib.load(analysed.output / "masses.nii.gz")
+    places = np.argwhere(np.asarray(image.dataobj) == 1)
+    lps = (np.column_stack([places, np.ones(len(places))]) @ image.affine.T)[:, :3] * [-1, -1, 1]
+    inside = np.round(phantom.volume.to_indices(lps)).astype(int)
+    assert (phantom.truth.envelope[tuple(inside.T)] == 1).mean() > 0.8
+
+
+def test_three_lines_and_the_reports_path_are_printed_and_nothing_else(analysed):
+    lines = analysed.run.stdout.splitlines()
+    assert len(lines) == 4
+    assert "calcified mass" in lines[0]
+    assert lines[1].startswith("Mass 1: ")
+    assert lines[3] == f"Report: {analysed.output / 'report.html'}"
+    assert analysed.run.stderr == ""
+
+
+def test_again_by_force_gives_the_same_bytes_and_quiet_says_nothing(
+    analysed, series, tmp_path, calcinosis
+):
+    (tmp_path / "report.html").write_text("old")
+    (tmp_path / "note.txt").write_text("mine")
+    run = calcinosis("analyze", series, "--output", tmp_path, "--force", "--quiet")
+    assert (run.status, run.out, run.err) == (0, "", "")
+    for name in RESULTS[:-1]:
+        assert (tmp_path / name).read_bytes() == (analysed.output / name).read_bytes(), name
+    texts = [(folder / "result.json").read_text() for folder in (tmp_path, analysed.output)]
+    untimed = [text[: text.index('"timings_s"')] for text in texts]
+    assert untimed[0] == untimed[1]
+    assert (tmp_path / "note.txt").read_text() == "mine"
+
+
+def test_deidentified_results_name_no_uid_of_the_scan(series, tmp_path, calcinosis):
+    assert calcinosis("analyze", series, "--output", tmp_path, "--deidentify").status == 0
+    header = dcmread(next(series.iterdir()), stop_before_pixels=True)
+    named = [header.SeriesInstanceUID, header.StudyInstanceUID, header.PatientID]
+    for name in RESULTS:
+        content = (tmp_path / name).read_bytes()
+        for text in named:
+            assert text.encode() not in content, name
+    mapped = json.loads((tmp_path / "result.json").read_text())["series"]["series_instance_uid"]
+    reference = dcmread(tmp_path / "masses.seg.dcm").ReferencedSeriesSequence[0]
+    assert reference.SeriesInstanceUID == mapped
+
+
+def test_a_skeleton_from_a_file_is_used(series, phantom, tmp_path, calcinosis):
+    """A skeleton that holds the drawn mass leaves none of it to find."""
+    everything = phantom.truth.skeleton | (phantom.truth.envelope > 0)
+    affine = np.diag([-1.0, -1, 1, 1]) @ phantom.volume.affine[:, [2, 1, 0, 3]]
+    mask = tmp_path / "bones.nii.gz"
+    nib.save(nib.Nifti1Image(everything.astype(np.uint8).transpose(2, 1, 0), affine), mask)
+    run = calcinosis("analyze", series, "--output", tmp_path / "out", "--skeleton", mask)
+    assert run.status == 0, run.err
+    labels = np.asarray(nib.load(tmp_path / "out/masses.nii.gz").dataobj).transpose(2, 1, 0)
+    assert not (labels > 0)[everything].any()
+
+
+def refused(run, *words):
+    """One line, exit status 2, no traceback."""
+    assert run.status == 2
+    assert run.out == ""
+    assert len(run.err.splitlines()) == 1
+    assert run.err.startswith("calcinosis: ")
+    for word in words:
+        assert word in run.err
+
+
+@pytest.mark.parametrize("text", ["1,2", "1,2,3,4", "one,2,3", "", "nan,1,2", "1;2;3", "inf,0,0"])
+def test_a_seed_that_is_no_point_is_refused(series, tmp_path, calcinosis, text):
+    run = calcinosis("analyze", series, "--output", tmp_path / "out", "--seed", text)
+    refused(run, "--seed", f"{text!r}", "X,Y,Z")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_negative_seed_is_a_point_not_an_option():
+    assert cli._point_lps("-12.5,-3,0") == (-12.5, -3.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["analyze"], ["INPUT"]),
+        (["analyze", "nowhere"], ["nowhere", "no such file"]),
+        (["analyze", "x", "--tumour"], ["--tumour"]),
+        (["analyse", "x"], ["analyse"]),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(tmp_path, monkeypatch, calcinosis, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    refused(calcinosis(*arguments), *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (["--patient-position", "UPSIDE"], ["UPSIDE", "HFS"]),
+        (["--series", "1.2.3.4.5"], ["1.2.3.4.5"]),
+        (["--skeleton", "no-such-mask.nii.gz"], ["no-such-mask.nii.gz"]),
+        (["--skeleton", "totalsegmentator"], ["TotalSegmentator is not installed"]),
+        (["--seed", "9999,0,0"], ["9999"]),
+    ],
+)
+def test_an_option_that_does_not_fit_the_scan_is_one_line(
+    series, tmp_path, calcinosis, option, words
+):
+    refused(calcinosis("analyze", series, "--output", tmp_path / "out", *option), *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_use_is_refused_before_anything_is_read(tmp_path, calcinosis):
+    (tmp_path / "note.txt").write_text("mine")
+    refused(calcinosis("analyze", "nowhere", "--output", tmp_path), "not empty", "--force")
+
+
+def test_no_command_shows_the_help(calcinosis):
+    run = calcinosis()
+    assert run.status == 2
+    assert "Usage: calcinosis" in run.err
+
+
+def test_too_little_memory_is_one_line(monkeypatch, calcinosis, tmp_path):
+    def exhausted(*_paths, **_options):
+        raise MemoryError
+
+    monkeypatch.setattr("calcinosis.read.study.read_study", exhausted)
+    refused(calcinosis("analyze", "x", "--output", tmp_path / "out"), "memory")
+
+
+def test_an_interrupted_run_leaves_nothing(monkeypatch, calcinosis, tmp_path):
+    def interrupted(*_paths, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("calcinosis.read.study.read_study", interrupted)
+    run = calcinosis("analyze", "x", "--output", tmp_path / "out")
+    assert (run.status, run.err) == (130, "calcinosis: interrupted; nothing was written\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_totalsegmentators_bones_come_back_on_our_grid(monkeypatch, phantom, capsys):
+    """The wrapper alone: a stand-in returns the classes it would, on the image it was given."""
+    from calcinosis.measure.totalsegmentator import totalsegmentator_skeleton
+
+    def segment(image, *, ml, roi_subset, quiet):
+        sys.stdout.write("Using Device: cpu\n")
+        assert (ml, quiet, roi_subset) == (True, True, ["femur_left", "sacrum"])
+        classes = np.where(np.asarray(image.dataobj) > 700, 75, 5).astype(np.uint8)
+        return nib.Nifti1Image(classes, image.affine)
+
+    classes = {5: "liver", 75: "femur_left", 25: "sacrum"}
+    package = ModuleType("totalsegmentator")
+    package.__spec__ = SimpleNamespace(name="totalsegmentator")
+    for name, content in {
+        "map_to_binary": {"class_map": {"total": classes}},
+        "python_api": {"totalsegmentator": segment},
+    }.items():
+        module = ModuleType(f"totalsegmentator.{name}")
+        vars(module).update(content)
+        monkeypatch.setitem(sys.modules, f"totalsegmentator.{name}", module)
+    monkeypatch.setitem(sys.modules, "totalsegmentator", package)
+    skeleton = totalsegmentator_skeleton(phantom.volume)
+    assert np.array_equal(skeleton, phantom.volume.voxels > 700)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+
+
+def test_the_demo_analyses_the_files_it_wrote(tmp_path, calcinosis):
+    output = tmp_path / "demo"
+    run = calcinosis("demo", "--output", output)
+    assert run.status == 0, run.err
+    names = sorted(path.name for path in output.iterdir())
+    assert names == sorted([*RESULTS, "phantom"])
+    assert len(run.out.splitlines()) == 4
+    result = json.loads((output / "result.json").read_text())
+    assert result["series"]["series_instance_uid"]
+    assert result["masses"], "the demo must show a mass"
+    assert result["differential"][0]["diagnosis"] == "tc_uremic"
+    assert result["patient"]["ca_p_product_mg2_dl2"] > 70
+    assert result["plan"]
+    assert "What it most likely is" in (output / "report.html").read_text()
+
+
+def test_every_option_of_a_command_is_explained():
+    for name in ("analyze", "demo"):
+        page = (Path(__file__).parents[1] / f"docs/{name}.md").read_text()
+        for option in cli.commands.commands[name].params:
+            if option.param_type_name == "option":
+                assert option.opts[0] in page, f"docs/{name}.md does not explain {option.opts[0]}"
