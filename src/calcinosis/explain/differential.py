@@ -133,11 +133,10 @@ def differential_of(belief: Posterior, disputed: tuple[Contradiction, ...] = ())
     probability = np.exp(marginal)
     low, high = _spread(marginal, belief)
     weights = _weights_db(belief)
-    by_diagnosis = weights.T.round(1).tolist()
-    heaviest = np.argsort(-np.abs(weights.T), axis=1, kind="stable").tolist()
     order = np.argsort(-probability, kind="stable")
     shares, lows, highs = probability.tolist(), low.tolist(), high.tolist()
     listed = max(_EVIDENCE_FOR_AT_LEAST, int((probability >= _EVIDENCE_FROM_PROBABILITY).sum()))
+    told = _evidence(belief, weights, order[:listed])
     diagnoses = tuple(
         Diagnosis(
             tables.names[column],
@@ -145,9 +144,7 @@ def differential_of(belief: Posterior, disputed: tuple[Contradiction, ...] = ())
             shares[column],
             lows[column],
             highs[column],
-            _evidence(belief, by_diagnosis[column], heaviest[column], column)
-            if place < listed
-            else (),
+            told[place] if place < listed else (),
         )
         for place, column in enumerate(order.tolist())
     )
@@ -221,7 +218,7 @@ def _spread(marginal: Floats, belief: Posterior) -> tuple[Floats, Floats]:
     drawn /= drawn.sum(axis=0)
     probability = np.exp(marginal)
     cut = round(0.05 * _DRAWS)
-    drawn.partition((cut, _DRAWS - 1 - cut), axis=1)
+    drawn.sort(axis=1)
     return np.minimum(drawn[:, cut], probability), np.maximum(drawn[:, -1 - cut], probability)
 
 
@@ -244,21 +241,26 @@ def _log_odds(logs: Floats) -> Floats:
 
 
 def _evidence(
-    belief: Posterior, weights: list[float], heaviest: list[int], column: int
-) -> tuple[Evidence, ...]:
-    """The clues that weigh on one diagnosis, heaviest first."""
+    belief: Posterior, weights: Floats, columns: NDArray[np.int_]
+) -> list[tuple[Evidence, ...]]:
+    """The clues that weigh on some of the diagnoses, heaviest first."""
     labels, provenance = belief.tables.labels, belief.tables.provenance
+    chosen = weights[:, columns].T.round(1)
+    heaviest = np.argsort(-np.abs(chosen), axis=1, kind="stable").tolist()
+    clues = [(c.finding, labels.get(c.finding.code, c.finding.code), c.row) for c in belief.clues]
     told = []
-    for place in heaviest:
-        if weights[place] == 0:
-            break
-        clue = belief.clues[place]
-        finding = clue.finding
-        label, source = labels.get(finding.code, finding.code), provenance[clue.row][column]
-        told.append(
-            Evidence(finding.code, label, finding.state, finding.value, weights[place], source)
-        )
-    return tuple(told)
+    for column, places, row in zip(columns.tolist(), heaviest, chosen.tolist(), strict=True):
+        evidence = []
+        for place in places:
+            if not row[place]:
+                break
+            finding, label, source = clues[place]
+            code, state, value = finding.code, finding.state, finding.value
+            evidence.append(
+                Evidence(code, label, state, value, row[place], provenance[source][column])
+            )
+        told.append(tuple(evidence))
+    return told
 
 
 def _beside(
