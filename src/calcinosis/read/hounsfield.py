@@ -41,7 +41,7 @@ def require_hounsfield(voxels: NDArray[np.int16], source: str) -> None:
     imaged = sample[sample > AIR_HU + 4]  # outside the field of view says nothing
     if imaged.size == 0:
         raise NotCtError(f"{source}: every voxel is air; expected a CT of a part of the body")
-    lowest, highest = np.percentile(imaged, [1, 99.9])
+    lowest, highest = np.percentile(imaged, [0.1, 99.9])
     found = f"{source}: the values run from {lowest:.0f} to {highest:.0f}"
     if lowest > FAT_HU:
         raise NotCtError(f"{found}; expected Hounsfield units, where fat is −100 and air −1000")
