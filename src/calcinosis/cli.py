@@ -303,7 +303,7 @@ def _print_result(analysis: "Analysis", output: Path) -> None:
 def main() -> None:
     """Run a command; what the user must change is one line on standard error."""
     try:
-        commands(standalone_mode=False)
+        commands(prog_name="calcinosis", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
