@@ -1,4 +1,4 @@
-# Newcomers need two commands: `make demo` (to come) and `make test`. Both work on a bare Debian 12.
+# Newcomers need two commands: `make demo` and `make test`. Both work on a bare Debian 12.
 
 PYTHON ?= python3
 VENV := .venv
@@ -19,11 +19,10 @@ apt = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	fi
 
 .PHONY: demo test check format lock picture tools clean
-.DEFAULT_GOAL := test
+.DEFAULT_GOAL := demo
 
 demo: $(VENV)/.runtime  ## an artificial patient, analysed from real DICOM files
-	@rm -rf calcinosis-demo
-	@$(BIN)/calcinosis demo --output calcinosis-demo
+	@$(BIN)/calcinosis demo --output calcinosis-demo --force
 	@echo "Open calcinosis-demo/report.html in a browser."
 
 test: $(VENV)/.test tools  ## everything that can be tested

@@ -177,6 +177,10 @@ def test_every_command_has_its_page():
         assert (HOUSE / f"docs/{name}.md").is_file(), f"docs/{name}.md is missing"
 
 
+def test_readme_picture_is_light():
+    assert (HOUSE / "docs/report.png").stat().st_size <= 400_000
+
+
 def test_the_repository_names_no_machine_and_no_download_place():
     places = re.compile(
         r"(?<![\w.])/(?:work|root|home|opt|Users)/\w"
