@@ -64,6 +64,20 @@ def test_a_fluid_level_explains_bone_erosion_but_an_unreported_one_does_not():
     assert flags({"imaging": {"ct": ct | {"fluid_calcium_level": True}}}) == {}
 
 
+def test_the_fluid_level_of_one_mass_does_not_excuse_the_erosion_by_another():
+    def raised(*findings):
+        facts = circumstances_of(Patient(), findings, SURE)
+        return [flag.flag for flag in red_flags(facts)]
+
+    erosion = Finding("bone_erosion", "present", "measured", "CT", mass_id=1)
+    same = Finding("fluid_calcium_level", "present", "measured", "CT", mass_id=1)
+    other = Finding("fluid_calcium_level", "present", "measured", "CT", mass_id=2)
+    reported = Finding("fluid_calcium_level", "present", "reported", "CT")
+    assert raised(erosion, other) == ["sarcoma_bone_destruction"]
+    assert raised(erosion, same) == []
+    assert raised(erosion, reported) == []
+
+
 def test_slow_growth_to_a_great_size_raises_no_flag():
     assert flags({"max_diameter_cm": 25, "symptom_duration_months": 60}) == {}
 

@@ -74,7 +74,10 @@ class _Signs:
     def __init__(self, findings: Iterable[Finding]) -> None:
         self._states: dict[str, set[str]] = {}
         self._values: dict[str, float] = {}
+        self._masses: dict[str, set[int | None]] = {}
         for finding in findings:
+            if finding.state == "present":
+                self._masses.setdefault(finding.code, set()).add(finding.mass_id)
             self._states.setdefault(finding.code, set()).add(finding.state)
             if finding.value is not None:
                 largest = max(finding.value, self._values.get(finding.code, finding.value))
@@ -87,6 +90,11 @@ class _Signs:
     def any_of(self, *codes: str) -> bool | None:
         states = [self.state(code) for code in codes]
         return True if True in states else False if all(s is False for s in states) else None
+
+    def present_without(self, code: str, excuse: str) -> bool:
+        """Whether a mass shows one sign and not the other; a report speaks of every mass."""
+        shown, excused = self._masses.get(code, set()), self._masses.get(excuse, set())
+        return any(not excused if m is None else not excused & {m, None} for m in shown)
 
     def value(self, code: str) -> float | None:
         return self._values.get(code)
@@ -111,9 +119,7 @@ def _person(patient: Patient, thresholds: Mapping[str, float]) -> _Named:
         Circumstance(done, "parathyroidectomy in the past", "history of parathyroidectomy"),
     )
     age = patient.age_years
-    young = None if age is None else age < thresholds["young_years"]
     child = None if age is None else age < 18
-    yield "young", Circumstance(young, f"{age:.0f} years old" if age is not None else "", "age")
     yield "child", Circumstance(child, f"{age:.0f} years old" if age is not None else "", "age")
     family = patient.family_history
     text = "relatives affected" if family else "no relatives affected"
@@ -247,10 +253,9 @@ def _complaints(signs: _Signs) -> _Named:
 
 def _sarcoma_signs(signs: _Signs, thresholds: Mapping[str, float]) -> _Named:
     level, eroded = signs.state("fluid_calcium_level"), signs.state("bone_erosion")
-    yield "fluid_level", Circumstance(level, "fluid–calcium level", "CT (fluid levels)")
-    seen = "no fluid level" if level is False else "fluid level not reported"
-    destroyed = eroded if not eroded else level is not True
-    text = f"bone erosion or osteolysis, {seen}"
+    seen = {None: "fluid level not reported", False: "no fluid level", True: "no fluid level in it"}
+    destroyed = eroded and signs.present_without("bone_erosion", "fluid_calcium_level")
+    text = f"bone erosion or osteolysis, {seen[level]}"
     destruction = Circumstance(destroyed, text, "CT (bone, fluid levels)")
     enhancing = Circumstance(
         signs.any_of("enhancing_soft_tissue", "mri_enhancement"),
