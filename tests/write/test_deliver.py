@@ -327,7 +327,9 @@ def test_differential_goes_out_with_its_probabilities(tmp_path):
     assert named == [each.diagnosis for each in weighed if each.probability >= 0.05]
     first = weighed[0]
     assert f'"Certainty of Impression")="{100 * first.probability:.1f}" (%' in printed
-    assert f"{first.label}, {first.probability:.0%}" in (out / "bundle.fhir.json").read_text()
+    assert (
+        f"{first.label}, {100 * first.probability:.1f} %" in (out / "bundle.fhir.json").read_text()
+    )
 
 
 def test_deidentified_results_name_nobody_and_still_belong_together(plain, tmp_path):

@@ -22,21 +22,15 @@ _WORTH_TELLING = 0.05
 # SNOMED CT body structures; DICOM PS3.16 CID 4 and CID 6 list most of them.
 _REGIONS = {
     "hip": ("29836001", "Hip"),
-    "thigh": ("68367000", "Thigh"),
-    "buttock": ("46862004", "Buttock"),
-    "pelvis": ("12921003", "Pelvis"),
-    "sacrum": ("54735007", "Sacrum"),
-    "shoulder": ("16982005", "Shoulder"),
-    "elbow": ("127949000", "Elbow"),
-    "wrist": ("74670003", "Wrist joint"),
-    "hand": ("85562004", "Hand"),
     "knee": ("72696002", "Knee"),
     "ankle": ("70258002", "Ankle joint"),
-    "foot": ("56459004", "Foot"),
-    "spine": ("421060004", "Spine"),
-    "spine_cervical": ("122494005", "Cervical spine"),
-    "spine_thoracic": ("122495006", "Thoracic spine"),
-    "spine_lumbar": ("122496007", "Lumbar spine"),
+    "shoulder": ("16982005", "Shoulder"),
+    "elbow": ("16953009", "Elbow joint"),
+    "wrist": ("74670003", "Wrist joint"),
+    "sacroiliac": ("39723000", "Sacroiliac joint"),
+    "pubic symphysis": ("82561000", "Symphysis pubis"),
+    "lumbar spine": ("122496007", "Lumbar spine"),
+    "thoracic spine": ("122495006", "Thoracic spine"),
 }
 _SIDES = {"left": ("7771000", "Left"), "right": ("24028007", "Right")}
 _SOFT_TISSUE = ("87784001", "Soft tissue")
@@ -71,9 +65,14 @@ def label(mass_id: int, site: Site | None) -> str:
     if site is None:
         return f"Calcified mass {mass_id}"
     side = f"{site.side} " if site.side else ""
-    return f"Calcified mass {mass_id}, {side}{site.joint.replace('_', ' ')}"
+    return f"Calcified mass {mass_id}, {side}{site.joint}"
 
 
 def probable(diagnoses: Iterable[Diagnosis]) -> tuple[Diagnosis, ...]:
     """The diagnoses a short report names."""
     return tuple(each for each in diagnoses if each.probability >= _WORTH_TELLING)
+
+
+def percent(probability: float) -> float:
+    """A probability as a percentage that claims no certainty: 0.1 to 99.9."""
+    return round(min(max(100 * probability, 0.1), 99.9), 1)

@@ -197,7 +197,9 @@ def _conclusion(measurement: CtMeasurement, named: Sequence[Diagnosis]) -> Itera
     else:
         yield "No calcified soft-tissue mass."
     if named:
-        weighed = "; ".join(f"{each.label}, {each.probability:.0%}" for each in named)
+        weighed = "; ".join(
+            f"{each.label}, {dicom_codes.percent(each.probability)} %" for each in named
+        )
         yield f"Differential: {weighed}."
     yield "For research and teaching; not a medical device."
 

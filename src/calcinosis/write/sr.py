@@ -325,7 +325,7 @@ def _differential(diagnoses: Sequence[Diagnosis]) -> "Iterator[CodeContentItem]"
         )
         certainty = NumContentItem(
             name=codes.DCM.CertaintyOfImpression,
-            value=round(100 * each.probability, 1),
+            value=dicom_codes.percent(each.probability),
             unit=codes.UCUM.Percent,
             relationship_type="HAS PROPERTIES",
         )
