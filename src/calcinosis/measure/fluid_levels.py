@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from calcinosis.measure.mass import FluidLevel, LevelReading
+from calcinosis.measure.mass import FluidLevel, LevelReading, Point
 from calcinosis.volume import Volume
 
 # The thresholds below were chosen on our own phantoms (benchmarks/fluid_levels.py) unless noted.
@@ -27,13 +27,15 @@ SEDIMENT_MIN_HU = 160.0
 STEP_MIN_HU = 110.0
 LINK_MM = 0.8  # neighbouring columns of one surface differ by less
 SURFACE_SLOPE_MAX_DEG = 20.0
+SEPTUM_DIP = 0.1  # a step this much weaker than on both sides is a septum
 STEP_REACH_MM = 6.0  # a column's step is compared with the strongest this near
 AREA_MIN_MM2 = 18.0
-ROUGHNESS_MAX_MM = 0.35
-SAGITTA_MAX_MM = 0.45
+ROUGHNESS_MAX_MM = 0.25
+SAGITTA_MAX_MM = 0.40
 TILT_MAX_DEG = 5.0
 UNEVENNESS_MAX = 0.25
-FALLING_RIM_MAX = 0.5
+FALLING_RIM_MAX = 0.2
+LAYER_MIN_MM = 1.5
 VOXEL_ALONG_GRAVITY_MAX_MM = 3.0  # thicker slices lying parallel to the level blur it away
 LAYER_VOXELS = 3
 LOCULE_MIN_ML = 0.5
@@ -87,7 +89,7 @@ def find_fluid_levels(volume: Volume, envelope: NDArray[np.bool_]) -> LevelReadi
     levels = tuple(
         level
         for surface in _surfaces(upright, along_mm)
-        if (level := _judge(surface, upright, along_mm)) is not None
+        if (level := _level(surface, upright, along_mm)) is not None
     )
     levels = tuple(sorted(levels, key=lambda level: -level.area_mm2))
     if levels:
@@ -367,9 +369,26 @@ def _gentle_parts(
     gentle = ndimage.binary_opening(gentle, np.ones((2, 2)))
     parts, count = ndimage.label(gentle)
     for part in range(1, count + 1):
-        member = parts == part
-        if np.count_nonzero(member) * ACROSS_STEP_MM**2 >= AREA_MIN_MM2:
-            yield _Surface((int(corner[0]), int(corner[1])), height, member, present & strong)
+        for member in _between_septa(parts == part, rise):
+            if np.count_nonzero(member) * ACROSS_STEP_MM**2 >= AREA_MIN_MM2:
+                yield _Surface((int(corner[0]), int(corner[1])), height, member, present & strong)
+
+
+def _between_septa(
+    member: NDArray[np.bool_], rise: NDArray[np.float64]
+) -> Iterator[NDArray[np.bool_]]:
+    """Split levels that meet at a septum: over it the step dips."""
+    from skimage.morphology import h_maxima
+    from skimage.segmentation import watershed
+
+    smooth = _blur(rise, member)
+    markers, count = ndimage.label(h_maxima(smooth, SEPTUM_DIP * smooth.max()))
+    if count < 2:
+        yield member
+        return
+    parts = watershed(-smooth, markers, mask=member)
+    for part in range(1, count + 1):
+        yield parts == part
 
 
 def _disc(radius_mm: float) -> NDArray[np.bool_]:
@@ -407,42 +426,94 @@ def _slope_deg(height: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArr
 # --- judging a surface ----------------------------------------------------------------------------
 
 
-def _judge(surface: _Surface, upright: _Upright, along_mm: float) -> FluidLevel | None:
+@dataclass(frozen=True)
+class _Layers:
+    """What lies above and below a surface."""
+
+    hu_above: float
+    hu_below: float
+    unevenness: float
+    sediment_depth_mm: float
+    fluid_height_mm: float
+    share_in_mass: float
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """All that is known of one surface."""
+
+    centroid_lps_mm: Point
+    area_mm2: float
+    tilt_deg: float
+    roughness_mm: float
+    sagitta_mm: float
+    falling_rim: float
+    layers: _Layers
+
+    def strain(self) -> float:
+        """How far the surface is from a perfect level; beyond 1 it is none."""
+        return max(
+            self.roughness_mm / ROUGHNESS_MAX_MM,
+            self.sagitta_mm / SAGITTA_MAX_MM,
+            self.tilt_deg / TILT_MAX_DEG,
+            self.falling_rim / FALLING_RIM_MAX,
+            self.layers.unevenness / UNEVENNESS_MAX,
+        )
+
+    def holds_fluid_on_sediment(self, along_mm: float) -> bool:
+        """Fluid over sediment, both thick enough, and part of this mass."""
+        thinnest = max(LAYER_MIN_MM, 1.5 * along_mm)
+        layers = self.layers
+        return (
+            FLUID_HU[0] < layers.hu_above < FLUID_HU[1]
+            and layers.hu_below > SEDIMENT_MIN_HU
+            and layers.hu_below - layers.hu_above > STEP_MIN_HU
+            and layers.sediment_depth_mm >= thinnest
+            and layers.fluid_height_mm >= thinnest
+            and layers.share_in_mass >= 0.5
+        )
+
+
+def _level(surface: _Surface, upright: _Upright, along_mm: float) -> FluidLevel | None:
     """The level a surface shows, or None when it is not flat, not level or not fluid on chalk."""
-    member = _trim(surface)
-    area = float(np.count_nonzero(member)) * ACROSS_STEP_MM**2
-    if area < (AREA_MIN_MM2 if upright.noise_hu < 25 else 1.5 * AREA_MIN_MM2):
+    evidence = _evidence(surface, upright, along_mm)
+    smallest = AREA_MIN_MM2 * (1.5 if upright.noise_hu > 25 else 1.0)
+    strain = evidence.strain()
+    if (
+        evidence.area_mm2 < smallest
+        or strain > 1
+        or not evidence.holds_fluid_on_sediment(along_mm)
+    ):
         return None
+    return FluidLevel(
+        centroid_lps_mm=evidence.centroid_lps_mm,
+        area_mm2=evidence.area_mm2,
+        sediment_depth_mm=evidence.layers.sediment_depth_mm,
+        hu_above=evidence.layers.hu_above,
+        hu_below=evidence.layers.hu_below,
+        tilt_deg=evidence.tilt_deg,
+        confidence=round(1 - 0.5 * strain**2, 3),
+    )
+
+
+def _evidence(surface: _Surface, upright: _Upright, along_mm: float) -> _Evidence:
+    """Fit the free plane and look at both sides of it."""
+    member = _trim(surface)
     core = ndimage.binary_erosion(member)
     core = core if np.count_nonzero(core) >= 12 else member
     u, v = np.nonzero(core)
     points = np.stack([surface.height_mm[core], u * ACROSS_STEP_MM, v * ACROSS_STEP_MM], axis=1)
     plane, roughness = _fit_plane(points)
-    radius = np.sqrt(area / np.pi)
-    tilt = float(np.degrees(np.arctan(np.hypot(plane[1], plane[2]))))
-    sagitta = _sagitta_mm(points, float(np.sqrt(len(points) / np.pi)))
     columns = np.stack([u, v], axis=1) + np.asarray(surface.corner)
-    falls = _falling_rim(surface, member, points, plane)
-    layers = _layers(upright, columns, points @ [1, 0, 0], along_mm)
-    scores = (
-        roughness / ROUGHNESS_MAX_MM,
-        sagitta / SAGITTA_MAX_MM,
-        tilt / max(TILT_MAX_DEG, 18.0 / radius),
-        layers.unevenness / UNEVENNESS_MAX,
-        falls / FALLING_RIM_MAX,
-    )
-    if max(scores) > 1 or not layers.plausible(along_mm):
-        return None
-    centre = np.array([plane[0], *(columns.mean(axis=0) * ACROSS_STEP_MM)])
-    x, y, z = upright.to_lps(centre)
-    return FluidLevel(
+    x, y, z = upright.to_lps(np.array([plane[0], *(columns.mean(axis=0) * ACROSS_STEP_MM)]))
+    return _Evidence(
         centroid_lps_mm=(float(x), float(y), float(z)),
-        area_mm2=area,
-        sediment_depth_mm=layers.sediment_depth_mm,
-        hu_above=layers.hu_above,
-        hu_below=layers.hu_below,
-        tilt_deg=tilt,
-        confidence=round(float(np.prod([1 - 0.5 * score**2 for score in scores])), 3),
+        area_mm2=float(np.count_nonzero(member)) * ACROSS_STEP_MM**2,
+        tilt_deg=float(np.degrees(np.arctan(np.hypot(plane[1], plane[2])))),
+        roughness_mm=roughness,
+        sagitta_mm=_sagitta_mm(points, float(np.sqrt(len(points) / np.pi))),
+        falling_rim=_falling_rim(surface, member, points, plane),
+        layers=_layers(upright, columns, points[:, 0], along_mm),
     )
 
 
@@ -504,30 +575,6 @@ def _sagitta_mm(points: NDArray[np.float64], radius_mm: float) -> float:
     fit, *_rest = np.linalg.lstsq(design, points[:, 0], rcond=None)
     curvature = np.linalg.eigvalsh([[fit[3], fit[4] / 2], [fit[4] / 2, fit[5]]])
     return float(np.abs(curvature).max() * radius_mm**2)
-
-
-@dataclass(frozen=True)
-class _Layers:
-    """What lies above and below a surface."""
-
-    hu_above: float
-    hu_below: float
-    unevenness: float
-    sediment_depth_mm: float
-    fluid_height_mm: float
-    share_in_mass: float
-
-    def plausible(self, along_mm: float) -> bool:
-        """Fluid over sediment, both thick enough, and part of this mass."""
-        thinnest = max(1.5, 1.5 * along_mm)
-        return (
-            FLUID_HU[0] < self.hu_above < FLUID_HU[1]
-            and self.hu_below > SEDIMENT_MIN_HU
-            and self.hu_below - self.hu_above > STEP_MIN_HU
-            and self.sediment_depth_mm >= thinnest
-            and self.fluid_height_mm >= thinnest
-            and self.share_in_mass >= 0.5
-        )
 
 
 def _layers(
