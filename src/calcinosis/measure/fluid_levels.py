@@ -22,19 +22,21 @@ DOWN_STEP_MM = 0.5
 ACROSS_STEP_MM = 1.0
 MARGIN_MM = 6.0
 REACH_MM = 3.5  # how far above and below a step its two plateaus are sought
+KNEE = 0.35
 FLUID_HU = (-70.0, 160.0)
 SEDIMENT_MIN_HU = 160.0
 STEP_MIN_HU = 110.0
 LINK_MM = 0.8  # neighbouring columns of one surface differ by less
 SURFACE_SLOPE_MAX_DEG = 20.0
-SEPTUM_DIP = 0.1  # a step this much weaker than on both sides is a septum
+SEPTUM_DIP = 0.15  # a narrow line along which the step is this much weaker is a septum
+SEPTUM_WIDTH_MM = 3.0
 STEP_REACH_MM = 6.0  # a column's step is compared with the strongest this near
 AREA_MIN_MM2 = 18.0
 ROUGHNESS_MAX_MM = 0.25
 SAGITTA_MAX_MM = 0.40
 TILT_MAX_DEG = 5.0
 UNEVENNESS_MAX = 0.25
-FALLING_RIM_MAX = 0.2
+FALLING_RIM_MAX = 0.35
 LAYER_MIN_MM = 1.5
 VOXEL_ALONG_GRAVITY_MAX_MM = 3.0  # thicker slices lying parallel to the level blur it away
 LAYER_VOXELS = 3
@@ -153,7 +155,7 @@ def _stand_upright(volume: Volume, envelope: NDArray[np.bool_]) -> _Upright:
     hu = _sample(volume.voxels, start, matrix, shape)
     inside = _sample_nearest(envelope, start, matrix, shape)
     noise = _noise_hu(volume.voxels, envelope)
-    sigma_mm = 0.8 if noise < 14 else 1.1 if noise < 26 else 1.6
+    sigma_mm = 0.6 if noise < 14 else 0.8 if noise < 26 else 1.0
     for axis in (1, 2):
         hu = ndimage.gaussian_filter1d(hu, sigma_mm / across, axis=axis, mode="nearest")
     thin = round(ACROSS_STEP_MM / across)
@@ -241,7 +243,7 @@ def _surfaces(upright: _Upright, along_mm: float) -> Iterator[_Surface]:
     profile = ndimage.uniform_filter1d(upright.hu, 3, axis=0, mode="nearest")
     near_mass = ndimage.binary_dilation(upright.inside, iterations=4)
     columns, heights, rises = _scan(
-        profile, near_mass, reach, STEP_MIN_HU, SEDIMENT_MIN_HU, FLUID_HU[0], FLUID_HU[1]
+        profile, near_mass, reach, KNEE, STEP_MIN_HU, SEDIMENT_MIN_HU, FLUID_HU[0], FLUID_HU[1]
     )
     if len(heights) == 0:
         return
@@ -260,12 +262,16 @@ def _scan(  # type: ignore[no-untyped-def]  # noqa: ANN202, PLR0912
     profile,  # noqa: ANN001
     near_mass,  # noqa: ANN001
     reach,  # noqa: ANN001
+    knee,  # noqa: ANN001
     step_min,  # noqa: ANN001
     sediment_min,  # noqa: ANN001
     fluid_low,  # noqa: ANN001
     fluid_high,  # noqa: ANN001
 ):
-    """Half-height crossings of every step from fluid down to sediment, column by column."""
+    """Half-height crossings of every step from fluid down to sediment, column by column.
+
+    A step's two plateaus begin where the profile flattens to the share `knee` of its slope.
+    """
     depth, rows, cols = profile.shape
     found_columns = []
     found_heights = []
@@ -284,12 +290,16 @@ def _scan(  # type: ignore[no-untyped-def]  # noqa: ANN202, PLR0912
                 if not steepest:
                     k += 1
                     continue
-                low = profile[k, u, v]
-                for above in range(k, max(-1, k - reach - 1), -1):
-                    low = min(low, profile[above, u, v])
-                high = profile[k + 1, u, v]
-                for below in range(k + 1, min(depth, k + reach + 1)):
-                    high = max(high, profile[below, u, v])
+                above, below = k, k + 1
+                while above > max(0, k - reach) and (
+                    profile[above, u, v] - profile[above - 1, u, v] > knee * rise
+                ):
+                    above -= 1
+                while below < min(depth - 1, k + reach) and (
+                    profile[below + 1, u, v] - profile[below, u, v] > knee * rise
+                ):
+                    below += 1
+                low, high = profile[above, u, v], profile[below, u, v]
                 if (
                     high - low > step_min
                     and high > sediment_min
@@ -377,18 +387,22 @@ def _gentle_parts(
 def _between_septa(
     member: NDArray[np.bool_], rise: NDArray[np.float64]
 ) -> Iterator[NDArray[np.bool_]]:
-    """Split levels that meet at a septum: over it the step dips."""
-    from skimage.morphology import h_maxima
+    """Split levels that meet at a septum: a narrow valley in the height of the step."""
     from skimage.segmentation import watershed
 
     smooth = _blur(rise, member)
-    markers, count = ndimage.label(h_maxima(smooth, SEPTUM_DIP * smooth.max()))
+    closed = ndimage.grey_closing(smooth, footprint=_disc(SEPTUM_WIDTH_MM))
+    whole = member & (smooth > (1 - SEPTUM_DIP) * closed)
+    parts, count = ndimage.label(ndimage.binary_opening(whole, np.ones((2, 2))))
+    areas = np.bincount(parts.ravel(), minlength=count + 1)[1:] * ACROSS_STEP_MM**2
+    large = np.isin(parts, 1 + np.flatnonzero(areas >= AREA_MIN_MM2))
+    markers, count = ndimage.label(large)
     if count < 2:
         yield member
         return
-    parts = watershed(-smooth, markers, mask=member)
+    grown = watershed(-smooth, markers, mask=member)
     for part in range(1, count + 1):
-        yield parts == part
+        yield grown == part
 
 
 def _disc(radius_mm: float) -> NDArray[np.bool_]:
@@ -592,7 +606,7 @@ def _layers(
     offset_mm = reach * DOWN_STEP_MM
     near, far = max(1.0, along_mm), max(3.0, 2 * along_mm)
     above = profile[:, (offset_mm <= -near) & (offset_mm >= -far)]
-    below = profile[:, (offset_mm >= near) & (offset_mm <= far)]
+    below = profile[:, (offset_mm >= near) & (offset_mm <= near + along_mm + DOWN_STEP_MM)]
     hu_above, hu_below = float(np.median(above)), float(np.median(below.max(axis=1)))
     half = (hu_above + hu_below) / 2
     down, up = profile[:, offset_mm > 0] > half, profile[:, offset_mm < 0][:, ::-1] < half

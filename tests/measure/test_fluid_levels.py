@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from calcinosis.measure.fluid_levels import find_fluid_levels
+from calcinosis.volume import GRAVITY_LPS, Volume
+
+AXIAL = np.array([[0.0, 0, 1], [0, 1, 0], [1, 0, 0]])  # columns: z, y, x axis in LPS (x, y, z)
+TISSUE_HU, FLUID_HU, SEDIMENT_HU = 45.0, 10.0, 480.0
+
+
+def locule_scan(
+    *,
+    position="HFS",
+    spacing=(1.5, 0.8, 0.8),
+    tilt_deg=0.0,
+    turn_deg=0.0,
+    radius_mm=9.0,
+    noise_hu=12.0,
+    septum_mm=0.0,
+    axes=AXIAL,
+    solid=False,
+):
+    """A ball, half fluid and half sediment, its interface tilted against gravity."""
+    turn = np.deg2rad(turn_deg)
+    about_z = [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]
+    affine = np.eye(4)
+    affine[:3, :3] = np.array(about_z) @ axes * np.array(spacing)
+    shape = [int(np.ceil(2 * (radius_mm + 12) / s)) for s in spacing]
+    affine[:3, 3] = -affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    index = np.stack(np.meshgrid(*[np.arange(n * 3) / 3 - 1 / 3 for n in shape], indexing="ij"), -1)
+    places = index @ affine[:3, :3].T + affine[:3, 3]
+    down = np.asarray(GRAVITY_LPS[position])
+    aside = np.cross(down, [0.3, 0.2, 0.9])
+    aside /= np.linalg.norm(aside)
+    tilt = np.deg2rad(tilt_deg)
+    height = places @ (np.cos(tilt) * down + np.sin(tilt) * aside)
+    inside = np.linalg.norm(places, axis=-1) < radius_mm
+    across = np.abs(places @ np.cross(down, aside))
+    dense = inside & ((height > 0) | solid) & (across > septum_mm / 2)
+    hu = np.where(inside, FLUID_HU, TISSUE_HU) + dense * (SEDIMENT_HU - FLUID_HU)
+    hu = ndimage.gaussian_filter(hu, [0.6 * 3 / s for s in spacing])
+    blocks = [x for n in shape for x in (n, 3)]
+    hu = hu.reshape(blocks).mean(axis=(1, 3, 5))
+    envelope = inside.reshape(blocks).mean(axis=(1, 3, 5)) > 0.5
+    noise = np.random.default_rng(1).normal(0, noise_hu, hu.shape)
+    return Volume(np.round(hu + noise).astype(np.int16), affine, position), envelope
+
+
+@pytest.mark.parametrize("position", sorted(GRAVITY_LPS))
+def test_a_level_is_found_in_every_patient_position(position):
+    reading = find_fluid_levels(*locule_scan(position=position))
+    (level,) = reading.levels
+    assert reading.sedimentation_sign is True
+    assert level.tilt_deg < 1.5
+    assert np.linalg.norm(level.centroid_lps_mm) < 1.0
+    assert level.area_mm2 == pytest.approx(np.pi * 9**2, rel=0.25)
+    assert level.sediment_depth_mm == pytest.approx(9.0, abs=1.5)
+    assert level.hu_above == pytest.approx(FLUID_HU, abs=25)
+    assert level.hu_below == pytest.approx(SEDIMENT_HU, abs=40)
+
+
+@pytest.mark.parametrize("tilt_deg", [10, 15, 30, 60, 90, 180])
+def test_two_densities_that_are_not_level_are_no_sign(tilt_deg):
+    reading = find_fluid_levels(*locule_scan(tilt_deg=tilt_deg))
+    assert reading.levels == ()
+    assert reading.sedimentation_sign is False
+
+
+def test_the_top_of_a_paste_ball_is_no_level():
+    assert find_fluid_levels(*locule_scan(solid=True)).sedimentation_sign is False
+
+
+def test_an_envelope_that_misses_the_fluid_keeps_the_sign():
+    volume, envelope = locule_scan()
+    dense = envelope & (ndimage.gaussian_filter(volume.voxels.astype(float), 1) > 200)
+    assert find_fluid_levels(volume, dense).sedimentation_sign is True
+
+
+def test_levels_on_both_sides_of_a_septum_count_one_each():
+    volume, envelope = locule_scan(radius_mm=13.0, septum_mm=2.5, spacing=(1.0, 0.7, 0.7))
+    assert len(find_fluid_levels(volume, envelope).levels) == 2
+
+
+def test_thick_slices_parallel_to_the_level_cannot_be_judged():
+    coronal = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])  # slices stacked along gravity
+    reading = find_fluid_levels(*locule_scan(spacing=(4.0, 1.0, 1.0), axes=coronal))
+    assert reading.sedimentation_sign is None
+    assert "parallel" in reading.remarks[0]
+
+
+def test_a_mass_too_small_to_show_layers_cannot_be_judged():
+    reading = find_fluid_levels(*locule_scan(radius_mm=2.2))
+    assert reading.sedimentation_sign is None
+    assert "0.5 mL" in reading.remarks[0]
+
+
+def test_the_same_scan_gives_the_same_reading():
+    assert find_fluid_levels(*locule_scan()) == find_fluid_levels(*locule_scan())
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    slices_mm=st.floats(0.5, 3.0),
+    pixel_mm=st.floats(0.5, 1.0),
+    turn_deg=st.floats(-40, 40),
+    noise_hu=st.floats(0, 30),
+)
+def test_spacing_obliquity_and_noise_do_not_hide_a_level(slices_mm, pixel_mm, turn_deg, noise_hu):
+    volume, envelope = locule_scan(
+        spacing=(slices_mm, pixel_mm, pixel_mm), turn_deg=turn_deg, noise_hu=noise_hu
+    )
+    (level,) = find_fluid_levels(volume, envelope).levels
+    assert level.tilt_deg < 3
