@@ -1,4 +1,4 @@
-"""A block of a phantom around one mass: all of its detail at a fraction of the whole body's cost."""
+"""A block of a phantom around one mass: all its detail at a fraction of the body's cost."""
 
 from dataclasses import dataclass, replace
 

@@ -7,7 +7,7 @@ sediment below and fluid above? The locules themselves need not be found first.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -24,20 +24,21 @@ MARGIN_MM = 6.0
 REACH_MM = 3.5  # how far above and below a step its two plateaus are sought
 KNEE = 0.35
 FLUID_HU = (-70.0, 160.0)
-SEDIMENT_MIN_HU = 160.0
+SEDIMENT_MIN_HU = 170.0
 STEP_MIN_HU = 110.0
 LINK_MM = 0.8  # neighbouring columns of one surface differ by less
 SURFACE_SLOPE_MAX_DEG = 20.0
 SEPTUM_DIP = 0.15  # a narrow line along which the step is this much weaker is a septum
 SEPTUM_WIDTH_MM = 3.0
 STEP_REACH_MM = 6.0  # a column's step is compared with the strongest this near
-AREA_MIN_MM2 = 18.0
+AREA_MIN_MM2 = 14.0
 ROUGHNESS_MAX_MM = 0.25
 SAGITTA_MAX_MM = 0.40
 TILT_MAX_DEG = 5.0
 UNEVENNESS_MAX = 0.25
-FALLING_RIM_MAX = 0.35
-LAYER_MIN_MM = 1.5
+FLAT_PARTS_MAX = 3
+FALLING_RIM_MAX = 0.25
+LAYER_MIN_MM = 2.25
 VOXEL_ALONG_GRAVITY_MAX_MM = 3.0  # thicker slices lying parallel to the level blur it away
 LAYER_VOXELS = 3
 LOCULE_MIN_ML = 0.5
@@ -90,7 +91,8 @@ def find_fluid_levels(volume: Volume, envelope: NDArray[np.bool_]) -> LevelReadi
     upright = _stand_upright(volume, envelope)
     levels = tuple(
         level
-        for surface in _surfaces(upright, along_mm)
+        for sheet in _surfaces(upright, along_mm)
+        for surface in _flat_parts(sheet)
         if (level := _level(surface, upright, along_mm)) is not None
     )
     levels = tuple(sorted(levels, key=lambda level: -level.area_mm2))
@@ -491,13 +493,9 @@ class _Evidence:
 def _level(surface: _Surface, upright: _Upright, along_mm: float) -> FluidLevel | None:
     """The level a surface shows, or None when it is not flat, not level or not fluid on chalk."""
     evidence = _evidence(surface, upright, along_mm)
-    smallest = AREA_MIN_MM2 * (1.5 if upright.noise_hu > 25 else 1.0)
+    smallest = AREA_MIN_MM2 * (1.5 if upright.noise_hu > 30 else 1.0)
     strain = evidence.strain()
-    if (
-        evidence.area_mm2 < smallest
-        or strain > 1
-        or not evidence.holds_fluid_on_sediment(along_mm)
-    ):
+    if evidence.area_mm2 < smallest or strain > 1 or not evidence.holds_fluid_on_sediment(along_mm):
         return None
     return FluidLevel(
         centroid_lps_mm=evidence.centroid_lps_mm,
@@ -512,7 +510,7 @@ def _level(surface: _Surface, upright: _Upright, along_mm: float) -> FluidLevel 
 
 def _evidence(surface: _Surface, upright: _Upright, along_mm: float) -> _Evidence:
     """Fit the free plane and look at both sides of it."""
-    member = _trim(surface)
+    member = surface.present
     core = ndimage.binary_erosion(member)
     core = core if np.count_nonzero(core) >= 12 else member
     u, v = np.nonzero(core)
@@ -531,26 +529,39 @@ def _evidence(surface: _Surface, upright: _Upright, along_mm: float) -> _Evidenc
     )
 
 
-def _trim(surface: _Surface) -> NDArray[np.bool_]:
-    """The columns that lie on one plane, joined: outliers at the rim are wall or paste."""
-    member = surface.present
+def _flat_parts(surface: _Surface) -> Iterator[_Surface]:
+    """The flat pieces of a gentle sheet: one level may run into the next at another height."""
+    left = surface.present.copy()
+    for _ in range(FLAT_PARTS_MAX):
+        if np.count_nonzero(left) * ACROSS_STEP_MM**2 < AREA_MIN_MM2:
+            return
+        member = _consensus(surface.height_mm, left)
+        if np.count_nonzero(member) * ACROSS_STEP_MM**2 < AREA_MIN_MM2:
+            return
+        yield replace(surface, present=member)
+        left &= ~ndimage.binary_dilation(member)
+
+
+def _consensus(height: NDArray[np.float64], columns: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The columns that lie on the plane most of them share, joined.
+
+    The search begins at the commonest height, but the plane is free to tilt.
+    """
+    heights = height[columns]
+    edges = np.arange(heights.min() - 0.75, heights.max() + 1.25, 0.5)
+    count, _ = np.histogram(heights, edges)
+    common = edges[int(np.argmax(np.convolve(count, [1, 1, 1], mode="same")))] + 0.25
+    member = columns & (np.abs(height - common) < 0.75)
+    u, v = np.mgrid[: height.shape[0], : height.shape[1]] * ACROSS_STEP_MM
     for _ in range(4):
-        u, v = np.nonzero(member)
-        points = np.stack([surface.height_mm[member], u * 1.0, v * 1.0], axis=1)
-        design = np.stack([np.ones(len(u)), u, v], axis=1)
-        plane, *_rest = np.linalg.lstsq(design, points[:, 0], rcond=None)
-        residual = np.abs(points[:, 0] - design @ plane)
-        keep = residual <= max(0.4, 2.5 * float(np.median(residual)) / 0.6745)
-        if keep.all():
-            break
-        kept = np.zeros_like(member)
-        kept[u[keep], v[keep]] = True
-        parts, count = ndimage.label(kept)
-        if count == 0:
-            return kept
+        design = np.stack([np.ones(np.count_nonzero(member)), u[member], v[member]], axis=1)
+        plane, *_rest = np.linalg.lstsq(design, height[member], rcond=None)
+        residual = np.abs(height - plane[0] - plane[1] * u - plane[2] * v)
+        spread = float(np.median(residual[member])) / 0.6745
+        parts, found = ndimage.label(columns & (residual <= np.clip(2.5 * spread, 0.3, 0.5)))
+        if found == 0:
+            return np.zeros_like(columns)
         member = parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
-        if np.count_nonzero(member) < 8:
-            break
     return np.asarray(member, dtype=np.bool_)
 
 
