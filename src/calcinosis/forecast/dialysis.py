@@ -32,6 +32,10 @@ class Exchange:
     ca_dialysance: float = 0.0
     dialysate_ca: float = 0.0
 
+    def times(self, share: float) -> "Exchange":
+        """The same at a share of its clearances."""
+        return Exchange(self.p_clearance * share, self.ca_dialysance * share, self.dialysate_ca)
+
 
 def is_session_day(day: int, sessions_per_week: float) -> bool:
     """Whether there is a session that day; 3.5 a week alternates weeks of three and four."""

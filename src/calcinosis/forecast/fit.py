@@ -13,7 +13,7 @@ import numpy as np
 
 from calcinosis.errors import InputError
 from calcinosis.forecast.ensemble import LINEAR, Member, Past, antithetic, live, moved, past_of
-from calcinosis.forecast.labs import SCATTER, laboratory
+from calcinosis.forecast.labs import SCATTER, WANDER, laboratory
 from calcinosis.forecast.model import GLAND, Array
 from calcinosis.forecast.parameters import Parameters, patient_spread, population, table
 from calcinosis.forecast.scenario import Lab, Phase, ScenarioPatient
@@ -27,10 +27,6 @@ GLAND_SD = 1.0  # of ln parathyroid mass at the first result, around the average
 MOVED_BELOW = 0.7  # posterior / prior spread
 NORMAL_ALP_U_L = 75.0  # mid-normal; between-patient spread goes into ALP_SD
 ALP_SD = 0.35
-# Model error: how far a patient's true level wanders from the simulated one, SD of the logarithm;
-# added to the scatter of the measurement. Set so that simulated patients are covered
-# (benchmarks/forecast_coverage.py).
-WANDER = {"calcium_mg_dl": 0.02, "phosphate_mg_dl": 0.08, "pth_pg_ml": 0.15}
 # Analytes of the laboratory, of the scenario file, and the forecast's column they belong to.
 COLUMNS = {
     "calcium": "calcium_mg_dl",
@@ -132,7 +128,7 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
         sds = np.array([o.sd for o in observed])
         return np.concatenate([(np.log(values) - np.log(expected)) / sds, steps])
 
-    best, covariance = _posterior(residuals, len(free) + 1)
+    best, covariance = posterior(residuals, len(free) + 1)
     draws = best + antithetic(n, len(best)) @ np.linalg.cholesky(covariance).T
     others = {k: sd for k, sd in patient_spread().items() if k not in free}
     unknown = antithetic(n, len(others), seed=7)
@@ -182,18 +178,27 @@ def _expected(
         raise ValueError("results need a past to fall into")
     weekly = np.flatnonzero(course.day % 7 == 0)
     rows = [int(weekly[np.abs(course.day[weekly] - o.day).argmin()]) for o in observed]
-    index = np.array([r + o.after_session for r, o in zip(rows, observed, strict=True)])
+    # a session has two stretches, the first hour and the rest
+    index = np.array([r + 2 * o.after_session for r, o in zip(rows, observed, strict=True)])
     values = laboratory(trajectory.states[index], trajectory.pth[index], p)
     return np.maximum([values[o.column][i] for i, o in enumerate(observed)], 1e-9)
 
 
-def _posterior(residuals: Residuals, dimensions: int) -> tuple[Array, Array]:
-    """Gauss-Newton with damping: most probable point and Laplace covariance, in prior SDs."""
+def posterior(
+    residuals: Residuals, dimensions: int, *, rounds: int = NEWTON_STEPS
+) -> tuple[Array, Array]:
+    """Gauss-Newton with damping: most probable point and Laplace covariance, in prior SDs.
+
+    Args:
+        residuals: misses of the data in their SD, then the steps themselves, of steps from prior.
+        dimensions: number of steps.
+        rounds: attempts at most.
+    """
     at = np.zeros(dimensions)
     here = residuals(at)
     damping = 0.1
     jacobian = _jacobian(residuals, at, here)
-    for _ in range(NEWTON_STEPS):
+    for _ in range(rounds):
         curvature = jacobian.T @ jacobian
         step = np.linalg.solve(curvature + damping * np.eye(dimensions), -jacobian.T @ here)
         step *= min(1.0, 2.0 / np.abs(step).max())

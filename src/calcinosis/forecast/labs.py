@@ -41,6 +41,15 @@ SCATTER = {
     "deposit_calcium_g": 0.10,
 }
 
+# Model error: how far a patient's level wanders from the simulated one, SD of the logarithm. Set
+# so that bands cover simulated patients (benchmarks/forecast_coverage.py).
+WANDER = {
+    "calcium_mg_dl": 0.02,
+    "phosphate_mg_dl": 0.10,
+    "ca_p_product_mg2_dl2": 0.102,
+    "pth_pg_ml": 0.20,
+}
+
 
 def laboratory(states: Array, pth: Array, p: Parameters) -> dict[str, Array]:
     """Values in the units of `ANALYTES` for states [..., N_STATES] and PTH [...]."""

@@ -54,12 +54,13 @@ class Controls(NamedTuple):
     """What treatment imposes during one stretch of time."""
 
     gfr: float  # own kidneys or graft, L/h
+    ln_gfr: float  # relative to normal, not below `LEAST_GFR`
     diet_ca: float  # mmol/h
     diet_p: float  # mmol/h
     binder_capacity: float  # mmol phosphate per h at saturation
     binder_ca: float  # mmol calcium per h from calcium-containing binders
     drug_calcitriol: float  # pg/mL from active vitamin D
-    receptor_shift: float  # calcimimetic: apparent relative rise of calcium at the receptor
+    ln_receptor_shift: float  # calcimimetic: apparent rise of calcium at the receptor, ln
     p_clearance: float  # dialyser, L/h; 0 while off
     ca_dialysance: float  # L/h
     dialysate_ca: float  # mmol/L
@@ -77,11 +78,13 @@ class Serum(NamedTuple):
     phosphate: float  # mmol/L
     ln_calcium: float
     ln_phosphate: float
+    ln_tissue_phosphate: float  # what parathyroid and bone cells see: the slow pool
+    pth: float  # pg/mL
     ln_pth: float
-    ln_skeletal_pth: float  # as the skeleton feels it: uraemic bone resists
+    skeletal_pth: float  # relative to normal, as the skeleton feels it: uraemic bone resists
+    ln_skeletal_pth: float
 
 
-N_CONTROLS = len(Controls._fields)
 LEAST_GFR = 0.01  # relative; below 1 mL/min hormones no longer follow filtration
 
 
@@ -97,13 +100,20 @@ def rounded_excess(x: float, width: float) -> float:
 
 @njit(cache=True, nogil=True)
 def parathyroid_hormone(y: Array, u: Controls, p: Parameters, s: Solved) -> float:
+    """PTH (pg/mL) of a state."""
+    return float(serum(y, u, p, s).pth)
+
+
+@njit(cache=True, nogil=True)
+def secreted_pth(
+    y: Array, ln_calcium: float, ln_tissue_phosphate: float, u: Controls, p: Parameters, s: Solved
+) -> float:
     """PTH (pg/mL): calcium sets secretion; calcitriol restrains, tissue phosphate drives it."""
-    calcium = max(y[CA_PLASMA], 1e-6) / y[VOLUME] / p.ca_ref * (1.0 + u.receptor_shift)
+    sensed = ln_calcium + u.ln_receptor_shift - s.ln_set_point
     secretion = p.secretion_min + (p.secretion_max - p.secretion_min) / (
-        1.0 + exp(p.secretion_slope * log(calcium / s.set_point))
+        1.0 + exp(p.secretion_slope * sensed)
     )
-    synthesis = calcitriol_effect(y[CALCITRIOL], p)
-    synthesis *= exp(p.phosphate_drive * log(tissue_phosphate(y, p)))
+    synthesis = calcitriol_effect(y[CALCITRIOL], p) * exp(p.phosphate_drive * ln_tissue_phosphate)
     slower_clearance = 1.0 + p.uraemic_clearance * uraemia(u, p)
     return float(p.pth_ref * y[GLAND] * secretion * synthesis * slower_clearance)
 
@@ -120,12 +130,6 @@ def calcitriol_effect(calcitriol: float, p: Parameters) -> float:
     return (1.0 + p.calcitriol_suppression) / (
         1.0 + p.calcitriol_suppression * calcitriol / p.calcitriol_ref
     )
-
-
-@njit(cache=True, nogil=True)
-def tissue_phosphate(y: Array, p: Parameters) -> float:
-    """Phosphate that parathyroid and bone cells see: the slow pool, relative to normal."""
-    return float(max(y[P_DEEP], 1e-6) / p.p_deep_volume / p.p_ref)
 
 
 @njit(cache=True, nogil=True)
@@ -154,7 +158,7 @@ def kidney(
     fraction = s.ca_excretion_ref * exp(
         p.ca_excretion_rise * (now.calcium / p.ca_ref - 1.0)
         - p.ca_excretion_pth * now.ln_skeletal_pth
-        - p.ca_excretion_gfr * log(u.gfr / p.gfr_ref)
+        - p.ca_excretion_gfr * u.ln_gfr
     )
     return u.gfr * p.ca_diffusible * now.calcium * min(fraction, 1.0), p_urine
 
@@ -201,7 +205,7 @@ def bone(y: Array, now: Serum, p: Parameters) -> tuple[float, float, float]:
 @njit(cache=True, nogil=True)
 def bone_cells(y: Array, now: Serum, p: Parameters, s: Solved) -> tuple[float, float]:
     """Rates (1/h) of osteoclast and osteoblast activity: formation follows resorption."""
-    effective = exp(now.ln_skeletal_pth) * p.pth_ref
+    effective = now.skeletal_pth * p.pth_ref
     wanted = p.resorption_min + (p.resorption_max - p.resorption_min) * effective / (
         effective + s.resorption_half
     )
@@ -237,15 +241,16 @@ def deposit(y: Array, product: float, p: Parameters) -> tuple[float, float, floa
 @njit(cache=True, nogil=True)
 def hormones(y: Array, now: Serum, u: Controls, p: Parameters) -> tuple[float, float]:
     """Rates of calcitriol (pg/mL/h) and ln FGF23 (1/h): kidneys make the one, clear the other."""
-    ln_gfr = log(max(u.gfr / p.gfr_ref, LEAST_GFR))
     produced = p.calcitriol_ref * exp(
-        p.calcitriol_gfr * ln_gfr + p.calcitriol_pth * now.ln_pth - p.calcitriol_fgf23 * y[LN_FGF23]
+        p.calcitriol_gfr * u.ln_gfr
+        + p.calcitriol_pth * now.ln_pth
+        - p.calcitriol_fgf23 * y[LN_FGF23]
     )
     target = (
-        p.fgf23_phosphate * log(tissue_phosphate(y, p))
+        p.fgf23_phosphate * now.ln_tissue_phosphate
         + p.fgf23_pth * now.ln_pth
         + p.fgf23_calcitriol * log(max(y[CALCITRIOL], 1e-3) / p.calcitriol_ref)
-        + p.fgf23_uraemia * uraemia(u, p) ** 2
+        + p.fgf23_uraemia * uraemia(u, p) ** 6
     )
     return (
         p.calcitriol_rate * (produced + u.drug_calcitriol - y[CALCITRIOL]),
@@ -254,13 +259,14 @@ def hormones(y: Array, now: Serum, u: Controls, p: Parameters) -> tuple[float, f
 
 
 @njit(cache=True, nogil=True)
-def gland_growth(y: Array, calcium: float, u: Controls, p: Parameters) -> float:
+def gland_growth(y: Array, now: Serum, u: Controls, p: Parameters) -> float:
     """Growth of the parathyroids (1/h) under low calcitriol, low calcium and high phosphate."""
-    x = calcium / p.ca_ref * (1.0 + u.receptor_shift)
-    drive = calcitriol_effect(y[CALCITRIOL], p) * tissue_phosphate(y, p) / (x * x * x * x)
+    drive = calcitriol_effect(y[CALCITRIOL], p) * exp(
+        now.ln_tissue_phosphate - 4.0 * (now.ln_calcium + u.ln_receptor_shift)
+    )
     stimulus = max(0.0, drive - 1.0)
-    growth = p.gland_tendency * p.gland_max * stimulus / (stimulus + p.gland_half)
-    target = u.gland_tissue * (1.0 + growth)
+    share = stimulus**2 / (stimulus**2 + p.gland_half**2)
+    target = u.gland_tissue * (1.0 + p.gland_tendency * p.gland_max * share)
     days = p.gland_growth_days if target > y[GLAND] else p.gland_shrink_days
     return float(u.gland_rate * (target - y[GLAND]) / (24.0 * days))
 
@@ -270,14 +276,20 @@ def serum(y: Array, u: Controls, p: Parameters, s: Solved) -> Serum:
     """Concentrations now, with the logarithms that several organs need."""
     calcium = max(y[CA_PLASMA], 1e-6) / y[VOLUME]
     phosphate = max(y[P_PLASMA], 1e-6) / (p.p_volume_share * y[VOLUME])
-    ln_pth = log(parathyroid_hormone(y, u, p, s) / p.pth_ref)
+    ln_calcium = log(calcium / p.ca_ref)
+    ln_tissue_phosphate = log(max(y[P_DEEP], 1e-6) / (p.p_deep_volume * p.p_ref))
+    pth = secreted_pth(y, ln_calcium, ln_tissue_phosphate, u, p, s)
+    skeletal = pth / (p.pth_ref * (1.0 + p.skeletal_resistance * uraemia(u, p)))
     return Serum(
         calcium,
         phosphate,
-        log(calcium / p.ca_ref),
+        ln_calcium,
         log(phosphate / p.p_ref),
-        ln_pth,
-        ln_pth - log(1.0 + p.skeletal_resistance * uraemia(u, p)),
+        ln_tissue_phosphate,
+        pth,
+        log(pth / p.pth_ref),
+        skeletal,
+        log(skeletal),
     )
 
 
@@ -303,7 +315,7 @@ def rates(y: Array, u: Controls, p: Parameters, s: Solved, dy: Array) -> None:
     dy[P_PLASMA] = p_gut - p_urine - p_dialysed + from_deep + from_mineral / p.mineral_ca_per_p
     dy[P_DEEP] = -from_deep
     dy[CALCITRIOL], dy[LN_FGF23] = hormones(y, now, u, p)
-    dy[GLAND] = gland_growth(y, now.calcium, u, p)
+    dy[GLAND] = gland_growth(y, now, u, p)
     dy[RESORPTION], dy[FORMATION] = bone_cells(y, now, p, s)
     dy[DEPOSIT_LABILE] = u.deposit_rate * (grown - lost_labile - aged)
     dy[DEPOSIT_MATURE] = u.deposit_rate * (aged - lost_mature)

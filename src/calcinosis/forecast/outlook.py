@@ -7,6 +7,7 @@ patients, with labs what they leave open. The central course is that of the most
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from calcinosis.forecast.ensemble import Member, past_of, population_members
 from calcinosis.forecast.fit import Finding, fit
-from calcinosis.forecast.labs import ANALYTES, SCATTER, laboratory
+from calcinosis.forecast.labs import ANALYTES, SCATTER, WANDER, laboratory
 from calcinosis.forecast.model import Array
 from calcinosis.forecast.scenario import Option, Scenario, ScenarioPatient
 from calcinosis.forecast.session import Session, last_sessions
@@ -36,8 +37,8 @@ ADYNAMIC_PTH_PG_ML = (
     101.0  # below the lowest-risk range of dialysis, doi:10.1053/j.ajkd.2008.03.020
 )
 ALARMING_CHANCE = 0.10
-# Even quantiles of the normal: each member stands for so many measurements.
-_QUANTILES = np.array([-1.593, -0.967, -0.589, -0.282, 0.0, 0.282, 0.589, 0.967, 1.593])
+MEASUREMENTS = 15  # each member stands for so many, at even quantiles of their scatter
+_QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / MEASUREMENTS) for i in range(MEASUREMENTS)])
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ def _bands(runs: Sequence[dict[str, Array]]) -> tuple[dict[str, Array], dict[str
     low, high = {}, {}
     for name in ANALYTES:
         levels = np.array([run[name] for run in runs])
-        scatter = np.exp(SCATTER[name] * _QUANTILES)
+        scatter = np.exp(np.hypot(SCATTER[name], WANDER.get(name, 0.0)) * _QUANTILES)
         sample = (levels[:, None, :] * scatter[None, :, None]).reshape(-1, levels.shape[1])
         low[name], high[name] = np.percentile(sample, [5, 95], axis=0)
     return low, high

@@ -2,6 +2,7 @@
 
 from functools import cache
 from importlib.resources import files
+from math import log
 from typing import Any, NamedTuple
 
 import yaml
@@ -31,6 +32,7 @@ class Parameters(NamedTuple):
     mobilisation_rise: float
     mobilisation_lag: float
     delivered_share: float
+    first_hour_share: float
     ca_dialysance_ratio: float
     ca_diffusible: float
     donnan: float
@@ -100,7 +102,7 @@ class Parameters(NamedTuple):
 class Solved(NamedTuple):
     """Constants that make the healthy reference state exactly stationary."""
 
-    set_point: float  # calcium relative to normal at half-maximal PTH secretion
+    ln_set_point: float  # calcium at half-maximal PTH secretion, relative to normal, ln
     resorption_half: float  # PTH (pg/mL) of half-maximal resorption
     tm_ref: float  # phosphate threshold (mmol/L) at normal PTH and FGF23
     ca_excretion_ref: float  # fractional calcium excretion
@@ -143,7 +145,7 @@ def solve(p: Parameters) -> Solved:
     gained_ca -= p.ca_secretion
     odds = (p.secretion_max - 1.0) / (1.0 - p.secretion_min)
     return Solved(
-        set_point=odds ** (-1.0 / p.secretion_slope),
+        ln_set_point=-log(odds) / p.secretion_slope,
         resorption_half=p.pth_ref * (p.resorption_max - 1.0) / (1.0 - p.resorption_min),
         tm_ref=p.p_ref - (excess - p.threshold_width**2 / (4.0 * excess)),
         ca_excretion_ref=gained_ca / (p.gfr_ref * p.ca_diffusible * p.ca_ref),

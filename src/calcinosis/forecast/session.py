@@ -10,9 +10,15 @@ from calcinosis.forecast.model import CA_DIALYSED, P_DIALYSED, Array
 from calcinosis.forecast.parameters import CA_MG_PER_MMOL, P_MG_PER_MMOL, Parameters
 from calcinosis.forecast.scenario import Haemodialysis
 from calcinosis.forecast.simulate import simulate
-from calcinosis.forecast.treatments import Prescription, Timeline, gland_tissue, timeline
+from calcinosis.forecast.treatments import (
+    Prescription,
+    Timeline,
+    gland_tissue,
+    session_edges,
+    timeline,
+)
 
-PARTS_PER_HOUR = 4
+QUARTER_H = 0.25
 
 
 @dataclass(frozen=True)
@@ -61,15 +67,15 @@ def session(prescription: Prescription, p: Parameters, start: Array, day: float)
     dialysis = prescription.dialysis
     if not isinstance(dialysis, Haemodialysis):
         raise ValueError("a session needs haemodialysis")  # noqa: TRY004  # a value of the plan
-    parts = max(1, round(dialysis.hours * PARTS_PER_HOUR))
-    course = timeline([replace(prescription, days=1)], p, start_day=0, detail=parts)
+    edges = session_edges(dialysis.hours, QUARTER_H)
+    course = timeline([replace(prescription, days=1)], p, detail_h=QUARTER_H)
     run = simulate(start, p, course, tissue=gland_tissue(prescription, p))
-    states, pth = run.states[: parts + 1], run.pth[: parts + 1]
+    states, pth = run.states[: len(edges)], run.pth[: len(edges)]
     serum = laboratory(states, pth, p)
     removed = states - states[0]
     return Session(
         day=day,
-        hours=np.linspace(0.0, dialysis.hours, parts + 1),
+        hours=np.array(edges),
         calcium_mg_dl=serum["calcium_mg_dl"],
         phosphate_mg_dl=serum["phosphate_mg_dl"],
         pth_pg_ml=pth,

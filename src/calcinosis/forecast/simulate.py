@@ -28,7 +28,7 @@ from calcinosis.forecast.treatments import Prescription, Timeline, timeline
 # Longest step (h) while dialysed and between, and the largest step x fastest rate of the patient:
 # explicit Runge-Kutta is stable to 2.8, accurate well below.
 SESSION_STEP_H, IDLE_STEP_H = 0.67, 2.0
-SESSION_STEP_RATE, IDLE_STEP_RATE = 1.2, 2.2
+SESSION_STEP_RATE, IDLE_STEP_RATE = 1.05, 1.9
 RUN_IN_DAYS = 420  # after that every state but gland and skeleton has settled
 GLAND_HASTE = 25.0  # while finding the start, the gland lives this much faster
 
@@ -48,11 +48,11 @@ class Trajectory(NamedTuple):
 @njit(cache=True, nogil=True)
 def controls_of(row: Array, volume: float, p: Parameters) -> Controls:
     """One row of a timeline as controls; fluid excess (L) sets the ultrafiltration."""
-    shed = row[10]
-    ultrafiltration = row[11] + shed * max(0.0, volume - p.ecf_volume) if shed > 0.0 else 0.0
+    shed, gain = row[11], row[12]
+    ultrafiltration = gain + shed * max(0.0, volume - p.ecf_volume) if shed > 0.0 else 0.0
     return Controls(
         row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7],
-        row[8], row[9], ultrafiltration, row[11], row[12], row[13], row[14],
+        row[8], row[9], row[10], ultrafiltration, gain, row[13], row[14], row[15],
     )  # fmt: skip
 
 

@@ -5,7 +5,8 @@ What the user leaves out follows the typical haemodialysis patient, and `assumpt
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import exp
+from itertools import pairwise
+from math import exp, log, log1p
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from calcinosis.forecast.dialysis import (
     fluid_gain_l_h,
     is_session_day,
 )
-from calcinosis.forecast.model import Array, Controls
+from calcinosis.forecast.model import LEAST_GFR, Array, Controls
 from calcinosis.forecast.parameters import (
     CA_MG_PER_MMOL,
     P_MG_PER_MMOL,
@@ -46,8 +47,9 @@ BOUND_MG_PER_G = {
     "lanthanum": 165.0,
 }
 CALCIUM_SHARE = {"calcium_acetate": 0.253, "calcium_carbonate": 0.400}  # by formula weight
-# Dietary phosphorus and calcium of 70 kg, by whether the patient is dialysed; scales with weight.
-TYPICAL_DIET_MG_D = {False: (1200.0, 1000.0), True: (1000.0, 800.0)}
+# Below each filtration (mL/min), dietary phosphorus and calcium (mg/d) of 70 kg; by weight.
+# Kidney patients eat less protein, and with it less phosphorus; assumed.
+TYPICAL_DIET_MG_D = ((15.0, 1000.0, 800.0), (60.0, 1050.0, 1000.0), (1e9, 1200.0, 1000.0))
 TYPICAL_GFR_ML_MIN = 1.0
 HEALTHY_GFR_ML_MIN = 100.0  # per 1.73 m2, as laboratories state it
 DIALYSIS_BELOW_GFR_ML_MIN = 15.0  # without a word on dialysis, it is assumed below this
@@ -59,8 +61,8 @@ class Timeline(NamedTuple):
 
     Attributes:
         hours: length of each, [k].
-        controls: [k, N_CONTROLS]; the ultrafiltration column holds the rate (1/h) at which fluid
-            excess is shed, 0 for none: the volume itself is known only on the way.
+        controls: [k, fields of `Controls`]; the ultrafiltration column holds the rate (1/h) at
+            which fluid excess is shed, 0 for none: the volume is known only on the way.
         day: start of each in days from day 0, [k].
         session: whether a session starts there, [k].
         phase: index of its phase, [k].
@@ -96,7 +98,7 @@ def typical(patient: ScenarioPatient) -> Prescription:
     gfr = TYPICAL_GFR_ML_MIN if patient.gfr_ml_min is None else patient.gfr_ml_min
     dialysed = gfr < DIALYSIS_BELOW_GFR_ML_MIN
     size = patient.dry_weight_kg / REFERENCE_WEIGHT_KG
-    diet_p, diet_ca = TYPICAL_DIET_MG_D[dialysed]
+    diet_p, diet_ca = next((p, ca) for below, p, ca in TYPICAL_DIET_MG_D if gfr < below)
     open_start = Prescription(
         days=0,
         name="",
@@ -183,7 +185,11 @@ def gland_tissue(prescription: Prescription, p: Parameters) -> float:
 
 
 def timeline(
-    prescriptions: Sequence[Prescription], p: Parameters, *, start_day: int = 0, detail: int = 1
+    prescriptions: Sequence[Prescription],
+    p: Parameters,
+    *,
+    start_day: int = 0,
+    detail_h: float | None = None,
 ) -> Timeline:
     """Lay prescriptions out on the calendar.
 
@@ -191,7 +197,7 @@ def timeline(
         prescriptions: one after the other.
         p: whose dialyser and graft parameters apply.
         start_day: calendar day (0 = Wednesday) of the first.
-        detail: stretches per session, for the curve within sessions.
+        detail_h: longest stretch within a session, for the curve within.
     """
     rows: list[tuple[float, Controls, float, bool, int]] = []
     day = start_day
@@ -202,7 +208,7 @@ def timeline(
                 idle = _controls(prescription, p, since)
             rows.extend(
                 (hours, controls, start, session, index)
-                for hours, controls, start, session in _day(prescription, p, idle, day, detail)
+                for hours, controls, start, session in _day(prescription, p, idle, day, detail_h)
             )
             day += 1
     hours, controls, days, session, phase = zip(*rows, strict=True)
@@ -212,28 +218,29 @@ def timeline(
 
 
 def _day(
-    prescription: Prescription, p: Parameters, idle: Controls, day: int, detail: int
+    prescription: Prescription, p: Parameters, idle: Controls, day: int, detail_h: float | None
 ) -> list[tuple[float, Controls, float, bool]]:
     """Stretches of one day: length in hours, controls, start in days, whether a session starts."""
     dialysis = prescription.dialysis
     if dialysis is None:
         return [(24.0, idle._replace(ultrafiltration=1.0 / DIURESIS_H), day, False)]
+    works = exchange(dialysis, p)
     if isinstance(dialysis, PeritonealDialysis):
-        return [(24.0, _working(idle, exchange(dialysis, p), 1.0 / DIURESIS_H), day, False)]
+        return [(24.0, _working(idle, works, 1.0 / DIURESIS_H), day, False)]
     if not is_session_day(day, dialysis.sessions_per_week):
         return [(24.0, idle, day, False)]
-    works = exchange(dialysis, p)
-    part = dialysis.hours / detail
-    rows = [
-        (
-            part,
-            _working(idle, works, 1.0 / (dialysis.hours - i * part)),
-            day + i * part / 24.0,
-            not i,
-        )
-        for i in range(detail)
-    ]
+    rows = []
+    for start, end in pairwise(session_edges(dialysis.hours, detail_h)):
+        early = p.first_hour_share if start < 1.0 else 1.0
+        working = _working(idle, works.times(early), 1.0 / (dialysis.hours - start))
+        rows.append((end - start, working, day + start / 24.0, start == 0.0))
     return [*rows, (24.0 - dialysis.hours, idle, day + dialysis.hours / 24.0, False)]
+
+
+def session_edges(hours: float, detail_h: float | None = None) -> list[float]:
+    """Where the stretches of a session begin and end, in hours; one ends with the first hour."""
+    fine = np.arange(0.0, hours, detail_h).tolist() if detail_h else [0.0]
+    return sorted({*fine, min(1.0, hours), hours})
 
 
 def _working(idle: Controls, works: Exchange, shed_rate: float) -> Controls:
@@ -260,12 +267,13 @@ def _controls(prescription: Prescription, p: Parameters, since: int) -> Controls
         gfr += (prescription.graft_gfr_ml_min - gfr) * (1.0 - exp(-days / p.graft_onset_days))
     return Controls(
         gfr=gfr / HEALTHY_GFR_ML_MIN * p.gfr_ref,
+        ln_gfr=log(max(gfr / HEALTHY_GFR_ML_MIN, LEAST_GFR)),
         diet_ca=prescription.diet_ca_mg_d / CA_MG_PER_MMOL / 24.0,
         diet_p=prescription.diet_p_mg_d / P_MG_PER_MMOL / 24.0,
         binder_capacity=capacity / P_MG_PER_MMOL / 24.0,
         binder_ca=salt_calcium / CA_MG_PER_MMOL / 24.0,
         drug_calcitriol=p.calcitriol_per_dose * prescription.vitamin_d_ug_per_week,
-        receptor_shift=shift,
+        ln_receptor_shift=log1p(shift),
         p_clearance=0.0,
         ca_dialysance=0.0,
         dialysate_ca=0.0,

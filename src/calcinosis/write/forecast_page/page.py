@@ -1,5 +1,6 @@
 """forecast.html: what each option would do, side by side, on one self-contained page."""
 
+from importlib.resources import files
 from typing import Any
 
 from calcinosis import __version__
@@ -9,6 +10,20 @@ from calcinosis.write.forecast_page.chart import PANELS, panel_svg, swatch
 
 def render(outlook: Outlook) -> str:
     """Draw the page."""
+    return _drawn("own/forecast.html.j2", outlook)
+
+
+def part(outlook: Outlook) -> str:
+    """The sections of the page alone, to stand in another report; styled by `style`."""
+    return _drawn("own/sections.html.j2", outlook)
+
+
+def style() -> str:
+    """What `part` needs beside the house's style sheet."""
+    return (files("calcinosis.write.forecast_page") / "templates/forecast.css").read_text("utf-8")
+
+
+def _drawn(template: str, outlook: Outlook) -> str:
     from jinja2 import Environment, PackageLoader, PrefixLoader
 
     loader = PrefixLoader(
@@ -18,9 +33,9 @@ def render(outlook: Outlook) -> str:
         }
     )
     page = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    bears = outlook.courses[0].central["deposit_calcium_g"][0] > 0
+    bears = bool(outlook.courses[0].central["deposit_calcium_g"][0] > 0)
     panels = [panel for panel in PANELS if bears or panel.analyte != "deposit_calcium_g"]
-    return page.get_template("own/forecast.html.j2").render(
+    return page.get_template(template).render(
         version=__version__,
         title=headline(outlook),
         bears=bears,

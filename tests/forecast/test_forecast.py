@@ -1,0 +1,222 @@
+"""What a nephrologist asks: the options side by side, the fit to the patient, the command."""
+
+import csv
+import json
+import subprocess
+import sys
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from calcinosis.errors import InputError, NotReadableError
+from calcinosis.forecast.outlook import forecast
+from calcinosis.forecast.patient_forecast import forecast_for
+from calcinosis.forecast.scenario import parse_scenario, read_scenario
+from calcinosis.patient import LabResult, Patient
+
+CUT = {"parathyroidectomy": {"remnant_fraction": 0.05}}
+GRAFT = {"transplantation": {"graft_gfr_ml_min": 50}}
+PTH_HIGH = [
+    {"date": "2025-01-08", "analyte": "calcium", "value": 9.6, "unit": "mg/dL"},
+    {"date": "2025-01-08", "analyte": "phosphate", "value": 6.8, "unit": "mg/dL"},
+    {"date": "2025-01-08", "analyte": "pth", "value": 1661, "unit": "pg/mL"},
+    {"date": "2025-04-08", "analyte": "calcium", "value": 9.6, "unit": "mg/dL"},
+    {"date": "2025-04-08", "analyte": "phosphate", "value": 6.8, "unit": "mg/dL"},
+    {"date": "2025-04-08", "analyte": "pth", "value": 1661, "unit": "pg/mL"},
+]
+
+
+@pytest.fixture(scope="module")
+def options():
+    scenario = parse_scenario(
+        {
+            "patient": {"labs": PTH_HIGH, "deposit_calcium_g": 20},
+            "phases": [{"days": 364, "name": "as now", "dialysis": {}}],
+            "compare": [
+                {"name": "parathyroidectomy", "phases": [{"days": 364, "event": CUT}]},
+                {"name": "transplantation", "phases": [{"days": 364, "event": GRAFT}]},
+                {"name": "no binder", "phases": [{"days": 364, "binder": None}]},
+            ],
+        }
+    )
+    outlook = forecast(scenario, ensemble=24)
+    return outlook, {course.name: course for course in outlook.courses}
+
+
+def test_the_fit_starts_from_the_measured_labs(options):
+    start = {name: values[0] for name, values in options[1]["as now"].central.items()}
+    assert start["calcium_mg_dl"] == pytest.approx(9.6, rel=0.05)
+    assert start["phosphate_mg_dl"] == pytest.approx(6.8, rel=0.1)
+    assert start["pth_pg_ml"] == pytest.approx(1661, rel=0.2)
+    assert start["deposit_calcium_g"] == pytest.approx(20)
+
+
+def test_it_says_what_the_data_moved_and_what_stayed_prior(options):
+    said = {finding.name: finding.moved for finding in options[0].fit}
+    assert said["gland"]
+    assert said["calcium_offset"]
+    assert not said["mobilisation"], "no post-dialysis phosphate was given"
+
+
+def test_parathyroidectomy_ends_pth_and_warns_of_hungry_bone(options):
+    course = options[1]["parathyroidectomy"]
+    assert course.central["pth_pg_ml"][course.day == 28].item() < 0.2 * 1661
+    assert course.central["calcium_mg_dl"].min() < 9.0
+    assert any("Hungry bone" in warning for warning in course.warnings)
+    assert not any("Hungry bone" in warning for warning in options[1]["as now"].warnings)
+
+
+def test_a_graft_lowers_the_product_and_most_likely_shrinks_the_deposit(options):
+    graft, now = options[1]["transplantation"], options[1]["as now"]
+    assert graft.outcomes["chance_product_below_55"] > 0.9
+    assert graft.outcomes["deposit_relative"] < 0.6
+    assert graft.outcomes["chance_deposit_halved"] > now.outcomes["chance_deposit_halved"]
+
+
+def test_bands_hold_the_central_course_and_the_deposit_band_widens(options):
+    for course in options[1].values():
+        for name, centre in course.central.items():
+            assert (course.low[name] <= centre * 1.001).all(), (course.name, name)
+            assert (centre <= course.high[name] * 1.001).all(), (course.name, name)
+        deposit = "deposit_calcium_g"
+        width = course.high[deposit] - course.low[deposit]
+        assert width[-1] > 1.5 * width[0]
+
+
+def test_unnamed_treatment_goes_on_and_null_ends_it():
+    scenario = parse_scenario(
+        {
+            "phases": [
+                {"days": 28, "dialysis": {}, "binder": {"drug": "lanthanum", "g_per_day": 3}},
+                {"days": 56, "name": "unchanged"},
+                {"days": 56, "name": "stopped", "binder": None},
+            ]
+        }
+    )
+    (course,) = forecast(scenario, ensemble=2).courses
+    phosphate = course.central["phosphate_mg_dl"]
+    unchanged = phosphate[course.day == 77].item()
+    assert unchanged == pytest.approx(phosphate[course.day == 28].item(), rel=0.02)
+    assert phosphate[course.day == 133].item() > unchanged + 0.5
+
+
+def test_weekly_rows_are_midweek_samples():
+    scenario = parse_scenario({"phases": [{"days": 100, "dialysis": {}}]})
+    (course,) = forecast(scenario, ensemble=2).courses
+    assert (course.day[course.day > 14] % 7 == 0).all()
+    assert list(course.day[:5]) == [0, 2, 5, 7, 9]
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ({"phases": []}, "phases"),
+        ({"phases": [{"days": 10, "dose": 3}]}, "phases.0.dose"),
+        ({"phases": [{"days": 10, "dialysis": {"hours": 30}}]}, "phases.0.dialysis.hd.hours"),
+        ({"phases": [{"days": -1}]}, "phases.0.days"),
+        ({"phases": [{"days": 9, "binder": {"drug": "chalk", "g_per_day": 1}}]}, "binder.drug"),
+        ({"patient": {"weight": 60}, "phases": [{"days": 9}]}, "patient.weight"),
+    ],
+)
+def test_a_wrong_field_is_refused_by_name(content, named):
+    with pytest.raises(InputError, match=named.replace(".", r"\.")):
+        parse_scenario(content)
+
+
+@pytest.mark.parametrize(
+    ("lab", "said"),
+    [
+        (
+            {"analyte": "phosphate", "value": 5, "unit": "ml"},
+            "result 1: phosphate is not measured in 'ml'",
+        ),
+        ({"analyte": "sodium", "value": 140, "unit": "mmol/L"}, "result 1"),
+        ({"analyte": "creatinine", "value": 8, "unit": "mg/dL"}, "not fitted"),
+        ({"analyte": "deposit_calcium", "value": 8, "unit": "mg"}, "expected 'g'"),
+    ],
+)
+def test_a_wrong_result_is_refused_by_number(lab, said):
+    scenario = parse_scenario(
+        {"patient": {"labs": [{"date": "2025-01-08", **lab}]}, "phases": [{"days": 9}]}
+    )
+    with pytest.raises(InputError, match=said):
+        forecast(scenario, ensemble=2)
+
+
+def test_a_file_that_is_no_json_is_refused(tmp_path):
+    path = tmp_path / "scenario.json"
+    path.write_text("{")
+    with pytest.raises(NotReadableError, match="no JSON"):
+        read_scenario(path)
+
+
+def test_two_deposit_measurements_move_the_deposit():
+    """A mass that halved in a year under treatment goes on shrinking."""
+    first = date(2024, 1, 3)
+    series = [(0, 40.0), (364, 18.0)]
+    labs = [
+        {
+            "date": str(first + timedelta(days)),
+            "analyte": "deposit_calcium",
+            "value": g,
+            "unit": "g",
+        }
+        for days, g in series
+    ] + [
+        {"date": str(first + timedelta(d)), "analyte": a, "value": v, "unit": "mg/dL"}
+        for d in (0, 180, 364)
+        for a, v in (("calcium", 8.8), ("phosphate", 4.2))
+    ]
+    scenario = parse_scenario(
+        {"patient": {"labs": labs}, "phases": [{"days": 364, "dialysis": {}}]}
+    )
+    outlook = forecast(scenario, ensemble=12)
+    deposit = outlook.courses[0].central["deposit_calcium_g"]
+    assert deposit[0] == pytest.approx(18, rel=0.25)
+    assert deposit[-1] < 0.7 * deposit[0]
+    assert {finding.name: finding.moved for finding in outlook.fit}["dissolution_rate"]
+
+
+def test_an_analysed_dialysis_patient_gets_a_forecast_and_others_none():
+    labs = tuple(
+        LabResult.measured(name, value, unit)
+        for name, value, unit in (
+            ("calcium", 9.8, "mg/dL"), ("phosphate", 2.3, "mmol/L"), ("pth", 90, "pmol/L"),
+        )
+    )  # fmt: skip
+    outlook = forecast_for(Patient(ckd="dialysis_hd", labs=labs), 12.5, ensemble=4)
+    names = [course.name for course in outlook.courses]
+    assert names[0] == "as now"
+    assert "parathyroidectomy" in names
+    assert outlook.courses[0].central["deposit_calcium_g"][0] == pytest.approx(12.5)
+    assert forecast_for(Patient(ckd="none", labs=labs), 12.5) is None
+    assert forecast_for(Patient(ckd="dialysis_hd"), 12.5) is None
+
+
+def test_the_command_writes_page_table_and_json(tmp_path):
+    path, out = tmp_path / "scenario.json", tmp_path / "out"
+    phases = [{"days": 56, "name": "as <now>", "dialysis": {}}]
+    path.write_text(json.dumps({"patient": {"deposit_calcium_g": 5}, "phases": phases}))
+    run = subprocess.run(
+        [sys.executable, "-m", "calcinosis", "forecast", path, "--output", out],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    rows = list(csv.DictReader((out / "forecast.csv").read_text().splitlines()))
+    record = json.loads((out / "forecast.json").read_text())
+    assert float(rows[0]["day"]) == 0
+    assert {"name", "pth_pg_ml", "pth_pg_ml_low", "deposit_calcium_g_high"} <= set(rows[0])
+    assert record["options"][0]["outcomes"]["chance_deposit_halved"] is not None
+    page = (out / "forecast.html").read_text()
+    assert "as &lt;now&gt;" in page
+    assert "<svg" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    again = subprocess.run(
+        [sys.executable, "-m", "calcinosis", "forecast", path, "--output", out],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert again.returncode == 2
+    assert "not empty" in again.stderr
+    assert "Traceback" not in again.stderr
+    assert np.isfinite(float(rows[-1]["ca_p_product_mg2_dl2"]))
