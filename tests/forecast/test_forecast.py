@@ -84,6 +84,12 @@ def test_bands_hold_the_central_course_and_the_deposit_band_widens(options):
         assert width[-1] > 1.5 * width[0]
 
 
+def test_no_chance_is_given_as_never_or_certain(options):
+    for course in options[1].values():
+        chances = [v for k, v in course.outcomes.items() if k.startswith("chance")]
+        assert all(0 < chance < 1 for chance in chances)
+
+
 def test_unnamed_treatment_goes_on_and_null_ends_it():
     scenario = parse_scenario(
         {

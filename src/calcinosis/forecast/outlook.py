@@ -239,7 +239,7 @@ def _outcomes(
     last = [y.last_deposit for y in years]
 
     def chance(test: Callable[[_Year], bool]) -> float:
-        return sum(map(test, years)) / len(years)
+        return (sum(map(test, years)) + 1) / (len(years) + 2)  # Laplace: never quite 0 or 1
 
     return {
         "horizon_days": float(min(YEAR, day[-1])),
