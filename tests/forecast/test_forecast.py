@@ -121,6 +121,7 @@ def test_weekly_rows_are_midweek_samples():
         ({"phases": [{"days": 10, "dose": 3}]}, "phases.0.dose"),
         ({"phases": [{"days": 10, "dialysis": {"hours": 30}}]}, "phases.0.dialysis.hd.hours"),
         ({"phases": [{"days": -1}]}, "phases.0.days"),
+        ({"phases": [{"days": 9, "dialysis": {"modality": "hdf"}}]}, "dialysis.hd.modality"),
         ({"phases": [{"days": 9, "binder": {"drug": "chalk", "g_per_day": 1}}]}, "binder.drug"),
         ({"patient": {"weight": 60}, "phases": [{"days": 9}]}, "patient.weight"),
     ],

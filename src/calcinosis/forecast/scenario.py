@@ -67,8 +67,8 @@ class PeritonealDialysis(_Strict):
 
 def _modality(value: Any) -> str:  # noqa: ANN401  # pydantic hands over whatever the file holds
     if isinstance(value, dict):
-        return str(value.get("modality", "hd"))
-    return str(getattr(value, "modality", "hd"))
+        return "pd" if value.get("modality") == "pd" else "hd"
+    return "pd" if isinstance(value, PeritonealDialysis) else "hd"
 
 
 Dialysis = Annotated[
