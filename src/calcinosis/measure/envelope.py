@@ -16,7 +16,9 @@ SOFT_TISSUE_HU = (
 FAT_HU = -100.0
 CALCIFIED_HU = 160.0  # the least peak that counts as calcified at a 1.5 mm scale
 CLOSING_MM = 3.0
-_EDGE_REACH_MM = 2.0  # how far inside an edge its full brightness is looked for
+_EDGE_REACH_MM = 1.5  # how far from an edge its full brightness is looked for: a soft kernel's blur
+_SNAP_MM = 2.0  # how far the scan's edge may lie from the network's
+_FAINT = 0.25  # a voxel at a bright edge that is less calcified than this is outside
 _NOISE_DIP_HU = 15.0  # how far noise of 10–30 HU pulls the darkest smoothed voxel down, measured
 
 Spacing = tuple[float, float, float]
@@ -60,12 +62,23 @@ def local_calcification(hu: FloatArray, spacing_mm: Spacing) -> FloatArray:
     it is half calcified, whatever that brightness is: no fixed threshold.
     """
     smooth = ndimage.gaussian_filter(hu, [0.6 / s for s in spacing_mm], truncate=3.0)
-    size = [2 * round(_EDGE_REACH_MM / s) + 1 for s in spacing_mm]
-    peak = ndimage.maximum_filter(smooth, size=size)
-    darkest = ndimage.minimum_filter(smooth, size=size) + _NOISE_DIP_HU
+    near = _neighbourhood(spacing_mm)
+    peak = ndimage.maximum_filter(smooth, footprint=near)
+    darkest = ndimage.minimum_filter(smooth, footprint=near) + _NOISE_DIP_HU
     ground = np.clip(darkest, FAT_HU, SOFT_TISSUE_HU)
     share = np.clip((hu - ground) / np.maximum(peak - ground, 1), 0, 1)
     return np.where(peak > CALCIFIED_HU, share, 0).astype(np.float32)
+
+
+def _neighbourhood(spacing_mm: Spacing) -> BoolArray:
+    """Voxels near enough to show an edge's full brightness: a blur's width, at least one voxel."""
+    reach = [max(_EDGE_REACH_MM, s) for s in spacing_mm]
+    axes = np.ogrid[
+        tuple(slice(-int(r / s), int(r / s) + 1) for r, s in zip(reach, spacing_mm, strict=True))
+    ]
+    return np.asarray(
+        sum((a * s / r) ** 2 for a, s, r in zip(axes, spacing_mm, reach, strict=True)) <= 1
+    )
 
 
 def refine(
@@ -84,12 +97,12 @@ def refine(
     bone = (skeleton > mass) & (skeleton > 0.35) & ~region
     inside = distance_mm(region, spacing_mm)
     outside = distance_mm(~region, spacing_mm)
-    bright = calcified > 0.5
-    gained = bright & (outside < _EDGE_REACH_MM) & ~bone
-    edge = (inside < _EDGE_REACH_MM) & (ndimage.maximum_filter(calcified, 3) > 0.5)
-    mask = np.where(region & edge, bright, region) | gained
+    gained = (calcified > 0.5) & (outside < _SNAP_MM) & ~bone
+    edge = region & (inside < _SNAP_MM) & (ndimage.maximum_filter(calcified, 3) > 0.5)
+    mask = (region & ~(edge & (calcified < _FAINT))) | gained
     mask = closed(mask, CLOSING_MM, spacing_mm) & ~bone
     near_edge = distance_mm(mask, spacing_mm) + distance_mm(~mask, spacing_mm) <= max(spacing_mm)
-    shares = np.where(calcified > 0, calcified, mask)
+    soft = mask & (calcified < 0.5)  # wall or fluid: inside, though not bright
+    shares = np.where(soft, 1, calcified)
     occupancy = np.where(near_edge & ~bone, shares, mask).astype(np.float32)
     return Envelope(mask, occupancy, np.where(mask | (occupancy > 0), calcified, 0))

@@ -25,7 +25,8 @@ SMALLEST_MASS_ML = 1.0  # DESIGN §4: what counts as a mass
 _WORKING_ML = GRID_MM**3 / 1000
 _MARGIN_MM = 6.0
 # Gates measured on drawn-in masses and on scans without one (docs/accuracy.md).
-_CALL = 128  # network score (of 255) above which a voxel belongs to a mass
+_CALL = 128  # network score (of 255) above which a voxel is a mass
+_EDGE_CALL = 90  # above which it belongs to the mass it touches
 _SURE = 217
 _SURE_SHARE = 0.25
 _CALCIFIED_SHARE = 0.05
@@ -74,15 +75,16 @@ _FIRST_SEED = 1_000  # labels above this were asked for by a seed point
 
 def _called_regions(grid: WorkingGrid, tissue: TissueMap) -> NDArray[np.int32]:
     """Label map of what the network calls a mass, gated, on the working grid."""
-    called = (tissue.mass > _CALL) & ~tissue.near_metal
+    called = (tissue.mass > _EDGE_CALL) & ~tissue.near_metal
     if not called.any():
         return np.zeros(called.shape, np.int32)
     called = closed(called, CLOSING_MM / 2, (GRID_MM,) * 3) & ~(tissue.skeleton > _CALL)
     labels = np.asarray(cc3d.connected_components(called, connectivity=18), np.int32)
     voxels = np.bincount(labels.ravel()).astype(float)
-    sure = np.bincount(labels.ravel(), (tissue.mass > _SURE).ravel()) / voxels
+    core = np.bincount(labels.ravel(), (tissue.mass > _CALL).ravel())
+    sure = np.bincount(labels.ravel(), (tissue.mass > _SURE).ravel()) / np.maximum(core, 1)
     dense = np.bincount(labels.ravel(), (grid.hu > CALCIFIED_HU).ravel()) / voxels
-    kept = (voxels * _WORKING_ML > 0.5 * SMALLEST_MASS_ML) & (sure > _SURE_SHARE)
+    kept = (core * _WORKING_ML > 0.5 * SMALLEST_MASS_ML) & (sure > _SURE_SHARE)
     kept &= dense > _CALCIFIED_SHARE
     kept[0] = False
     return np.where(kept, np.arange(len(kept)), 0).astype(np.int32)[labels]
@@ -160,4 +162,12 @@ def _on_native_grid(
     )
     core = grid.to_native(region.astype(np.float32), box) > 0.5
     envelope = refine(hu, mass, skeleton, volume.spacing_mm, core)
-    return FoundMass(box, envelope, float(tissue.mass[region].mean() / 255), seeded)
+    return FoundMass(
+        box, envelope, float(tissue.mass[region & (tissue.mass > _CALL)].mean() / 255), seeded
+    )
+
+
+def _score(tissue: TissueMap, region: NDArray[np.bool_]) -> float:
+    """Mean network score 0…1 over the voxels of a region that it calls a mass."""
+    values = tissue.mass[region & (tissue.mass > _CALL)]
+    return float(values.mean() / 255) if values.size else 0.0
