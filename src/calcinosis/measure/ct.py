@@ -67,17 +67,27 @@ def measure_ct(
     if skeleton is not None:
         tissue = override_skeleton(grid, tissue, skeleton)
     found = find_masses(volume, grid, tissue, seeds_lps_mm)
-    labels = _label_map(volume, found)
+    labels = _label_map(volume, found.masses)
     bones = skeleton_on_scan(volume, grid, tissue, labels) if skeleton is None else skeleton
     calibration = calibration_for(study.tube_voltage_kv)
-    joints = find_joints(volume, bones) if found else ()
+    joints = find_joints(volume, bones) if found.masses else ()
     masses = [
         measure_mass(volume, mass, number, labels == number, bones, joints, calibration)
-        for number, mass in enumerate(found, start=1)
+        for number, mass in enumerate(found.masses, start=1)
     ]
     taken = ndimage.binary_dilation(grid.from_native(labels > 0), iterations=2)
     others = other_calcifications(volume, grid, tissue, taken)
-    return CtMeasurement(tuple(masses), labels, bones, tuple(others), calibration, METHOD)
+    remarks = tuple(_doubt(place) for place in found.unsure_lps_mm)
+    return CtMeasurement(tuple(masses), labels, bones, tuple(others), calibration, METHOD, remarks)
+
+
+def _doubt(place_lps_mm: Point) -> str:
+    """What the reader can do about a density that may be a mass."""
+    x, y, z = place_lps_mm
+    return (
+        "A density that may be a mass or bone was not called; if it is a mass, "
+        f"--seed {x:.0f},{y:.0f},{z:.0f} measures it."
+    )
 
 
 def _label_map(volume: Volume, found: Sequence[FoundMass]) -> NDArray[np.uint8]:

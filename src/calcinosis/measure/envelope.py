@@ -18,7 +18,7 @@ CALCIFIED_HU = 160.0  # the least peak that counts as calcified at a 1.5 mm scal
 CLOSING_MM = 3.0
 _EDGE_REACH_MM = 1.5  # how far from an edge its full brightness is looked for: a soft kernel's blur
 _SNAP_MM = 2.0  # how far the scan's edge may lie from the network's
-_FAINT = 0.25  # a voxel at a bright edge that is less calcified than this is outside
+_FAINT = 0.15  # a voxel at a bright edge that is less calcified than this is outside
 _NOISE_DIP_HU = 15.0  # how far noise of 10–30 HU pulls the darkest smoothed voxel down, measured
 
 Spacing = tuple[float, float, float]

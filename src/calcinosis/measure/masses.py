@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cc3d
+import edt
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -23,12 +24,14 @@ from calcinosis.volume import Volume
 
 SMALLEST_MASS_ML = 1.0  # DESIGN §4: what counts as a mass
 _WORKING_ML = GRID_MM**3 / 1000
-_MARGIN_MM = 6.0
+_MARGIN_MM = 9.0
 # Gates measured on drawn-in masses and on scans without one (docs/accuracy.md).
 _CALL = 128  # network score (of 255) above which a voxel is a mass
-_EDGE_CALL = 90  # above which it belongs to the mass it touches
+_EDGE_CALL = 60  # above which it belongs to the mass it touches: walls are faint
 _SURE = 217
-_SURE_SHARE = 0.25
+_SURE_SHARE = 0.79  # masses drawn into unseen scans: 0.80–0.93; bone taken for one: up to 0.78
+_WORTH_A_LOOK_SHARE = 0.5
+_CUT_SHARE = 0.15  # of its surface on the edge of the scan: a bone cut there lacks its cortex
 _CALCIFIED_SHARE = 0.05
 _SEED_REACH_MM = 6.0
 
@@ -50,11 +53,19 @@ class FoundMass:
     seeded: bool
 
 
+@dataclass(frozen=True, eq=False)
+class FoundMasses:
+    """Masses, largest first, and the places of what may be one but is not called."""
+
+    masses: tuple[FoundMass, ...]
+    unsure_lps_mm: tuple[Point, ...]
+
+
 def find_masses(
     volume: Volume, grid: WorkingGrid, tissue: TissueMap, seeds_lps_mm: Iterable[Point] = ()
-) -> list[FoundMass]:
-    """All masses of at least 1 mL, largest first; each seed point forces one."""
-    regions = _called_regions(grid, tissue)
+) -> FoundMasses:
+    """All masses of at least 1 mL; each seed point forces one."""
+    regions, unsure = _called_regions(grid, tissue)
     for seed in seeds_lps_mm:
         regions = _add_seed(volume, grid, tissue, regions, seed)
     found = [
@@ -67,27 +78,42 @@ def find_masses(
         for mass in found
         if mass.seeded or mass.envelope.occupancy.sum() * size >= SMALLEST_MASS_ML
     ]
-    return sorted(masses, key=lambda mass: -float(mass.envelope.occupancy.sum()))
+    masses.sort(key=lambda mass: -float(mass.envelope.occupancy.sum()))
+    places = [volume.to_lps(np.array(place) * grid.step) for place in unsure]
+    return FoundMasses(tuple(masses), tuple((float(x), float(y), float(z)) for x, y, z in places))
 
 
 _FIRST_SEED = 1_000  # labels above this were asked for by a seed point
 
 
-def _called_regions(grid: WorkingGrid, tissue: TissueMap) -> NDArray[np.int32]:
-    """Label map of what the network calls a mass, gated, on the working grid."""
+def _called_regions(
+    grid: WorkingGrid, tissue: TissueMap
+) -> tuple[NDArray[np.int32], list[tuple[int, ...]]]:
+    """Label map of what is surely a mass, and the brightest voxels of what may be one."""
     called = (tissue.mass > _EDGE_CALL) & ~tissue.near_metal
     if not called.any():
-        return np.zeros(called.shape, np.int32)
+        return np.zeros(called.shape, np.int32), []
     called = closed(called, CLOSING_MM / 2, (GRID_MM,) * 3) & ~(tissue.skeleton > _CALL)
     labels = np.asarray(cc3d.connected_components(called, connectivity=18), np.int32)
-    voxels = np.bincount(labels.ravel()).astype(float)
-    core = np.bincount(labels.ravel(), (tissue.mass > _CALL).ravel())
-    sure = np.bincount(labels.ravel(), (tissue.mass > _SURE).ravel()) / np.maximum(core, 1)
-    dense = np.bincount(labels.ravel(), (grid.hu > CALCIFIED_HU).ravel()) / voxels
-    kept = (core * _WORKING_ML > 0.5 * SMALLEST_MASS_ML) & (sure > _SURE_SHARE)
-    kept &= dense > _CALCIFIED_SHARE
-    kept[0] = False
-    return np.where(kept, np.arange(len(kept)), 0).astype(np.int32)[labels]
+    flat = labels.ravel()
+    core = np.bincount(flat, (tissue.mass > _CALL).ravel())
+    sure = np.bincount(flat, (tissue.mass > _SURE).ravel()) / np.maximum(core, 1)
+    dense = np.bincount(flat, (grid.hu > CALCIFIED_HU).ravel()) / np.bincount(flat)
+    large = (core * _WORKING_ML > 0.5 * SMALLEST_MASS_ML) & (dense > _CALCIFIED_SHARE)
+    large[0] = False
+    kept = large & (sure > _SURE_SHARE) & (_share_on_edge(labels) < _CUT_SHARE)
+    doubtful = np.flatnonzero(large & ~kept & (sure > _WORTH_A_LOOK_SHARE))
+    places = ndimage.maximum_position(grid.hu, labels, doubtful) if len(doubtful) else []
+    return np.where(kept, np.arange(len(kept)), 0).astype(np.int32)[labels], list(places)
+
+
+def _share_on_edge(labels: NDArray[np.int32]) -> NDArray[np.float64]:
+    """For each label, the share of its surface voxels that lie on the edge of the scan."""
+    count = int(labels.max()) + 1
+    depth = np.asarray(edt.edt(labels > 0, black_border=True, parallel=1))
+    surface = np.bincount(labels[depth == 1], minlength=count)
+    faces = [np.take(labels, end, axis).ravel() for axis in range(3) for end in (0, -1)]
+    return np.bincount(np.concatenate(faces), minlength=count) / np.maximum(surface, 1)
 
 
 def _add_seed(

@@ -1,0 +1,96 @@
+"""What real scans must give: no calcified mass where there is none, and the rest by its kind."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from calcinosis.measure.ct import measure_ct
+from calcinosis.phantom.insert import insert_mass
+from calcinosis.read.mask import read_mask
+from calcinosis.read.study import read_study
+from calcinosis.volume import Study
+
+DATA = Path(__file__).parents[2] / "../shared/data"
+SARCOMAS = sorted(path.name[4:7] for path in DATA.glob("sts/sts_???.nii.gz"))
+MINERALISED = {"003", "006", "020"}
+
+pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="REAL SCANS ABSENT: ../shared/data")
+
+
+@cache
+def study(name):
+    return read_study(DATA / name)
+
+
+def measured(name):
+    return measure_ct(study(name))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "totalseg/example_ct.nii.gz",
+        "lidc0314_shoulders/lidc0314_shoulders.nii.gz",
+        "thorax/thorax_lungfused.nii.gz",
+        "thorax/thorax_rider_ctpa.nii.gz",
+        "vhf_legs/vhf_lower_legs.nii.gz",
+    ],
+)
+def test_a_scan_without_a_mass_yields_none(name):
+    assert measured(name).masses == ()
+
+
+def test_knees_yield_no_mass_but_the_calcified_artery():
+    result = measured("vhf_legs/dicom")
+    assert result.masses == ()
+    assert "vascular" in {other.kind for other in result.other_calcifications}
+
+
+def test_the_nail_is_metal():
+    kinds = {other.kind for other in measured("totalseg/example_ct.nii.gz").other_calcifications}
+    assert "metal" in kinds
+
+
+@pytest.mark.parametrize("patient", sorted(set(SARCOMAS) - MINERALISED))
+def test_an_uncalcified_sarcoma_is_no_calcified_mass(patient):
+    assert measured(f"sts/sts_{patient}.nii.gz").masses == ()
+
+
+@pytest.mark.parametrize("patient", sorted(MINERALISED))
+def test_mineral_in_a_sarcoma_is_reported(patient):
+    result = measured(f"sts/sts_{patient}.nii.gz")
+    scan = study(f"sts/sts_{patient}.nii.gz").volume
+    contour = read_mask(DATA / f"sts/sts_{patient}_gtv.nii.gz", scan)
+    contour = ndimage.binary_dilation(contour, iterations=8)  # drawn on MR: does not follow the CT
+    near = [o.centroid_lps_mm for o in result.other_calcifications]
+    near += [mass.centroid_lps_mm for mass in result.masses]
+    places = np.round(scan.to_indices(near)).astype(int)
+    inside = [contour[tuple(place)] for place in places]
+    assert any(inside), "mineral inside the contour is neither a mass nor another calcification"
+
+
+def dice(called, truth):
+    return 2 * (called & truth).sum() / (called.sum() + truth.sum())
+
+
+@pytest.mark.parametrize("name", ["vhf_legs/dicom", "sts/sts_040.nii.gz", "sts/sts_010.nii.gz"])
+def test_a_mass_apart_from_bone_is_found(name):
+    volume, truth = insert_mass(study(name).volume, seed=5, near_bone="apart", volume_ml=25)
+    result = measure_ct(Study(volume))
+    assert len(result.masses) == 1
+    assert dice(result.labels == 1, truth.envelope > 0) > 0.7
+
+
+@pytest.mark.parametrize("name", ["vhf_legs/dicom", "sts/sts_040.nii.gz"])
+def test_a_mass_on_bone_is_cut_from_it_with_one_seed_point(name):
+    volume, truth = insert_mass(study(name).volume, seed=6, near_bone="touching", volume_ml=25)
+    inside = np.argwhere((truth.envelope > 0) & (volume.voxels > 250))
+    middle = inside[np.argmin(np.linalg.norm(inside - inside.mean(0), axis=1))]
+    seed = tuple(float(v) for v in volume.to_lps(middle))
+    result = measure_ct(Study(volume), seeds_lps_mm=[seed])
+    number = result.labels[tuple(middle)]
+    assert number > 0
+    assert dice(result.labels == number, truth.envelope > 0) > 0.7
