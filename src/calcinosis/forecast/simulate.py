@@ -27,8 +27,8 @@ from calcinosis.forecast.treatments import Prescription, Timeline, timeline
 
 # Longest step (h) while dialysed and between, and the largest step x fastest rate of the patient:
 # explicit Runge-Kutta is stable to 2.8, accurate well below.
-SESSION_STEP_H, IDLE_STEP_H = 0.67, 2.0
-SESSION_STEP_RATE, IDLE_STEP_RATE = 1.05, 1.9
+SESSION_STEP_H, IDLE_STEP_H = 0.5, 1.5
+SESSION_STEP_RATE, IDLE_STEP_RATE = 0.85, 1.7
 RUN_IN_DAYS = 420  # after that every state but gland and skeleton has settled
 GLAND_HASTE = 25.0  # while finding the start, the gland lives this much faster
 
