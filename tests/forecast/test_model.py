@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from calcinosis.forecast import model
@@ -179,6 +179,13 @@ def prescriptions():
     )
 
 
+@example(  # lethal hypercalcaemia without phosphate to lay down
+    phases=[
+        {"days": 29, "dialysis": None, "active_vitamin_d_ug_per_week": 46,
+         "diet": {"phosphorus_mg_d": 100, "calcium_mg_d": 3835}},
+    ],
+    weight=20, gfr=0, deposit=0,
+)  # fmt: skip
 @settings(
     max_examples=15, deadline=None, phases=set(Phase) - {Phase.shrink}
 )  # a case is slow enough

@@ -197,7 +197,8 @@ def bone(y: Array, now: Serum, p: Parameters) -> tuple[float, float, float]:
     set_point = exp(p.exchange_pth * now.ln_skeletal_pth)
     to_surface = p.exchange * (now.calcium - set_point * y[CA_SURFACE] / p.exchangeable_volume)
     supply = exp(p.mineralisation_ca * now.ln_calcium + p.mineralisation_p * now.ln_phosphate)
-    laid_down = p.turnover * y[FORMATION] * 2.0 * supply / (1.0 + supply)
+    material = min(1.0, now.phosphate / 0.3) * min(1.0, now.calcium / 0.5)  # none, no mineral
+    laid_down = p.turnover * y[FORMATION] * 2.0 * supply / (1.0 + supply) * material
     left = min(1.0, max(0.0, y[CA_BONE]) / (0.1 * p.bone_ca_ref))  # no bone, no resorption
     return to_surface, p.turnover * y[RESORPTION] * left, laid_down
 
@@ -228,6 +229,7 @@ def deposit(y: Array, product: float, p: Parameters) -> tuple[float, float, floa
     mass = labile + mature
     surface = p.deposit_ref * (mass / p.deposit_ref) ** (2.0 / 3.0) if mass > 0.0 else 0.0
     above = rounded_excess(product / p.growth_product - 1.0, p.threshold_rounding)
+    above = min(above, 10.0)  # beyond any living patient, supply limits growth
     below = rounded_excess(
         1.0 - product / (p.growth_product * p.dissolution_share), p.threshold_rounding
     )

@@ -1,4 +1,7 @@
-"""March a patient through a timeline: classical Runge–Kutta, fixed steps bounded per patient."""
+"""March a patient through a timeline: classical Runge–Kutta, fixed steps bounded per patient.
+
+numba's cache watches this file alone: after an edit of ``model.py`` delete ``__pycache__``.
+"""
 
 from dataclasses import replace
 from math import ceil, sqrt
