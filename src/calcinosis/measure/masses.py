@@ -93,7 +93,7 @@ def _called_regions(
     called = (tissue.mass > _EDGE_CALL) & ~tissue.near_metal
     if not called.any():
         return np.zeros(called.shape, np.int32), []
-    called = closed(called, CLOSING_MM / 2, (GRID_MM,) * 3) & ~(tissue.skeleton > _CALL)
+    called = closed(called, CLOSING_MM / 2, (GRID_MM,) * 3) & ~(tissue.skeleton > tissue.mass)
     labels = np.asarray(cc3d.connected_components(called, connectivity=18), np.int32)
     flat = labels.ravel()
     core = np.bincount(flat, (tissue.mass > _CALL).ravel())

@@ -9,7 +9,7 @@ from calcinosis.measure.masses import FoundMass
 # Standard deviation of the outline's place, as a share of the voxel's mean edge and in mm; fitted
 # to drawn-in masses so that the interval covers 90–98 % (docs/accuracy.md).
 _EDGE_VOXELS = 0.10
-_EDGE_MM = 0.10
+_EDGE_MM = 0.90
 _UNSURE_MM = 1.0  # more where the network is unsure
 
 
