@@ -1,6 +1,7 @@
 """The measuring of a CT, from voxels to masses: the main path through this room."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from calcinosis.measure.fluid_levels import find_fluid_levels
 from calcinosis.measure.joints import Joint, find_joints, nearest
 from calcinosis.measure.locules import count_locules
 from calcinosis.measure.mass import (
+    BoneRelation,
     Calibration,
     CtMeasurement,
     HounsfieldStatistics,
@@ -71,8 +73,11 @@ def measure_ct(
     bones = skeleton_on_scan(volume, grid, tissue, labels) if skeleton is None else skeleton
     calibration = calibration_for(study.tube_voltage_kv)
     joints = find_joints(volume, bones) if found.masses else ()
+    given = skeleton is not None
     masses = [
-        measure_mass(volume, mass, number, labels == number, bones, joints, calibration)
+        measure_mass(
+            volume, mass, number, labels == number, bones, joints, calibration, given=given
+        )
         for number, mass in enumerate(found.masses, start=1)
     ]
     taken = ndimage.binary_dilation(grid.from_native(labels > 0), iterations=2)
@@ -106,8 +111,13 @@ def measure_mass(
     skeleton: NDArray[np.bool_],
     joints: tuple[Joint, ...],
     calibration: Calibration,
+    *,
+    given: bool,
 ) -> Mass:
-    """All measures of one mass; `mask` and `skeleton` lie on the volume's grid."""
+    """All measures of one mass.
+
+    `mask` and `skeleton` lie on the volume's grid; `given` when the user brought the skeleton.
+    """
     crop, envelope = volume.crop(mass.box), mass.envelope
     hu = crop.voxels.astype(np.float32)
     inside = hu[envelope.mask]
@@ -119,6 +129,7 @@ def measure_mass(
     p5, p50, p95 = (float(v) for v in np.percentile(inside, [5, 50, 95]))
     confidence, remarks = confidence_of(mass)
     levels = find_fluid_levels(crop, envelope.mask)
+    bone, bone_remarks = _bone_of(volume, mask, skeleton, given=given)
     return Mass(
         id=number,
         site=nearest(joints, (x, y, z)),
@@ -135,8 +146,26 @@ def measure_mass(
         locules=count_locules(hu, envelope.mask, crop.spacing_mm),
         fluid_levels=levels.levels,
         sedimentation_sign=levels.sedimentation_sign,
-        bone=relate_to_bone(volume, mask, skeleton),
+        bone=bone,
         skin_distance_mm=skin_distance_mm(volume, mask),
         confidence=confidence,
-        remarks=(*remarks, *levels.remarks),
+        remarks=(*remarks, *levels.remarks, *bone_remarks),
     )
+
+
+def _bone_of(
+    volume: Volume, mask: NDArray[np.bool_], skeleton: NDArray[np.bool_], *, given: bool
+) -> tuple[BoneRelation, tuple[str, ...]]:
+    """How the mass lies to bone. A defect beside a cut of our own making proves no erosion.
+
+    On the demo's phantom the built-in cut takes 4.6 of 7.8 mL of the bone next to the mass: a
+    missing piece of bone may be the cut's fault, so it is shown and not called erosion.
+    """
+    bone = relate_to_bone(volume, mask, skeleton)
+    if given or not bone.eroded:
+        return bone, ()
+    remark = (
+        f"The bone facing the mass lacks {bone.erosion_depth_mm:.1f} mm, by erosion or by the "
+        "program's cut: erosion cannot be judged. A skeleton mask (--skeleton FILE) settles it."
+    )
+    return replace(bone, eroded=None), (remark,)
