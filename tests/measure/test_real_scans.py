@@ -94,3 +94,11 @@ def test_a_mass_on_bone_is_cut_from_it_with_one_seed_point(name):
     number = result.labels[tuple(middle)]
     assert number > 0
     assert dice(result.labels == number, truth.envelope > 0) > 0.7
+
+
+def test_a_seed_point_on_bone_still_gives_numbers():
+    volume = study("sts/sts_010.nii.gz").volume
+    place = np.unravel_index(volume.voxels.argmax(), volume.shape)
+    seed = tuple(float(v) for v in volume.to_lps(place))
+    (mass,) = measure_ct(study("sts/sts_010.nii.gz"), seeds_lps_mm=[seed]).masses
+    assert np.isfinite([mass.volume_ml, *mass.volume_ci95_ml, mass.max_diameter_mm]).all()

@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-SOFT_TISSUE_HU = (
-    50.0  # muscle on unenhanced CT, 35–65 HU (measured in ../shared scans, docs/method.md)
-)
+SOFT_TISSUE_HU = 50.0  # muscle on unenhanced CT; a named parameter
 FAT_HU = -100.0
 CALCIFIED_HU = 160.0  # the least peak that counts as calcified at a 1.5 mm scale
 CLOSING_MM = 3.0
@@ -91,7 +89,7 @@ def refine(
         mass: network score 0…1 that a voxel is mass, on the same voxels.
         skeleton: the same for bone.
         spacing_mm: voxel spacing z, y, x.
-        region: the coarse region (mass score above one half, or cut out from a seed).
+        region: the coarse region (what the network calls with its faint walls, or a seed's part).
     """
     calcified = local_calcification(hu, spacing_mm)
     bone = (skeleton > mass) & (skeleton > 0.35) & ~region

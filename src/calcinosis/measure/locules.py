@@ -7,9 +7,7 @@ from scipy import ndimage
 
 from calcinosis.measure.envelope import Spacing, distance_mm
 
-_WALL_HU = (
-    60.0  # a septum differs this much from both sides; measured on phantoms, docs/accuracy.md
-)
+_WALL_HU = 60.0  # a septum differs this much from both sides; a named parameter
 _SEPTUM_MM = 1.5
 _DEPTH_MM = 1.0  # two compartments are one when their neck is less than this narrower than them
 

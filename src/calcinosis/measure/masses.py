@@ -29,7 +29,9 @@ _MARGIN_MM = 9.0
 _CALL = 128  # network score (of 255) above which a voxel is a mass
 _EDGE_CALL = 60  # above which it belongs to the mass it touches: walls are faint
 _SURE = 217
-_SURE_SHARE = 0.79  # masses drawn into unseen scans: 0.80–0.93; bone taken for one: up to 0.78
+_SURE_SHARE = (
+    0.79  # masses drawn into unseen scans: mostly 0.80–0.93; bone taken for one: up to 0.78
+)
 _WORTH_A_LOOK_SHARE = 0.5
 _CUT_SHARE = 0.15  # of its surface on the edge of the scan: a bone cut there lacks its cortex
 _CALCIFIED_SHARE = 0.05
@@ -188,9 +190,7 @@ def _on_native_grid(
     )
     core = grid.to_native(region.astype(np.float32), box) > 0.5
     envelope = refine(hu, mass, skeleton, volume.spacing_mm, core)
-    return FoundMass(
-        box, envelope, float(tissue.mass[region & (tissue.mass > _CALL)].mean() / 255), seeded
-    )
+    return FoundMass(box, envelope, _score(tissue, region), seeded)
 
 
 def _score(tissue: TissueMap, region: NDArray[np.bool_]) -> float:

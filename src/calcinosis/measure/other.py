@@ -111,14 +111,13 @@ def _describe(
     """Measure one speck on the scan's own voxels."""
     native = grid.native_box(box, volume.shape)
     hu = volume.voxels[native].astype(np.float32)
-    member = grid.to_native(np.pad(inside.astype(np.float32), 0), _shifted(native, box, grid)) > 0.2
+    member = grid.to_native(inside.astype(np.float32), _shifted(native, box, grid)) > 0.2
     values = hu[member] if member.any() else hu.ravel()
     peak = float(np.percentile(values, 98))
     wide = tuple(slice(max(0, e.start - 4), e.stop + 4) for e in box)
-    around = np.pad(~inside, 0)
     shell = grid.hu[wide]
     soft = shell[(shell < _EDGE_HU) & (shell > -300)]
-    surroundings = float(np.median(soft)) if around.any() and soft.size else 0.0
+    surroundings = float(np.median(soft)) if soft.size else 0.0
     share = np.clip((hu - max(surroundings, 0)) / max(peak - max(surroundings, 0), 1), 0, 1)
     points = np.argwhere(inside) * GRID_MM
     extents = np.sqrt(np.linalg.eigvalsh(np.cov(points.T) + np.eye(3) * GRID_MM**2 / 12)) * 4

@@ -21,7 +21,7 @@ from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-DENSE_HU = 150  # above soft tissue and unopacified blood; measured on the scans in docs/accuracy.md
+DENSE_HU = 150  # above soft tissue and unopacified blood; a named parameter
 METAL_HU = 2500  # above cortical bone and any calcium deposit we know
 METAL_REACH_MM = 8.0  # streaks make densities nearer than this untrustworthy
 _BODY_PART_SHARE, _BODY_PART_ML = 0.05, 20.0  # smaller parts are cushions, tubes and table

@@ -6,8 +6,8 @@ from calcinosis.measure.envelope import Envelope, Spacing, distance_mm
 from calcinosis.measure.mass import Interval
 from calcinosis.measure.masses import FoundMass
 
-# Standard deviation of the outline's place, as a share of the voxel's mean edge and in mm; fitted
-# to drawn-in masses so that the interval covers 90–98 % (docs/accuracy.md).
+# Standard deviation of the outline's place, as a share of the voxel's mean edge and in mm. Set from
+# the errors on drawn-in masses; how often the interval covers is in docs/accuracy.md.
 _EDGE_VOXELS = 0.10
 _EDGE_MM = 0.90
 _UNSURE_MM = 1.0  # more where the network is unsure
