@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What the tests call that pip cannot install: command:package pairs.
-TEST_TOOLS := chromium:chromium dciodvfy:dicom3tools dsrdump:dcmtk npm:npm
+TEST_TOOLS := chromium:chromium dciodvfy:dicom3tools dsrdump:dcmtk npm:npm \
+	Orthanc:orthanc Orthanc:orthanc-dicomweb
 FHIR_VALIDATOR := 4.12.0
 LOCK := $(BIN)/uv pip compile --quiet --universal --no-emit-index-url --no-header --no-annotate \
 	--no-strip-extras --python-version 3.11
@@ -47,7 +48,7 @@ picture: demo tools  ## the README's picture, from the demo's report
 	$(BIN)/python docs/picture.py calcinosis-demo/report.html docs/report.png
 
 tools: $(VENV)/.runtime
-	@missing=; for pair in $(TEST_TOOLS); do \
+	@missing=; PATH="$$PATH:/usr/sbin"; for pair in $(TEST_TOOLS); do \
 	  command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
 	if [ -n "$$missing" ]; then $(call apt,$$missing); fi
 	@test -d $(VENV)/lib/node_modules/fhir || npm install --silent --no-audit --no-fund \

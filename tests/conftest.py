@@ -1,7 +1,23 @@
-"""Settings for all tests."""
+"""Settings for all tests, and the servers that several rooms need."""
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from orthanc import running_orthanc
 
 # A busy machine must not turn a true claim red: no limit on the time of a single example.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory):
+    with running_orthanc(tmp_path_factory.mktemp("orthanc")) as server:
+        yield server
+
+
+@pytest.fixture
+def orthanc(archive):
+    """An empty archive; started once for all tests."""
+    archive.empty()
+    return archive
