@@ -145,10 +145,10 @@ def _person(person: _Resource, labs: tuple[LabResult, ...], where: str) -> Patie
 
 
 def _observation(resource: _Resource, where: str, passed_over: list[str]) -> LabResult | None:
-    codings = _codings(resource.get("code"))
-    code = next((c for system, c, _ in codings if "loinc" in system and is_known(c)), None)
+    named = codings(resource.get("code"))
+    code = next((c for system, c, _ in named if "loinc" in system and is_known(c)), None)
     if code is None:
-        passed_over.extend(display or code for _, code, display in codings[:1])
+        passed_over.extend(display or code for _, code, display in named[:1])
         return None
     quantity = resource.get("valueQuantity")
     if not isinstance(quantity, dict):
@@ -181,11 +181,11 @@ def _with_conditions(patient: Patient, resources: list[_Resource]) -> Patient:
     told = [r for r in resources if r["resourceType"] in {"Condition", "Procedure"}]
     history: dict[str, bool] = {}
     for resource in told:
-        state = _state(resource)
+        state = recorded_state(resource)
         for key, codes, names in _HISTORY:
-            if state is not None and _is_one_of(resource, codes, names):
+            if state is not None and is_one_of(resource, codes, names):
                 history[key] = history.get(key, False) or state
-    kidney, since = _kidney([r for r in told if _state(r) and not _is_over(r)])
+    kidney, since = _kidney([r for r in told if recorded_state(r) and not is_over(r)])
     return replace(patient, ckd=kidney, dialysis_start=since, history=history)
 
 
@@ -196,7 +196,7 @@ def _kidney(told: list[_Resource]) -> tuple[Ckd | None, date | None]:
     """
     starts: dict[Ckd, list[date]] = {}
     for status, codes, names in _KIDNEY:
-        matching = [r for r in told if _is_one_of(r, codes, names)]
+        matching = [r for r in told if is_one_of(r, codes, names)]
         if matching:
             starts.setdefault(status, []).extend(s for r in matching if (s := _start(r)))
     if not starts:
@@ -210,14 +210,15 @@ def _kidney(told: list[_Resource]) -> tuple[Ckd | None, date | None]:
     return kidney, since
 
 
-def _is_over(resource: _Resource) -> bool:
-    clinical = {code for _, code, _ in _codings(resource.get("clinicalStatus"))}
+def is_over(resource: _Resource) -> bool:
+    """Whether a condition is no longer there."""
+    clinical = {code for _, code, _ in codings(resource.get("clinicalStatus"))}
     return bool(clinical & {"inactive", "remission", "resolved"}) or "abatementDateTime" in resource
 
 
-def _state(resource: _Resource) -> bool | None:
+def recorded_state(resource: _Resource) -> bool | None:
     """True, False (refuted, not done), or None where the resource says nothing."""
-    verification = {code for _, code, _ in _codings(resource.get("verificationStatus"))}
+    verification = {code for _, code, _ in codings(resource.get("verificationStatus"))}
     status = str(resource.get("status") or "")
     if verification & {"entered-in-error"} or status in {"entered-in-error", "preparation"}:
         return None
@@ -233,25 +234,30 @@ def _start(resource: _Resource) -> date | None:
     return _date(text, "start of dialysis")
 
 
-def _is_one_of(resource: _Resource, codes: tuple[str, ...], names: tuple[str, ...]) -> bool:
-    code = resource.get("code")
-    codings = _codings(code)
-    for _, found, _ in codings:
+def is_one_of(resource: _Resource, codes: tuple[str, ...], names: tuple[str, ...]) -> bool:
+    """Whether a resource bears one of the codes, or one below it, or one of the names."""
+    for _, found, _ in codings(resource.get("code")):
         if any(found == c or found.startswith(f"{c}.") for c in codes):
             return True
         if any(len(c) > 3 and "." in c and found.startswith(c) for c in codes):
             return True
-    text = str(code.get("text") or "") if isinstance(code, dict) else ""
-    written = " ".join([text, *(display for _, _, display in codings)]).lower()
+    written = words_of(resource.get("code")).lower()
     return any(name in written for name in names)
 
 
-def _codings(concept: object) -> list[tuple[str, str, str]]:
+def words_of(concept: object) -> str:
+    """Text and displays of a CodeableConcept."""
+    text = str(concept.get("text") or "") if isinstance(concept, dict) else ""
+    displays = [display for _, _, display in codings(concept)]
+    return " ".join(dict.fromkeys(word for word in (text, *displays) if word))
+
+
+def codings(concept: object) -> list[tuple[str, str, str]]:
     """(system, code, display) of a CodeableConcept."""
-    codings = concept.get("coding") if isinstance(concept, dict) else None
+    found = concept.get("coding") if isinstance(concept, dict) else None
     return [
         (str(c.get("system") or ""), str(c.get("code") or ""), str(c.get("display") or ""))
-        for c in (codings if isinstance(codings, list) else [])
+        for c in (found if isinstance(found, list) else [])
         if isinstance(c, dict)
     ]
 

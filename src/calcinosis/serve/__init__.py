@@ -1,0 +1,1 @@
+"""A node that a PACS sends to, and the web beside it."""
