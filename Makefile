@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What the tests call that pip cannot install: command:package pairs.
 TEST_TOOLS := chromium:chromium dciodvfy:dicom3tools dsrdump:dcmtk npm:npm \
-	Orthanc:orthanc Orthanc:orthanc-dicomweb
+	Orthanc:orthanc Orthanc:orthanc-dicomweb pg_ctlcluster:postgresql
 FHIR_VALIDATOR := 4.12.0
 LOCK := $(BIN)/uv pip compile --quiet --universal --no-emit-index-url --no-header --no-annotate \
 	--no-strip-extras --python-version 3.11

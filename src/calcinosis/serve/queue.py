@@ -1,0 +1,179 @@
+"""Who does which study: claims with a lease, so that work of a killed process is done again.
+
+A claim is one transaction: ``FOR UPDATE SKIP LOCKED`` on PostgreSQL, the write lock of SQLite. Only
+the holder of a claim can finish it, so a study is done once though two processes may try.
+"""
+
+from dataclasses import dataclass
+from time import time
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, and_, delete, or_, select, update
+
+from calcinosis.serve.database import deliveries, insert_once, studies
+from calcinosis.serve.store import opaque
+from calcinosis.serve.worklist import LabsKind, Worklist
+
+LEASE_S = 20.0  # without a sign of life for so long, a study is taken over
+MOST_ATTEMPTS = 5
+KILLED = f"the analysis was killed {MOST_ATTEMPTS} times; the study may need more memory"
+FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 3600.0
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One study in hand.
+
+    Attributes:
+        study: its id.
+        run: random; the claim's own name and that of the folder it may write.
+        work: ``measure`` or ``explain``.
+        earlier: folder of the latest results, whose measurement `explain` starts from.
+        attempt: 1 for the first.
+    """
+
+    study: str
+    run: str
+    work: str
+    earlier: str | None
+    attempt: int
+    labs: str | None
+    labs_kind: LabsKind | None
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """A DICOM instance to deliver: its name in the results folder and its SOP Instance UID."""
+
+    name: str
+    sop_instance_uid: str
+
+
+def back_off_s(attempts: int) -> float:
+    """How long to wait after so many failed attempts, seconds."""
+    return float(min(FIRST_WAIT_S * 2 ** (attempts - 1), LONGEST_WAIT_S))
+
+
+def queue_quiet(worklist: Worklist, quiet_s: float) -> list[str]:
+    """Queue studies to which nothing was added for `quiet_s` seconds; their ids."""
+    rested = and_(studies.c.state == "receiving", studies.c.received_at <= time() - quiet_s)
+    with worklist.engine.begin() as connection:
+        queued = update(studies).where(rested).values(state="queued").returning(studies.c.id)
+        return list(connection.execute(queued).scalars())
+
+
+def claim(worklist: Worklist, *, lease_s: float = LEASE_S) -> Claim | None:
+    """Take the study that waits longest; None where there is nothing to do."""
+    now = time()
+    killed = and_(studies.c.state == "analysing", studies.c.lease_until < now)
+    due = or_(and_(studies.c.state == "queued", studies.c.not_before <= now), killed)
+    oldest = select(studies).where(due).order_by(studies.c.received_at).limit(1)
+    with worklist.engine.begin() as connection:
+        row = connection.execute(oldest.with_for_update(skip_locked=True)).mappings().first()
+        if row is None:
+            return None
+        changes: dict[str, Any] = {
+            "state": "analysing",
+            "wanted": None,
+            "doing": _most(row["wanted"], row["doing"]),
+            "claim": opaque(),
+            "attempts": row["attempts"] + 1,
+            "lease_until": now + lease_s,
+            "progress": 0.0,
+        }
+        if row["attempts"] >= MOST_ATTEMPTS:
+            changes |= _released(None, "failed") | {"error": KILLED}
+        connection.execute(update(studies).where(studies.c.id == row["id"]).values(changes))
+    worklist.store.drop_run(row["id"], row["claim"])
+    if changes["state"] == "failed":
+        return claim(worklist, lease_s=lease_s)
+    held = {**row, **changes}
+    return Claim(
+        held["id"],
+        held["claim"],
+        held["doing"],
+        held["run"],
+        held["attempts"],
+        held["labs"],
+        held["labs_kind"],
+    )
+
+
+def still_ours(
+    worklist: Worklist, held: Claim, progress: float, *, lease_s: float = LEASE_S
+) -> bool:
+    """Show life and progress (0 to 1); False where the study was deleted or taken over."""
+    with worklist.engine.begin() as connection:
+        values = {"lease_until": time() + lease_s, "progress": progress}
+        done = connection.execute(update(studies).where(_of(held)).values(values))
+        return done.rowcount == 1
+
+
+def finish(
+    worklist: Worklist, held: Claim, files: list[ResultFile], peers: tuple[str, ...]
+) -> bool:
+    """Make a run's results the study's, and note what each peer is to get; False if not ours.
+
+    An instance that a peer has got, or is to get, is not noted twice.
+    """
+    with worklist.engine.begin() as connection:
+        row = _row(connection, held)
+        if row is None:
+            return False
+        values = {"run": held.run, "finished_at": time(), "error": None, "attempts": 0}
+        connection.execute(
+            update(studies).where(_of(held)).values(values | _released(row["wanted"], "done"))
+        )
+        unsent = and_(deliveries.c.study == held.study, deliveries.c.delivered_at.is_(None))
+        connection.execute(delete(deliveries).where(unsent))
+        for file in files:
+            for peer in peers:
+                note = {"study": held.study, "peer": peer, "run": held.run, "file": file.name}
+                note["sop_instance_uid"] = file.sop_instance_uid
+                insert_once(connection, deliveries, note)
+    worklist.store.drop_run(held.study, held.earlier)
+    return True
+
+
+def fail(worklist: Worklist, held: Claim, error: str, *, again: bool) -> bool:
+    """Note why a run failed, and let it be tried again where that may help; False if not ours.
+
+    Args:
+        worklist: of the node.
+        held: the claim.
+        error: one line without patient data.
+        again: whether another attempt may end otherwise.
+    """
+    worklist.store.drop_run(held.study, held.run)
+    with worklist.engine.begin() as connection:
+        row = _row(connection, held)
+        if row is None:
+            return False
+        values = {"error": error, **_released(row["wanted"], "failed")}
+        if again and held.attempt < MOST_ATTEMPTS:
+            values["wanted"] = _most(row["wanted"], held.work)
+            values["not_before"] = time() + back_off_s(held.attempt)
+            if values["state"] == "failed":
+                values["state"] = "queued"
+        connection.execute(update(studies).where(_of(held)).values(values))
+    return True
+
+
+def _most(*works: str | None) -> str:
+    """To measure is to explain as well."""
+    return "measure" if "measure" in works else "explain"
+
+
+def _released(wanted: str | None, otherwise: str) -> dict[str, Any]:
+    """No longer in hand: wait for more images, be queued anew, or rest."""
+    state = {"measure": "receiving", "explain": "queued"}.get(wanted or "", otherwise)
+    return {"state": state, "doing": None, "claim": None}
+
+
+def _row(connection: Connection, held: Claim) -> RowMapping | None:
+    mine = select(studies).where(_of(held)).with_for_update()
+    return connection.execute(mine).mappings().first()
+
+
+def _of(held: Claim) -> Any:  # noqa: ANN401 - a clause of SQLAlchemy
+    return and_(studies.c.id == held.study, studies.c.claim == held.run)

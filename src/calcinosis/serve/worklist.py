@@ -1,0 +1,229 @@
+"""The worklist: what people see of the studies, and what they can ask for.
+
+For pages: make one `Worklist` per server (`open_worklist`), call it from any thread; every call is
+one short transaction. `StudyEntry.id` is random and safe in URLs, file names and logs; the name of
+the patient, the ID and the study date are for the page alone. A study whose id is not known raises
+`UnknownStudyError`. Files to download are those in `results_folder(id)`, which is None until a
+first analysis is done; while a study is analysed anew, the earlier results stay there.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, cast
+
+from sqlalchemy import Connection, Engine, RowMapping, case, delete, select, update
+
+from calcinosis.errors import InputError
+from calcinosis.read.patient_file import PatientFile, read_patient_file, with_labs
+from calcinosis.serve.database import connect, deliveries, studies
+from calcinosis.serve.store import Store
+
+State = Literal["receiving", "queued", "analysing", "done", "failed"]
+LabsKind = Literal["csv", "json"]
+PATIENT_FILE_NAME = {"csv": "labs.csv", "json": "patient.json"}
+
+
+class UnknownStudyError(InputError):
+    """No study has this id; it may have been deleted."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One result file on its way to one peer.
+
+    Attributes:
+        delivered_at: seconds since 1970; None while it is still to be sent.
+        error: why the latest attempt failed.
+    """
+
+    peer: str
+    file: str
+    attempts: int
+    error: str | None
+    delivered_at: float | None
+
+
+@dataclass(frozen=True)
+class StudyEntry:
+    """One line of the worklist.
+
+    Attributes:
+        id: random; the only name of a study in URLs, logs and on disk.
+        state: receiving (more may come) → queued → analysing → done or failed.
+        progress: 0 to 1 while analysing.
+        error: one line without patient data, where it failed or is to be tried again.
+        instances: how many DICOM instances were received.
+        received_at: of the latest instance, seconds since 1970.
+        finished_at: of the latest results, seconds since 1970.
+        has_results: whether there are files to download.
+        labs, labs_kind: as entered: text of a CSV table, or of a FHIR bundle or case file.
+        deliveries: one per result file and peer.
+    """
+
+    id: str
+    state: State
+    progress: float
+    error: str | None
+    patient_name: str
+    patient_id: str
+    study_date: str
+    instances: int
+    received_at: float
+    finished_at: float | None
+    has_results: bool
+    labs: str | None
+    labs_kind: LabsKind | None
+    deliveries: tuple[Delivery, ...] = ()
+
+
+@dataclass(frozen=True)
+class Worklist:
+    """Studies of one node."""
+
+    engine: Engine
+    store: Store
+
+    def studies(self) -> list[StudyEntry]:
+        """All studies, the latest received first."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(studies).order_by(studies.c.received_at.desc()))
+            found = list(rows.mappings())
+            sent = list(connection.execute(select(deliveries)).mappings())
+        return [_entry(row, [one for one in sent if one["study"] == row["id"]]) for row in found]
+
+    def study(self, study: str) -> StudyEntry:
+        """One study.
+
+        Raises:
+            UnknownStudyError: there is none.
+        """
+        with self.engine.connect() as connection:
+            row = self._row(connection, study)
+            sent = connection.execute(select(deliveries).where(deliveries.c.study == study))
+            return _entry(row, list(sent.mappings()))
+
+    def results_folder(self, study: str) -> Path | None:
+        """Where the latest results lie; None where there are none yet."""
+        with self.engine.connect() as connection:
+            run = self._row(connection, study)["run"]
+        return None if run is None else self.store.results(study, run)
+
+    def set_labs(self, study: str, text: str, kind: LabsKind) -> None:
+        """Enter laboratory results; explanation and forecast are made anew, the CT is not measured.
+
+        Args:
+            study: id of the study.
+            text: CSV (``date,analyte,value,unit``), or JSON: a FHIR bundle or a case file. Empty
+                takes entered results away.
+            kind: which of both.
+
+        Raises:
+            InputError: names the row or field that cannot be used.
+        """
+        if text.strip():
+            read_given(text, kind)
+        given = {"labs": text, "labs_kind": kind} if text.strip() else _NO_LABS
+        with self.engine.begin() as connection:
+            self._row(connection, study)
+            want(connection, study, "explain", given)
+
+    def rerun(self, study: str) -> None:
+        """Analyse a study anew, from its images."""
+        with self.engine.begin() as connection:
+            self._row(connection, study)
+            want(connection, study, "measure", {})
+
+    def delete(self, study: str) -> None:
+        """Forget a study and drop its files; what peers have received stays there."""
+        with self.engine.begin() as connection:
+            self._row(connection, study)
+            connection.execute(delete(studies).where(studies.c.id == study))
+        self.store.delete(study)
+
+    def _row(self, connection: Connection, study: str) -> RowMapping:
+        row = connection.execute(select(studies).where(studies.c.id == study)).mappings().first()
+        if row is None:
+            raise UnknownStudyError(f"study {study[:32]!r} is not in the worklist")
+        return row
+
+
+_NO_LABS: dict[str, Any] = {"labs": None, "labs_kind": None}
+
+
+def open_worklist(folder: Path, database: str | None = None) -> Worklist:
+    """The worklist of a node.
+
+    Args:
+        folder: for files, made where missing; holds the SQLite file too, unless:
+        database: a URL, see `database.connect`.
+
+    Raises:
+        OutputError: the folder cannot be used.
+        InputError: the database cannot be used.
+    """
+    store = Store(folder.absolute())
+    store.prepare()
+    return Worklist(connect(database or f"sqlite:///{store.folder / 'worklist.sqlite'}"), store)
+
+
+def want(connection: Connection, study: str, work: str, changes: dict[str, Any]) -> None:
+    """Note work to be done on a study; a study in hand comes to it afterwards.
+
+    Args:
+        connection: in a transaction.
+        study: its id.
+        work: ``measure`` (the images, then all that follows) or ``explain`` (all that follows).
+        changes: further columns to set.
+    """
+    measures = studies.c.wanted == "measure"
+    busy = studies.c.state.in_(("analysing", "receiving"))
+    connection.execute(
+        update(studies)
+        .where(studies.c.id == study)
+        .values(
+            wanted=case((measures, "measure"), else_=work),
+            state=case((busy, studies.c.state), else_="queued"),
+            attempts=0,
+            not_before=0.0,
+            error=None,
+            **changes,
+        )
+    )
+
+
+def read_given(text: str, kind: LabsKind) -> PatientFile:
+    """What was entered beside the images, as the analysis takes it.
+
+    Raises:
+        InputError: names the row or field that cannot be used.
+    """
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / PATIENT_FILE_NAME[kind]
+        path.write_text(text, encoding="utf-8")
+        try:
+            return with_labs(PatientFile(), path) if kind == "csv" else read_patient_file(path)
+        except InputError as error:
+            raise InputError(str(error).replace(f"{folder}/", "")) from error
+
+
+def _entry(row: RowMapping, sent: list[RowMapping]) -> StudyEntry:
+    return StudyEntry(
+        id=row["id"],
+        state=cast("State", row["state"]),
+        progress=row["progress"] if row["state"] == "analysing" else 0.0,
+        error=row["error"],
+        patient_name=row["patient_name"],
+        patient_id=row["patient_id"],
+        study_date=row["study_date"],
+        instances=row["instances"],
+        received_at=row["received_at"],
+        finished_at=row["finished_at"],
+        has_results=row["run"] is not None,
+        labs=row["labs"],
+        labs_kind=row["labs_kind"],
+        deliveries=tuple(
+            Delivery(one["peer"], one["file"], one["attempts"], one["error"], one["delivered_at"])
+            for one in sent
+        ),
+    )

@@ -1,0 +1,197 @@
+"""The worklist on SQLite and on a real PostgreSQL: every study is done once, none is lost."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from calcinosis.errors import InputError
+from calcinosis.serve import queue
+from calcinosis.serve.intake import Received, take_in
+from calcinosis.serve.queue import ResultFile, claim, fail, finish, queue_quiet, still_ours
+from calcinosis.serve.worklist import UnknownStudyError, Worklist
+
+LABS = "date,analyte,value,unit\n2026-01-03,phosphate,7.1,mg/dL\n"
+ONE = Received("1.2.3", "1.2.3.1", "PLANTED^NAME", "PLANTED-ID", "20260103", image=True)
+
+
+def send(worklist: Worklist, received: Received = ONE) -> tuple[str, bool]:
+    file = worklist.store.incoming / "received"
+    file.write_bytes(b"as sent")
+    return take_in(worklist, file, received)
+
+
+def queued(worklist: Worklist, received: Received = ONE) -> str:
+    study, _ = send(worklist, received)
+    queue_quiet(worklist, 0)
+    return study
+
+
+def test_a_study_goes_from_received_to_done(worklist):
+    study, new = send(worklist)
+    assert new
+    assert worklist.study(study).state == "receiving"
+    assert queue_quiet(worklist, 60) == [], "more may still come"
+    assert queue_quiet(worklist, 0) == [study]
+    held = claim(worklist)
+    assert (held.study, held.work, held.attempt) == (study, "measure", 1)
+    assert still_ours(worklist, held, 0.5)
+    assert worklist.study(study).progress == 0.5
+    assert worklist.results_folder(study) is None
+    assert finish(worklist, held, [], ())
+    assert worklist.study(study).state == "done"
+    assert worklist.results_folder(study) == worklist.store.results(study, held.run)
+    assert claim(worklist) is None
+
+
+def test_an_instance_sent_again_changes_nothing(worklist):
+    study = queued(worklist)
+    finish(worklist, claim(worklist), [], ())
+    assert send(worklist) == (study, False)
+    entry = worklist.study(study)
+    assert (entry.state, entry.instances) == ("done", 1)
+
+
+def test_a_new_image_has_the_study_measured_again(worklist):
+    study = queued(worklist)
+    finish(worklist, claim(worklist), [], ())
+    assert queued(worklist, replace(ONE, sop_instance_uid="1.2.3.2")) == study
+    assert claim(worklist).work == "measure"
+
+
+def test_our_own_results_coming_back_start_nothing(worklist):
+    study = queued(worklist)
+    finish(worklist, claim(worklist), [], ())
+    send(worklist, replace(ONE, sop_instance_uid="1.2.3.9", image=False))
+    assert worklist.study(study).state == "done"
+
+
+def test_an_image_arriving_during_the_analysis_is_not_forgotten(worklist):
+    study = queued(worklist)
+    held = claim(worklist)
+    send(worklist, replace(ONE, sop_instance_uid="1.2.3.2"))
+    assert worklist.study(study).state == "analysing"
+    finish(worklist, held, [], ())
+    assert worklist.study(study).state == "receiving"
+    assert queue_quiet(worklist, 0) == [study]
+    assert claim(worklist).work == "measure"
+
+
+def test_many_hands_take_each_study_once(worklist):
+    studies = {
+        queued(worklist, replace(ONE, study_instance_uid=f"1.2.{number}")) for number in range(20)
+    }
+    with ThreadPoolExecutor(8) as hands:
+        claims = list(hands.map(lambda _: claim(worklist), range(30)))
+    taken = [held.study for held in claims if held]
+    assert sorted(taken) == sorted(studies)
+
+
+def test_a_killed_holder_loses_the_study_and_its_result(worklist):
+    study = queued(worklist)
+    dead = claim(worklist, lease_s=-1)
+    alive = claim(worklist)
+    assert alive.study == study
+    assert alive.work == "measure"
+    assert not still_ours(worklist, dead, 0.9)
+    assert not finish(worklist, dead, [], ())
+    assert finish(worklist, alive, [], ())
+    assert claim(worklist) is None
+
+
+def test_a_study_that_kills_every_worker_fails_in_the_end(worklist):
+    study = queued(worklist)
+    for _ in range(queue.MOST_ATTEMPTS):
+        assert claim(worklist, lease_s=-1).study == study
+    assert claim(worklist) is None
+    entry = worklist.study(study)
+    assert entry.state == "failed"
+    assert "killed 5 times" in entry.error
+
+
+def test_a_failure_that_may_pass_is_tried_again_later(worklist, monkeypatch):
+    study = queued(worklist)
+    fail(worklist, claim(worklist), "the disk is full", again=True)
+    entry = worklist.study(study)
+    assert (entry.state, entry.error) == ("queued", "the disk is full")
+    assert claim(worklist) is None, "not at once"
+    now = queue.time()
+    monkeypatch.setattr(queue, "time", lambda: now + 6)
+    assert claim(worklist).attempt == 2
+    assert [queue.back_off_s(attempts) for attempts in (1, 2, 3, 20)] == [5, 10, 20, 3600]
+
+
+def test_a_failure_of_the_images_is_final_until_asked_for(worklist):
+    study = queued(worklist)
+    fail(worklist, claim(worklist), "no CT image found", again=False)
+    assert worklist.study(study).state == "failed"
+    assert claim(worklist) is None
+    worklist.rerun(study)
+    assert claim(worklist).work == "measure"
+
+
+def test_labs_start_explanation_alone(worklist):
+    study = queued(worklist)
+    first = claim(worklist)
+    finish(worklist, first, [], ())
+    worklist.set_labs(study, LABS, "csv")
+    held = claim(worklist)
+    assert (held.work, held.earlier, held.labs) == ("explain", first.run, LABS)
+    finish(worklist, held, [], ())
+    worklist.set_labs(study, "", "csv")
+    assert worklist.study(study).labs is None
+    assert claim(worklist).labs is None
+
+
+def test_labs_entered_during_the_analysis_come_next(worklist):
+    study = queued(worklist)
+    held = claim(worklist)
+    worklist.set_labs(study, LABS, "csv")
+    assert worklist.study(study).state == "analysing"
+    finish(worklist, held, [], ())
+    assert claim(worklist).work == "explain"
+
+
+def test_unusable_labs_are_refused_with_their_row(worklist):
+    study = queued(worklist)
+    with pytest.raises(InputError, match=r"^labs.csv row 2"):
+        worklist.set_labs(study, "date,analyte,value,unit\n2026-01-03,phosphate,7.1,\n", "csv")
+    with pytest.raises(InputError, match=r"^patient.json"):
+        worklist.set_labs(study, "{", "json")
+    assert worklist.study(study).labs is None
+
+
+def test_a_deleted_study_is_gone_with_its_files(worklist):
+    study = queued(worklist)
+    held = claim(worklist)
+    folder = worklist.store.study(study)
+    assert list(folder.rglob("*.dcm"))
+    worklist.delete(study)
+    assert not folder.exists()
+    assert not still_ours(worklist, held, 0.5)
+    assert worklist.studies() == []
+    for asked in (worklist.study, worklist.rerun, worklist.delete, worklist.results_folder):
+        with pytest.raises(UnknownStudyError):
+            asked(study)
+    again, new = send(worklist)
+    assert new
+    assert again != study
+
+
+def test_each_peer_gets_each_result_once(worklist):
+    study = queued(worklist)
+    files = [ResultFile("masses.seg.dcm", "2.25.1"), ResultFile("measurements.sr.dcm", "2.25.2")]
+    finish(worklist, claim(worklist), files, ("pacs", "archive"))
+    worklist.rerun(study)
+    finish(worklist, claim(worklist), files, ("pacs", "archive"))
+    sent = worklist.study(study).deliveries
+    assert sorted((one.peer, one.file) for one in sent) == [
+        (peer, file.name) for peer in ("archive", "pacs") for file in files
+    ]
+
+
+def test_names_in_the_store_tell_nothing(worklist):
+    queued(worklist)
+    names = " ".join(str(path) for path in worklist.store.folder.rglob("*"))
+    assert "PLANTED" not in names
+    assert "1.2.3" not in names
