@@ -55,11 +55,29 @@ def analyze(
 
     began = perf_counter()
     measurement = measure_ct(study, seeds_lps_mm=seeds_lps_mm, skeleton=skeleton, progress=progress)
-    measured = perf_counter()
+    timings_s = {"measure": perf_counter() - began}
+    return explained(study, measurement, patient, timings_s)
+
+
+def explained(
+    study: Study,
+    measurement: CtMeasurement,
+    patient: PatientFile | None = None,
+    timings_s: Mapping[str, float] | None = None,
+) -> Analysis:
+    """All that follows the measurement: made anew when what is known of the patient changes.
+
+    Args:
+        study: the scan.
+        measurement: of this scan.
+        patient: what is known beside it.
+        timings_s: of the steps before.
+    """
+    began = perf_counter()
     known = patient or PatientFile()
     explanation = None
     if measurement.masses:
         explanation = explain(known.case, known.patient, findings_of_masses(measurement))
-    timings_s = {"measure": measured - began, "explain": perf_counter() - measured}
+    timings_s = {**(timings_s or {}), "explain": perf_counter() - began}
     given = None if patient is None else patient.patient
     return Analysis(study, measurement, given, explanation, timings_s)
