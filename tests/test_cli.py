@@ -269,11 +269,13 @@ def test_the_demo_analyses_the_files_it_wrote(tmp_path, calcinosis):
     run = calcinosis("demo", "--output", output)
     assert run.status == 0, run.err
     names = sorted(path.name for path in output.iterdir())
-    assert names == sorted([*RESULTS, "phantom"])
-    assert len(run.out.splitlines()) == 4
+    assert names == sorted([*RESULTS, "forecast.csv", "phantom"])
+    assert len(run.out.splitlines()) == 5
     result = json.loads((output / "result.json").read_text())
     assert result["series"]["series_instance_uid"]
     assert result["masses"], "the demo must show a mass"
+    assert result["forecast"]["options"][0]["name"] == "as now"
+    assert "Most likely to halve the deposit" in run.out
     assert result["differential"][0]["diagnosis"] == "tc_uremic"
     assert result["patient"]["ca_p_product_mg2_dl2"] > 70
     assert result["plan"]

@@ -1,8 +1,9 @@
-"""The whole story of one study: measure, then explain."""
+"""The whole story of one study: measure, explain, forecast."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from calcinosis.patient import Patient
 from calcinosis.read.patient_file import PatientFile
 from calcinosis.volume import Study
 
+if TYPE_CHECKING:
+    from calcinosis.forecast.outlook import Outlook
+
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
@@ -24,6 +28,8 @@ class Analysis:
         measurement: masses, other calcifications, and how they were measured.
         patient: what was given beside the images, or None.
         explanation: differential, red flags and plan; None where there is no mass to explain.
+        outlook: forecast of the usual treatments; None without a mass, without dialysis, or where
+            calcium or phosphate is not known.
         timings_s: seconds each step took.
     """
 
@@ -31,6 +37,7 @@ class Analysis:
     measurement: CtMeasurement
     patient: Patient | None = None
     explanation: Explanation | None = None
+    outlook: "Outlook | None" = None
     timings_s: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -42,7 +49,7 @@ def analyze(
     skeleton: NDArray[np.bool_] | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Analysis:
-    """Measure a CT study and explain its masses.
+    """Measure a CT study, explain its masses, and forecast their treatment.
 
     Args:
         study: the scan, from :func:`calcinosis.read.study.read_study`.
@@ -73,11 +80,22 @@ def explained(
         patient: what is known beside it.
         timings_s: of the steps before.
     """
-    began = perf_counter()
     known = patient or PatientFile()
-    explanation = None
+    timings = {**(timings_s or {})}
+    explanation = outlook = None
     if measurement.masses:
+        began = perf_counter()
         explanation = explain(known.case, known.patient, findings_of_masses(measurement))
-    timings_s = {**(timings_s or {}), "explain": perf_counter() - began}
+        timings["explain"] = perf_counter() - began
+    if measurement.masses and known.patient.on_dialysis:
+        began = perf_counter()
+        outlook = _forecast(known.patient, measurement)
+        timings["forecast"] = perf_counter() - began
     given = None if patient is None else patient.patient
-    return Analysis(study, measurement, given, explanation, timings_s)
+    return Analysis(study, measurement, given, explanation, outlook, timings)
+
+
+def _forecast(patient: Patient, measurement: CtMeasurement) -> "Outlook | None":
+    from calcinosis.forecast.patient_forecast import forecast_for
+
+    return forecast_for(patient, sum(mass.calcium_mass_mg for mass in measurement.masses) / 1000.0)

@@ -297,6 +297,10 @@ def _print_result(analysis: "Analysis", output: Path) -> None:
 
     for line in in_brief(analysis.measurement):
         print(line)
+    if analysis.outlook:
+        from calcinosis.write.forecast_page.page import headline
+
+        print(f"{headline(analysis.outlook)}.")
     print(f"Report: {output / 'report.html'}")
 
 

@@ -214,6 +214,13 @@ class Patient:
             return None
         return calcium.value + _CALCIUM_PER_ALBUMIN * (_NORMAL_ALBUMIN_G_DL - albumin.value)
 
+    def corrected(self, calcium: LabResult) -> LabResult:
+        """A calcium result corrected for albumin drawn within a week; itself where none was."""
+        value = self._corrected(calcium)
+        return (
+            calcium if value is None else replace(calcium, analyte="corrected_calcium", value=value)
+        )
+
     @cached_property
     def corrected_calcium_mg_dl(self) -> float | None:
         """Albumin-corrected calcium: as measured by the laboratory, else after Payne 1973."""

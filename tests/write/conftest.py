@@ -1,6 +1,7 @@
 """A small scan with two drawn masses, and what measuring it would say, for writing tests."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from calcinosis.analysis import Analysis
 from calcinosis.explain.explanation import explain
 from calcinosis.explain.findings import findings_of_masses
+from calcinosis.forecast.patient_forecast import forecast_for
 from calcinosis.measure.mass import (
     BoneRelation,
     Calibration,
@@ -18,6 +20,7 @@ from calcinosis.measure.mass import (
     OtherCalcification,
     Site,
 )
+from calcinosis.patient import LabResult, Patient
 from calcinosis.read.case_file import Case
 from calcinosis.volume import Study, Volume
 
@@ -110,3 +113,16 @@ def fabricated() -> Callable[..., Analysis]:
 @pytest.fixture(scope="session")
 def analysis() -> Analysis:
     return fabricate()
+
+
+@pytest.fixture(scope="session")
+def forecasted(analysis) -> Analysis:
+    """The same scan of a dialysis patient with laboratory results."""
+    labs = tuple(
+        LabResult.measured(name, value, "pg/mL" if name == "pth" else "mg/dL")
+        for name, value in (("calcium", 9.8), ("phosphate", 7.4), ("pth", 900))
+    )
+    patient = Patient(ckd="dialysis_hd", labs=labs)
+    explanation = explain(Case(), patient, findings_of_masses(analysis.measurement))
+    outlook = forecast_for(patient, 12.5, ensemble=4)
+    return replace(analysis, patient=patient, explanation=explanation, outlook=outlook)

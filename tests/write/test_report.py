@@ -12,7 +12,7 @@ from calcinosis.write.report.planes import Plane, level_view
 from calcinosis.write.report.projection import projections
 from calcinosis.write.report.seeds import seed_point
 
-VOID = {"meta", "link", "br", "img", "image", "line", "path", "circle", "rect"}
+VOID = {"meta", "link", "br", "img"}
 
 
 class Page(HTMLParser):
@@ -190,3 +190,23 @@ def test_projections_put_the_patients_left_on_the_right(fabricated, affine):
 )
 def test_numbers_read_the_same_everywhere(text, expected):
     assert text == expected
+
+
+def test_a_forecast_stands_beside_the_options_it_answers(forecasted):
+    html = render_report(forecasted)
+    page = Page(html)
+    said = words(html)
+    assert "What treatment would do" in said
+    assert "two published patients with like labs went opposite ways" in said
+    assert re.search(
+        r"Ca × P below 55 after a year: \d+%; half the mass gone within it: \d+%", said
+    )
+    assert all(len(attributes["aria-label"]) > 15 for attributes in page.all("svg")
+               if "aria-hidden" not in attributes)  # fmt: skip
+    assert html.count("<caption>") == html.count("<table>")
+    assert "src=" not in re.sub(r'src="data:', "", html)
+
+
+def test_without_a_forecast_the_report_speaks_of_none(html):
+    assert "What treatment would do" not in html
+    assert "course-chart" not in html

@@ -94,3 +94,16 @@ def test_a_volume_that_is_no_volume_is_never_written(analysis, value):
     broken = replace(analysis, measurement=replace(analysis.measurement, masses=masses))
     with pytest.raises(ValidationError, match="volume_ml"):
         result_of(broken)
+
+
+def test_a_forecast_is_written_and_the_plan_points_to_it(forecasted):
+    written = json.loads(result_json(forecasted))
+    jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text())).validate(written)
+    names = [option["name"] for option in written["forecast"]["options"]]
+    assert names[0] == "as now"
+    plan = {option["option"]: option["forecast"] for option in written["plan"]}
+    assert plan["parathyroidectomy"] == "parathyroidectomy"
+    assert plan["excision"] is None
+    assert {name for name in plan.values() if name} <= set(names)
+    chances = written["forecast"]["options"][0]["outcomes"]
+    assert 0 < chances["chance_deposit_halved"] < 1

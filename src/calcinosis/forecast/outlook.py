@@ -137,8 +137,8 @@ def assumptions(patient: ScenarioPatient, before: Prescription) -> tuple[str, ..
             f"Diet {before.diet_p_mg_d:.0f} mg phosphorus and {before.diet_ca_mg_d:.0f} mg calcium."
         )
     if not patient.history:
-        treated = "dialysed as stated" if before.dialysis else "without dialysis"
-        said.append(f"Until today long on the first phase's treatment, {treated}.")
+        treated = "dialysed" if before.dialysis else "without dialysis"
+        said.append(f"Until today long treated as in the first phase, {treated}.")
     said.append(
         "A treatment that a phase does not name goes on as before; transplantation ends it."
     )

@@ -1,29 +1,17 @@
 """The forecast an analysed study adds: this patient's labs, the measured deposit, usual options."""
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 from calcinosis.forecast.outlook import Outlook, forecast
 from calcinosis.forecast.scenario import parse_scenario
+from calcinosis.forecast.usual_options import UsualOption, options_for
 from calcinosis.patient import LabResult, Patient
 
 SERUM = ("calcium", "corrected_calcium", "phosphate", "pth", "alp")
-YEARS_AHEAD = 2
-PTX_ABOVE_PG_ML = 300.0  # below, nobody would remove the glands; KDOQI 2003 upper target
-LOW_CALCIUM: dict[str, Any] = {
-    "dialysis": {"dialysate_calcium_mmol_l": 1.25},
-    "binder": {"drug": "sevelamer", "g_per_day": 7.2},
-    "active_vitamin_d_ug_per_week": 0,
-}
-DAILY: dict[str, Any] = {
-    **LOW_CALCIUM,
-    "dialysis": {
-        "sessions_per_week": 6,
-        "hours": 3,
-        "dialysate_calcium_mmol_l": 1.25,
-        "ultrafiltration_l": 1.3,
-    },
-}
+DAYS_AHEAD = 730
+DAYS_BACK = 365  # older results belong to another treatment; assumed
 
 
 def forecast_for(
@@ -32,7 +20,8 @@ def forecast_for(
     """Forecast the usual options for a dialysis patient with a measured deposit.
 
     Args:
-        patient: labs in canonical units; undated results count as of today.
+        patient: labs in canonical units; undated results count as of today, those of the last
+            year are fitted to.
         deposit_calcium_g: calcium of all masses together, from CT.
         dry_weight_kg: 70 unless known.
         ensemble: conceivable patients per option.
@@ -45,9 +34,7 @@ def forecast_for(
     named = {lab["analyte"].removeprefix("corrected_") for lab in labs}
     if not patient.on_dialysis or not {"calcium", "phosphate"} <= named:
         return None
-    now: dict[str, Any] = {"name": "as now", "dialysis": {}}
-    if patient.ckd == "dialysis_pd":
-        now["dialysis"] = {"modality": "pd"}
+    now, *others = options_for(patient)
     scenario = parse_scenario(
         {
             "patient": {
@@ -55,31 +42,22 @@ def forecast_for(
                 "labs": labs,
                 "deposit_calcium_g": deposit_calcium_g,
             },
-            "phases": [_lasting(now)],
-            "compare": _options(patient),
+            "phases": _lasting(now),
+            "compare": [{"name": other.name, "phases": _lasting(other)} for other in others],
         }
     )
-    return forecast(scenario, ensemble=ensemble)
+    outlook = forecast(scenario, ensemble=ensemble)
+    said = [f"{o.name[:1].upper()}{o.name[1:]}: {o.meaning}." for o in (now, *others)]
+    weight = f"Dry weight {dry_weight_kg:g} kg."
+    return replace(outlook, assumptions=(*said, weight, *outlook.assumptions))
 
 
-def _options(patient: Patient) -> list[dict[str, Any]]:
-    low = LOW_CALCIUM
-    if patient.ckd == "dialysis_pd":
-        low = {**low, "dialysis": {"modality": "pd", "dialysate_calcium_mmol_l": 1.0}}
-    options = [
-        {"name": "low-calcium dialysate and sevelamer", "phases": [_lasting(low)]},
-        {"name": "daily haemodialysis", "phases": [_lasting(DAILY)]},
-    ]
-    if (patient.value("pth") or 0.0) > PTX_ABOVE_PG_ML:
-        cut = {"event": {"parathyroidectomy": {"remnant_fraction": 0.05}}}
-        options.append({"name": "parathyroidectomy", "phases": [_lasting(cut)]})
-    graft = {"event": {"transplantation": {"graft_gfr_ml_min": 50}}}
-    options.append({"name": "transplantation", "phases": [_lasting(graft)]})
-    return options
-
-
-def _lasting(phase: dict[str, Any]) -> dict[str, Any]:
-    return {"days": 365 * YEARS_AHEAD, **phase}
+def _lasting(option: UsualOption) -> list[dict[str, Any]]:
+    """Its phases, named, the last until the end of the forecast."""
+    *early, last = option.phases
+    rest = {"days": DAYS_AHEAD - sum(phase["days"] for phase in early)}
+    named = {} if early else {"name": option.name}
+    return [*early, {**named, **rest, **last}]
 
 
 def _labs(patient: Patient) -> list[dict[str, Any]]:
@@ -93,7 +71,9 @@ def _labs(patient: Patient) -> list[dict[str, Any]]:
         latest = patient.latest(name)
         found += patient.series(name) or ((latest,) if latest else ())
     return [
-        {"date": r.day or today, "analyte": r.analyte, "value": r.value, "unit": r.unit}
-        for r in found
-        if not r.comparator and r.value > 0
+        {"date": day, "analyte": r.analyte, "value": r.value, "unit": r.unit}
+        for result in found
+        for r in [patient.corrected(result) if result.analyte == "calcium" else result]
+        for day in [r.day or today]
+        if not r.comparator and r.value > 0 and today - day <= timedelta(DAYS_BACK)
     ]

@@ -14,6 +14,7 @@ from calcinosis.errors import OutputError
 RESULT_FILES = (
     "report.html",
     "result.json",
+    "forecast.csv",
     "masses.nii.gz",
     "masses.seg.dcm",
     "measurements.sr.dcm",

@@ -4,31 +4,26 @@ Every key is always there; ``null`` means not known or not asked, never zero and
 """
 
 import json
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from calcinosis import __version__
 from calcinosis.analysis import Analysis
+from calcinosis.explain.explanation import Explanation
 from calcinosis.explain.management import Standing
 from calcinosis.finding import Origin, State
+from calcinosis.forecast.usual_options import simulated_by
 from calcinosis.measure.mass import CalcificationKind
 from calcinosis.volume import Study
+from calcinosis.write.forecast_page.record import ForecastRecord, forecast_record
+from calcinosis.write.record import Amount, Fraction, Number, Record
 
-# Six significant digits: finer than anything measured here, and the same on every machine.
-Number = Annotated[float, AfterValidator(lambda value: float(f"{value:.6g}"))]
-Fraction = Annotated[Number, Field(ge=0, le=1)]
-Amount = Annotated[Number, Field(ge=0)]
+if TYPE_CHECKING:
+    from calcinosis.forecast.outlook import Outlook
+
 PointLps = Annotated[tuple[Number, Number, Number], Field(description="x, y, z in LPS, mm")]
 Interval95 = Annotated[tuple[Amount, Amount], Field(description="95 % interval, low and high")]
-
-
-class Record(BaseModel):
-    """Closed, immutable, and without NaN or infinity."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, from_attributes=True
-    )
 
 
 class SeriesRecord(Record):
@@ -175,6 +170,7 @@ class OptionRecord(Record):
     hazards: tuple[str, ...]
     measure: tuple[str, ...] = Field(description="not known, and would change the standing")
     sources: tuple[str, ...]
+    forecast: str | None = Field(description="name of the forecast option that simulates it")
 
 
 class CalibrationRecord(Record):
@@ -192,6 +188,7 @@ class TimingsRecord(Record):
     read: Amount | None = None
     measure: Amount | None = None
     explain: Amount | None = None
+    forecast: Amount | None = None
     write: Amount | None = None
 
 
@@ -210,7 +207,9 @@ class Result(Record):
     differential: tuple[DiagnosisRecord, ...] | None = Field(description="null: no mass to explain")
     red_flags: tuple[RedFlagRecord, ...]
     plan: tuple[OptionRecord, ...] | None
-    forecast: None = None
+    forecast: ForecastRecord | None = Field(
+        description="null: no mass, no dialysis, or calcium or phosphate not known"
+    )
     calibration: CalibrationRecord
     method: tuple[str, ...]
     remarks: tuple[str, ...]
@@ -230,7 +229,8 @@ def result_of(analysis: Analysis) -> Result:
             "patient": analysis.patient and analysis.patient.derived(),
             "differential": explanation and explanation.differential.diagnoses,
             "red_flags": explanation.red_flags if explanation else (),
-            "plan": explanation and explanation.plan,
+            "plan": explanation and _plan(explanation, analysis.outlook),
+            "forecast": analysis.outlook and forecast_record(analysis.outlook),
             "calibration": measurement.calibration,
             "method": measurement.method,
             "remarks": measurement.remarks,
@@ -238,6 +238,15 @@ def result_of(analysis: Analysis) -> Result:
         },
         from_attributes=True,
     )
+
+
+def _plan(explanation: Explanation, outlook: "Outlook | None") -> list[dict[str, Any]]:
+    forecast = {course.name for course in outlook.courses} if outlook else set()
+    return [
+        {**vars(option), "forecast": name if name in forecast else None}
+        for option in explanation.plan
+        for name in [simulated_by(option.option)]
+    ]
 
 
 def _series(study: Study) -> dict[str, Any]:

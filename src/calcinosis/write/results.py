@@ -47,6 +47,10 @@ def write_files(analysis: Analysis, folder: Path, *, deidentify: bool = False) -
         diagnoses=analysis.explanation.differential.diagnoses if analysis.explanation else (),
         deidentify=deidentify,
     )
+    if analysis.outlook:
+        from calcinosis.write.forecast_page.files import as_csv
+
+        (folder / "forecast.csv").write_text(as_csv(analysis.outlook), encoding="utf-8")
     (folder / "report.html").write_text(render_report(analysis), encoding="utf-8")
     timings_s = {**analysis.timings_s, "write": perf_counter() - began}
     timed = replace(analysis, timings_s=timings_s)

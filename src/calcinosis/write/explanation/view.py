@@ -1,6 +1,8 @@
 """An explanation as the page shows it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from markupsafe import Markup
 
@@ -32,10 +34,13 @@ class ExplanationView:
     not_indicated: list[Option]
     questions: tuple[str, ...]
     labs: list[tuple[str, str]]
+    chances: Mapping[str, str]
 
 
-def view_of(explanation: Explanation) -> ExplanationView:
-    """Everything the page says about one case."""
+def view_of(
+    explanation: Explanation, chances: Mapping[str, str] = MappingProxyType({})
+) -> ExplanationView:
+    """Everything the page says about one case; `chances` by option, where it was forecast."""
     ranked = explanation.differential.diagnoses
     units, labels = wording.units(explanation), {d.diagnosis: d.label for d in ranked}
     return ExplanationView(
@@ -68,6 +73,7 @@ def view_of(explanation: Explanation) -> ExplanationView:
         not_indicated=[o for o in explanation.plan if o.standing == "not_indicated"],
         questions=wording.questions(explanation),
         labs=_labs(explanation),
+        chances=chances,
     )
 
 

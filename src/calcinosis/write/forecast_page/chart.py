@@ -75,7 +75,7 @@ def panel_svg(panel: Panel, courses: Sequence[Course]) -> str:
     parts += [_line(axes, panel, course, i) for i, course in enumerate(courses)]
     label = f"{panel.title} in {panel.unit} over time"
     return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'<svg class="course-chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
     )
 
@@ -155,7 +155,8 @@ def _colour(index: int) -> str:
 def swatch(index: int) -> str:
     """The line of an option, for the legend and the table."""
     dash = DASHES[index % len(DASHES)]
-    return (
-        '<svg class="key" viewBox="0 0 34 10" aria-hidden="true"><line x1="1" x2="33" y1="5" '
-        f'y2="5" stroke="{_colour(index)}" stroke-width="3" stroke-dasharray="{dash}"/></svg>'
+    line = (
+        f'<line x1="1" x2="33" y1="5" y2="5" stroke="{_colour(index)}" stroke-width="3" '
+        f'stroke-dasharray="{dash}"/>'
     )
+    return f'<svg class="course-key" viewBox="0 0 34 10" aria-hidden="true">{line}</svg>'

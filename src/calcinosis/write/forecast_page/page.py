@@ -10,12 +10,12 @@ from calcinosis.write.forecast_page.chart import PANELS, panel_svg, swatch
 
 def render(outlook: Outlook) -> str:
     """Draw the page."""
-    return _drawn("own/forecast.html.j2", outlook)
+    return _drawn("own/forecast.html.j2", outlook, "h2")
 
 
 def part(outlook: Outlook) -> str:
     """The sections of the page alone, to stand in another report; styled by `style`."""
-    return _drawn("own/sections.html.j2", outlook)
+    return _drawn("own/part.html.j2", outlook, "h3")
 
 
 def style() -> str:
@@ -23,7 +23,7 @@ def style() -> str:
     return (files("calcinosis.write.forecast_page") / "templates/forecast.css").read_text("utf-8")
 
 
-def _drawn(template: str, outlook: Outlook) -> str:
+def _drawn(template: str, outlook: Outlook, heading: str) -> str:
     from jinja2 import Environment, PackageLoader, PrefixLoader
 
     loader = PrefixLoader(
@@ -37,6 +37,7 @@ def _drawn(template: str, outlook: Outlook) -> str:
     panels = [panel for panel in PANELS if bears or panel.analyte != "deposit_calcium_g"]
     return page.get_template(template).render(
         version=__version__,
+        heading=heading,
         title=headline(outlook),
         bears=bears,
         panels=[(p.title, p.unit, panel_svg(p, outlook.courses)) for p in panels],
@@ -58,6 +59,15 @@ def headline(outlook: Outlook) -> str:
     if len(courses) == 1:
         return f"{best.name}: {chance:.0%} chance {goal} within a year"
     return f"Most likely {goal} within a year: {best.name} ({chance:.0%})"
+
+
+def chances(course: Course) -> str:
+    """What an option of the plan may expect, in one line."""
+    seen = course.outcomes
+    said = f"Ca × P below 55 after a year: {seen['chance_product_below_55']:.0%}"
+    if seen["chance_deposit_halved"] is not None:
+        said += f"; half the mass gone within it: {seen['chance_deposit_halved']:.0%}"
+    return f"{said} (simulated: {course.name})"
 
 
 def _shown(course: Course, index: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from calcinosis import __version__
 from calcinosis.analysis import Analysis
@@ -53,6 +54,7 @@ def render_report(analysis: Analysis) -> str:
 def _context(analysis: Analysis) -> dict[str, Any]:
     volume, measurement = analysis.study.volume, analysis.measurement
     masses = _mass_views(analysis)
+    chances, forecast, forecast_style = _forecast(analysis)
     return {
         "version": __version__,
         "study": analysis.study,
@@ -64,12 +66,29 @@ def _context(analysis: Analysis) -> dict[str, Any]:
         "overview": projections(volume, measurement)
         + (surface_views(volume, measurement) if measurement.masses else []),
         "masses": masses,
-        "explanation": analysis.explanation and view_of(analysis.explanation),
+        "explanation": analysis.explanation and view_of(analysis.explanation, chances),
+        "forecast": forecast,
+        "forecast_style": forecast_style,
         "site": wording.site,
         "window": WINDOW_HU,
         "level_window": LEVEL_WINDOW_HU,
         "pictured": PICTURED,
     }
+
+
+def _forecast(analysis: Analysis) -> tuple[dict[str, str], Markup, Markup]:
+    """Chances by option of the plan, the section, and its style; empty without a forecast."""
+    if not analysis.outlook:
+        return {}, Markup(), Markup()
+    from calcinosis.forecast.usual_options import simulated_by
+    from calcinosis.write.forecast_page import page
+
+    courses = {course.name: page.chances(course) for course in analysis.outlook.courses}
+    plan = analysis.explanation.plan if analysis.explanation else ()
+    answered = {option.option: simulated_by(option.option) for option in plan}
+    chances = {code: courses[name] for code, name in answered.items() if name in courses}
+    part = Markup(page.part(analysis.outlook))  # noqa: S704 - escaped by its own templates
+    return chances, part, Markup(page.style())  # noqa: S704 - our own file
 
 
 def _mass_views(analysis: Analysis) -> list[MassView]:
