@@ -1,0 +1,598 @@
+"""The pages: what they show, who may see them, and what they must never tell."""
+
+import io
+import json
+import logging
+import re
+import stat
+import time
+import zipfile
+from http.cookies import SimpleCookie
+from tempfile import gettempdir
+
+import pytest
+from sqlalchemy import delete, insert, select
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.testclient import TestClient
+
+from calcinosis.errors import InputError
+from calcinosis.patient import LabResult
+from calcinosis.serve import access as access_module
+from calcinosis.serve.access import Access, access_token
+from calcinosis.serve.armour import MAX_BODY_BYTES
+from calcinosis.serve.database import deliveries, studies
+from calcinosis.serve.lab_entry import entered, with_form
+from calcinosis.serve.store import opaque
+from calcinosis.serve.web import web_app
+from calcinosis.serve.worklist import open_worklist, read_given
+
+TOKEN = "a-token-of-twenty-characters"  # noqa: S105 - of these tests alone
+FAMILY, GIVEN, NUMBER = "Plantedname", "Hildegard", "ID-4711-planted"
+MASS = {
+    "site": {"joint": "hip", "side": "left", "distance_mm": 60.0},
+    "volume_ml": 137.5,
+    "volume_ci95_ml": [108.0, 167.0],
+    "calcium_mass_mg": 32200.0,
+    "calcium_mass_ci95_mg": [26500.0, 37900.0],
+    "max_diameter_mm": 106.2,
+    "perpendicular_diameter_mm": 77.1,
+    "fluid_levels": [{}, {}],
+}
+RESULT = {
+    "masses": [MASS],
+    "differential": [
+        {"label": "Uremic tumoral calcinosis", "probability": 0.91, "low": 0.8, "high": 0.97},
+        {"label": "Sarcoma", "probability": 0.05, "low": 0.01, "high": 0.1},
+        {"label": "Gout", "probability": 0.004, "low": 0.001, "high": 0.01},
+    ],
+    "red_flags": [{"label": "Erosion of bone"}],
+    "plan": [{"label": "Calcium-free phosphate binder", "standing": "suggested"}],
+    "patient": {"ca_p_product_mg2_dl2": 82.4},
+    "remarks": ["Slices were resampled."],
+}
+REPORT = "<!DOCTYPE html><style>p{color:red}</style><p style='margin:0'>A report</p>"
+
+
+@pytest.fixture(scope="module")
+def open_node(tmp_path_factory):
+    worklist = open_worklist(tmp_path_factory.mktemp("node") / "data")
+    yield worklist
+    worklist.engine.dispose()
+
+
+@pytest.fixture
+def node(open_node):
+    yield open_node
+    with open_node.engine.begin() as connection:
+        connection.execute(delete(studies))
+
+
+def a_row(state, run, **columns):
+    return {
+        "id": opaque(),
+        "study_instance_uid": f"1.2.{time.time_ns()}",
+        "patient_name": f"{FAMILY}^{GIVEN}",
+        "patient_id": NUMBER,
+        "study_date": "20251102",
+        "instances": 12,
+        "received_at": time.time(),
+        "state": state,
+        "run": run,
+        **columns,
+    }
+
+
+def add(worklist, state="done", *, results=True, **columns):
+    run = opaque() if results else None
+    row = a_row(state, run, **columns)
+    with worklist.engine.begin() as connection:
+        connection.execute(insert(studies).values(row))
+    if run:
+        folder = worklist.store.results(row["id"], run)
+        folder.mkdir(parents=True)
+        (folder / "report.html").write_text(REPORT)
+        (folder / "result.json").write_text(json.dumps(RESULT))
+        (folder / "masses.nii.gz").write_bytes(b"\x1f\x8b0")
+    return row["id"]
+
+
+def stranger(worklist, **settings):
+    app = web_app(worklist, Access(TOKEN, **settings))
+    scheme = "https" if settings.get("secure") else "http"
+    return TestClient(app, base_url=f"{scheme}://node", follow_redirects=False)
+
+
+def program(worklist):
+    client = stranger(worklist)
+    client.headers["Authorization"] = f"Bearer {TOKEN}"
+    return client
+
+
+def mark_of(page):
+    return re.search(r'name="mark" value="(\w+)"', page.text).group(1)
+
+
+@pytest.fixture
+def person(node):
+    """Somebody who logged in with a browser."""
+    client = stranger(node)
+    form = {"token": TOKEN, "mark": mark_of(client.get("/login"))}
+    assert client.post("/login", data=form).status_code == 303
+    return client
+
+
+def post(client, page, address, fields=None, **more):
+    form = {"mark": mark_of(client.get(page)), **(fields or {})}
+    return client.post(address, data=form, **more)
+
+
+def labs_of(worklist, study):
+    entry = worklist.study(study)
+    return read_given(entry.labs, entry.labs_kind).patient
+
+
+# What is shown
+
+
+def test_the_worklist_shows_state_progress_and_result(node, person):
+    add(node)
+    add(node, "analysing", results=False, progress=0.43)
+    add(node, "failed", results=False, error="no CT image")
+    page = person.get("/").text
+    for words in (
+        f"{FAMILY}, {GIVEN}",
+        NUMBER,
+        "2025-11-02",
+        "Done",
+        "One calcified mass, 138",
+        "Uremic tumoral calcinosis: 91",
+        '<progress max="100" value="43"',
+        "Failed",
+        "no CT image",
+    ):
+        assert words in page
+
+
+def test_a_long_worklist_is_shown_in_pages(node, person):
+    with node.engine.begin() as connection:
+        connection.execute(insert(studies), [a_row("queued", None) for _ in range(51)])
+    assert person.get("/").text.count("<td><a ") == 50
+    assert person.get("/?page=2").text.count("<td><a ") == 1
+    for odd in ("0", "-1", "x", "99999999", "²"):
+        assert person.get("/", params={"page": odd}).status_code == 200
+
+
+def test_a_study_shows_masses_diagnoses_files_and_deliveries(node, person):
+    study = add(node)
+    sent = {"sop_instance_uid": "1.2", "run": "r", "file": "masses.seg.dcm"}
+    with node.engine.begin() as connection:
+        connection.execute(
+            insert(deliveries).values(study=study, peer="PACS", delivered_at=time.time(), **sent)
+        )
+    page = person.get(f"/studies/{study}").text
+    for words in (
+        "Left hip",
+        "[108–167]",
+        "32.2",
+        "106 × 77 mm",
+        "82 mg²/dL²",
+        "Sarcoma",
+        "Erosion of bone",
+        "Calcium-free phosphate binder",
+        "Slices were resampled.",
+        "masses.nii.gz",
+        "to PACS",
+        "delivered",
+    ):
+        assert words in page
+    assert "Gout" not in page
+
+
+def test_the_report_keeps_its_styles_and_can_run_nothing(node, person):
+    study = add(node)
+    report = person.get(f"/studies/{study}/report")
+    policy = report.headers["content-security-policy"]
+    assert report.text == REPORT
+    assert policy.startswith("sandbox ")
+    assert "script-src" not in policy
+    assert "allow-scripts" not in policy
+    assert "style-src 'unsafe-inline'" in policy
+    assert person.get(f"/studies/{study}/forecast").status_code == 404
+
+
+def test_every_file_and_a_zip_of_all_can_be_downloaded(node, person):
+    study = add(node)
+    got = person.get(f"/studies/{study}/files/masses.nii.gz")
+    assert got.content == b"\x1f\x8b0"
+    assert "attachment" in got.headers["content-disposition"]
+    packed = person.get(f"/studies/{study}/files.zip")
+    with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
+        assert sorted(archive.namelist()) == ["masses.nii.gz", "report.html", "result.json"]
+        assert archive.read("report.html").decode() == REPORT
+
+
+@pytest.mark.parametrize(
+    "name", ["../results/report.html", "..%2f..%2f..%2fworklist.sqlite", "%2e%2e", ".", "x"]
+)
+def test_no_other_file_can_be_had(node, person, name):
+    study = add(node)
+    assert person.get(f"/studies/{study}/files/{name}").status_code == 404
+
+
+# Laboratory
+
+
+def test_results_typed_in_are_kept_and_explained_anew(node, person):
+    study = add(node)
+    page = f"/studies/{study}"
+    fields = {
+        "born": "1964",
+        "sex": "female",
+        "kidneys": "dialysis_hd",
+        "dialysis_since": "2019-03-01",
+        "drawn": "2025-10-05",
+        "value_calcium": "2.4",
+        "unit_calcium": "mmol/L",
+        "value_phosphate": "7.4",
+        "unit_phosphate": "mg/dL",
+    }
+    assert post(person, page, f"{page}/labs", fields).headers["location"] == page
+    patient = labs_of(node, study)
+    assert (patient.ckd, patient.sex) == ("dialysis_hd", "F")
+    assert patient.ca_p_product_mg2_dl2 == pytest.approx(2.4 * 4.008 * 7.4)
+    assert patient.age_years == pytest.approx(61.3, abs=0.5)
+    entry = node.study(study)
+    assert entry.state == "queued"
+    shown = person.get(page).text
+    assert "9.62 mg/dL (2.40 mmol/L)" in shown
+    assert 'value="1964"' in shown
+
+
+def test_a_second_entry_adds_to_the_first_and_corrects_the_same_day(node, person):
+    study = add(node)
+    page = f"/studies/{study}"
+    first = {"drawn": "2025-10-05", "value_pth": "800", "unit_pth": "pg/mL", "born": "1964"}
+    second = {**first, "value_pth": "900"}
+    third = {**first, "drawn": "2025-11-05", "value_pth": ">1200", "born": "1965"}
+    for fields in (first, second, third):
+        assert post(person, page, f"{page}/labs", fields).status_code == 303
+    found = [(r.day.month, r.comparator, r.value) for r in labs_of(node, study).series("pth")]
+    assert found == [(10, "", 900), (11, ">", 1200)]
+    assert node.study(study).labs.count("birthDate") == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"value_calcium": "9", "unit_calcium": "mg/dL"}, "the day is missing"),
+        ({"drawn": "2025-10-05", "value_calcium": "9,5", "unit_calcium": "mg/dL"}, "decimal point"),
+        ({"drawn": "2025-10-05", "value_calcium": "95", "unit_calcium": "mg/dL"}, "impossible"),
+        ({"drawn": "2999-10-05", "value_calcium": "9", "unit_calcium": "mg/dL"}, "future"),
+        ({"drawn": "2025-10-05", "value_calcium": "9", "unit_calcium": "stone"}, "not measured in"),
+        ({"born": "64"}, "four digits"),
+        ({"sex": "x"}, "sex"),
+        ({"kidneys": "x"}, "kidneys"),
+        ({"dialysis_since": "2020-01-01"}, "without the kind"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_one_line_and_the_form_stays_filled(
+    node, person, fields, said
+):
+    study = add(node)
+    page = f"/studies/{study}"
+    answer = post(person, page, f"{page}/labs", {**fields, "value_albumin": "38.5"})
+    assert answer.status_code == 422
+    assert said in re.search(r'role="alert"[^>]*>(.*?)</p>', answer.text).group(1)
+    assert 'value="38.5"' in answer.text
+    assert node.study(study).labs is None
+
+
+CSV = "date,analyte,value,unit\n2025-10-05,calcium,9.6,mg/dL\n2025-10-05,phosphate,7.4,mg/dL\n"
+BUNDLE = {
+    "resourceType": "Bundle",
+    "entry": [
+        {"resource": {"resourceType": "Patient", "gender": "male", "birthDate": "1970-01-01"}},
+        {"resource": {"resourceType": "Condition", "code": {"text": "On dialysis"}}},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (CSV.encode(), "csv"),
+        (CSV.replace("mg/dL\n2025-10-05,ph", "mg/dL\n2025-10-06,ph").encode("cp1252"), "csv"),
+        (json.dumps(BUNDLE).encode("utf-8-sig"), "json"),
+        (b'{"age_years": 52, "ckd": "dialysis_hd"}', "json"),
+    ],
+)
+def test_csv_fhir_and_case_files_can_be_uploaded(node, person, data, kind):
+    study = add(node)
+    page = f"/studies/{study}"
+    file = {"file": (f"{FAMILY}.anything", data)}
+    assert post(person, page, f"{page}/labs/file", files=file).status_code == 303
+    assert node.study(study).labs_kind == kind
+    assert person.get(page).status_code == 200
+    assert post(person, page, f"{page}/labs/clear").status_code == 303
+    assert node.study(study).labs is None
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "empty"),
+        (b"\0\1\2", "not text"),
+        (b"{", "not JSON"),
+        (CSV.replace("7.4", "740").encode(), "row 3"),
+        (b'{"resourceType": "Patient"}', "resourceType"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_by_row_or_field(node, person, data, said):
+    study = add(node)
+    page = f"/studies/{study}"
+    answer = post(person, page, f"{page}/labs/file", files={"file": (f"{FAMILY}.csv", data)})
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert gettempdir() not in answer.text
+
+
+def test_a_form_adds_to_an_uploaded_table_and_bundle_but_not_to_a_case_file():
+    row = {"drawn": "2025-11-05", "value_phosphate": "2.1", "unit_phosphate": "mmol/L"}
+    joined = read_given(with_form(CSV, "csv", {**row, "kidneys": "dialysis_pd"}), "json").patient
+    assert [r.day.month for r in joined.series("phosphate")] == [10, 11]
+    assert joined.ckd == "dialysis_pd"
+    bundle = with_form(json.dumps(BUNDLE), "json", {**row, "born": "1999"})
+    patient = read_given(bundle, "json").patient
+    assert (patient.sex, patient.ckd) == ("M", "dialysis_unspecified")
+    assert entered(bundle, "json").own_person
+    case = '{"age_years": 52}'
+    assert entered(case, "json").is_case
+    with pytest.raises(InputError, match="case file"):
+        with_form(case, "json", row)
+
+
+def test_every_analyte_of_a_table_that_has_a_code_survives_a_form():
+    tests = ("corrected_calcium", "ionized_calcium", "albumin", "pth", "creatinine", "egfr", "qtc")
+    units = ("mg/dL", "mmol/L", "g/L", "pmol/L", "umol/L", "mL/min", "ms")
+    values = (10.1, 1.2, 38, 90, 700, 8, 430)
+    rows = [
+        f"2025-10-05,{t},{v},{u}" for t, v, u in zip(tests, values, units, strict=True)
+    ]  # fmt: skip
+    table = "\n".join(["date,analyte,value,unit", *rows])
+    before = {r.analyte: r for r in read_given(table, "csv").patient.labs}
+    after = read_given(with_form(table, "csv", {"kidneys": "transplant"}), "json").patient.labs
+    assert {r.analyte for r in after} == set(before)
+    for result in after:
+        assert isinstance(result, LabResult)
+        assert result.value == pytest.approx(before[result.analyte].value)
+
+
+# Managing
+
+
+def test_a_study_is_deleted_only_after_asking(node, person):
+    study = add(node)
+    page = f"/studies/{study}/delete"
+    assert "cannot be brought back" in person.get(page).text
+    assert node.study(study)
+    assert post(person, page, page).headers["location"] == "/"
+    assert not node.store.study(study).exists()
+    assert person.get(f"/studies/{study}").status_code == 404
+
+
+def test_a_study_can_be_measured_again(node, person):
+    study = add(node)
+    page = f"/studies/{study}"
+    assert post(person, page, f"{page}/analyse").status_code == 303
+    assert node.study(study).state == "queued"
+
+
+# Who may
+
+
+def endpoints(app):
+    """(method, path) of everything the application answers to."""
+
+    def walk(routes, prefix=""):
+        for route in routes:
+            if isinstance(route, Mount):
+                yield from walk(route.routes, prefix + route.path)
+            else:
+                yield from ((method, prefix + route.path) for method in route.methods)
+
+    assert isinstance(app, Starlette)
+    return sorted(walk(app.routes))
+
+
+PUBLIC = {"/login", "/static/{name}", "/about/tumoral-calcinosis", "/cds-services"}
+
+
+def test_without_token_every_page_but_the_public_ones_is_closed(node):
+    study = add(node)
+    client = stranger(node)
+    closed = [
+        (method, path)
+        for method, path in endpoints(client.app.app)
+        if path not in PUBLIC and not path.startswith("/cds-services/")
+    ]
+    assert len(closed) >= 13
+    for method, path in closed:
+        address = path.format(study=study, name="report.html")
+        answer = client.request(method, address)
+        expected = 303 if method == "GET" else 401
+        assert answer.status_code == expected, (method, path)
+        assert FAMILY not in answer.text
+        wrong = {"Authorization": "Bearer wrong"}
+        assert client.request(method, address, headers=wrong).status_code == 401
+
+
+def test_every_form_must_bear_our_mark(node, person):
+    study = add(node)
+    posts = [path for method, path in endpoints(person.app.app) if method == "POST"]
+    ours = [path for path in posts if not path.startswith("/cds-services")]
+    assert len(ours) == 7
+    mark = mark_of(person.get("/"))
+    for path in ours:
+        address = path.format(study=study)
+        assert person.post(address).status_code == 403, path
+        assert person.post(address, data={"mark": "0" * 64}).status_code == 403, path
+        foreign = {"Sec-Fetch-Site": "cross-site"}
+        answer = person.post(address, data={"mark": mark}, headers=foreign)
+        assert answer.status_code == 403, path
+    assert node.study(study).state == "done"
+
+
+def test_a_mark_of_another_visitor_is_refused(node, person):
+    other = mark_of(stranger(node).get("/login"))
+    assert person.post("/logout", data={"mark": other}).status_code == 403
+
+
+def test_programs_use_the_token_as_bearer(node):
+    study = add(node)
+    client = program(node)
+    assert client.get(f"/studies/{study}").status_code == 200
+    file = {"file": ("labs.csv", CSV.encode())}
+    assert client.post(f"/studies/{study}/labs/file", files=file).status_code == 303
+
+
+def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(node):
+    for secure in (False, True):
+        client = stranger(node, secure=secure)
+        form = {"token": TOKEN, "mark": mark_of(client.get("/login"))}
+        answer = client.post("/login", data=form)
+        (cookie,) = SimpleCookie(answer.headers["set-cookie"]).values()
+        assert cookie["httponly"]
+        assert cookie["samesite"] == "strict"
+        assert bool(cookie["secure"]) is secure
+        assert TOKEN not in cookie.value
+        assert client.get("/").status_code == 200
+        assert ("strict-transport-security" in client.get("/").headers) is secure
+
+
+def test_a_session_ends_by_logging_out_by_time_and_by_a_new_token(person, monkeypatch):
+    assert post(person, "/", "/logout").status_code == 303
+    assert person.get("/").status_code == 303
+    access = Access(TOKEN)
+    cookie = access.session()
+    assert access.is_session(cookie)
+    assert not Access(TOKEN + "x").is_session(cookie)
+    assert not access.is_session(access.visit())
+    later = time.time() + access_module.SESSION_S + 1
+    monkeypatch.setattr(access_module, "time", lambda: later)
+    assert not access.is_session(cookie)
+
+
+@pytest.mark.parametrize("cookie", ["", ".", "9999999999.x.", "9999999999.x.é", "visit.x"])
+def test_an_invented_cookie_is_no_session(cookie):
+    assert not Access(TOKEN).is_session(cookie)
+
+
+def test_a_wrong_token_is_told_and_opens_nothing(node):
+    client = stranger(node)
+    form = {"token": "wrong", "mark": mark_of(client.get("/login"))}
+    answer = client.post("/login", data=form)
+    assert answer.status_code == 403
+    assert "not the token" in answer.text
+    assert client.get("/").status_code == 303
+
+
+def test_the_token_is_made_once_for_nobody_else_to_read(tmp_path, monkeypatch):
+    monkeypatch.delenv("CALCINOSIS_TOKEN", raising=False)
+    token, file = access_token(tmp_path)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert len(token) >= 40
+    assert access_token(tmp_path) == (token, None)
+    monkeypatch.setenv("CALCINOSIS_TOKEN", TOKEN)
+    assert access_token(tmp_path) == (TOKEN, None)
+    monkeypatch.setenv("CALCINOSIS_TOKEN", "short")
+    with pytest.raises(InputError, match="20 or more"):
+        access_token(tmp_path)
+
+
+# What must hold for every answer
+
+
+def test_every_answer_is_armoured(node, person):
+    study = add(node)
+    for address in ("/", f"/studies/{study}", f"/studies/{study}/files.zip", "/login", "/none",
+                    "/cds-services", "/static/style.css", f"/studies/{study}/report"):  # fmt: skip
+        headers = person.get(address).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["cache-control"] in {"no-store", "no-cache"}
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "form-action" in policy
+        assert "unsafe-eval" not in policy
+        if not address.endswith("/report"):
+            assert "unsafe-inline" not in policy
+
+
+def test_pages_need_no_inline_style_or_script(node, person):
+    study = add(node)
+    for address in ("/", f"/studies/{study}", "/login", "/about/tumoral-calcinosis", "/none"):
+        page = person.get(address).text
+        assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?! src=)|javascript:", page)
+        assert not re.search(r'(?:src|href|action)="(?!/|#)', page)
+
+
+def test_too_much_is_refused_before_it_is_held(node, person):
+    study = add(node)
+    page = f"/studies/{study}"
+    large = {"file": ("labs.csv", b"x" * MAX_BODY_BYTES)}
+    answer = post(person, page, f"{page}/labs/file", files=large)
+    assert answer.status_code == 413
+    many = {f"field{n}": "x" for n in range(200)}
+    assert post(person, page, f"{page}/labs", many).status_code == 400
+    cds = "/cds-services/calcinosis-patient-view"
+    refused = person.post(cds, content=b" " * (MAX_BODY_BYTES + 1))
+    assert refused.status_code == 413
+    assert "error" in refused.json()
+
+
+def test_what_a_pacs_writes_cannot_become_markup(node, person):
+    study = add(node, patient_name="<script>alert(1)</script>^\"'>", error="<b>bad</b>")
+    for address in ("/", f"/studies/{study}", f"/studies/{study}/delete"):
+        page = person.get(address).text
+        assert "<script>alert" not in page
+        assert "<b>bad" not in page
+
+
+def test_no_name_in_addresses_error_pages_or_log(node, person, caplog, capfd, monkeypatch):
+    study = add(node, error=None)
+    caplog.set_level(logging.DEBUG)
+    page = f"/studies/{study}"
+    told = [person.get(f"/studies/{'0' * 32}"), person.get(f"{page}/files/{FAMILY}")]
+    told.append(person.post(f"{page}/labs", data={"value_calcium": FAMILY}))
+
+    def defect(_study):
+        raise RuntimeError(FAMILY)
+
+    monkeypatch.setattr(type(node), "study", lambda _self, _study: defect(_study))
+    broken = person.get(page)
+    assert broken.status_code == 500
+    for answer in (*told, broken):
+        assert answer.status_code >= 400
+        assert FAMILY not in answer.text
+    out, err = capfd.readouterr()
+    ours = "".join(r.getMessage() + str(r.exc_info) for r in caplog.records if r.name != "httpx2")
+    assert "RuntimeError in test_web.py" in ours
+    for text in (out, err, ours):
+        assert FAMILY not in text
+        assert NUMBER not in text
+    monkeypatch.undo()
+    addresses = re.findall(r'(?:href|action|src)="([^"]*)"', person.get(page).text)
+    assert addresses
+    for address in addresses:
+        assert not re.search(f"{FAMILY}|{GIVEN}|{NUMBER}|20251102", address, re.IGNORECASE)
+
+
+def test_files_of_the_node_bear_no_name_either(node):
+    add(node)
+    names = " ".join(str(path) for path in node.store.folder.rglob("*"))
+    assert FAMILY not in names
+    with node.engine.connect() as connection:
+        assert connection.execute(select(studies.c.patient_name)).scalar_one().startswith(FAMILY)
