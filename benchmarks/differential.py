@@ -300,7 +300,7 @@ def shaken(tables: Tables, draw: np.random.Generator) -> Tables:
     for start, end in zip(starts, [*starts[1:], len(noise)], strict=True):
         noise[start:end] = noise[start]
     moved = noise * np.sqrt(tables.variance)
-    return replace(tables, loglik=tables.loglik + moved[:, None, :].astype(tables.loglik.dtype))
+    return replace(tables, loglik=tables.loglik + moved)
 
 
 def by_width(cases: Sequence[Coded], predict: Predictor) -> None:

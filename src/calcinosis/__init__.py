@@ -11,10 +11,10 @@ write_results(analysis, Path("out"))
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    __version__: str
     from calcinosis.analysis import Analysis, analyze
     from calcinosis.errors import CalcinosisError
     from calcinosis.finding import Finding
@@ -36,7 +36,6 @@ __all__ = [
     "read_study",
     "write_results",
 ]
-__version__ = version("calcinosis")
 
 # Where each public name lives; loaded when first used, so that commands start at once.
 _HOMES = {
@@ -54,6 +53,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("calcinosis")
     if name not in _HOMES:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)

@@ -12,6 +12,7 @@ slip of unit or decimal point, and is refused. It is no reference interval.
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from calcinosis.errors import InputError
@@ -329,10 +330,16 @@ def _possible(analyte: Analyte, value: float, unit: str, canonical: float) -> fl
 
 def in_si(name: str, value: float) -> tuple[float, str] | None:
     """A canonical value in the SI unit shown beside it, or None where they are the same."""
+    factor, unit = _si(name)
+    return None if unit is None else (value / factor, unit)
+
+
+@cache
+def _si(name: str) -> tuple[float, str | None]:
     analyte = ANALYTES[name]
-    if analyte.si is None:
-        return None
-    return value / analyte.units[_normalised(analyte.si)], analyte.si
+    return (
+        (1.0, None) if analyte.si is None else (analyte.units[_normalised(analyte.si)], analyte.si)
+    )
 
 
 # Upper and lower phosphate by age, mg/dL: K/DOQI children's guideline 2005, table of normal values.

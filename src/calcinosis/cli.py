@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from calcinosis import __version__
 from calcinosis.errors import CalcinosisError
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def _number(text: str) -> float:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="calcinosis")
+@click.version_option(package_name="calcinosis", prog_name="calcinosis")
 def commands() -> None:
     """Measure calcified soft-tissue masses on CT, explain them, forecast their treatment.
 

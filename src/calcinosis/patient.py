@@ -185,6 +185,8 @@ class Patient:
         results = self._by_analyte.get(analyte)
         if not results:
             return None
+        if len(results) == 1:
+            return results[0]
         return next(r for r in results if r.day == results[-1].day)
 
     def value(self, analyte: str) -> float | None:

@@ -3,13 +3,16 @@
 import math
 import time
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from calcinosis.explain.belief import clues_of, weigh
 from calcinosis.explain.differential import differential
 from calcinosis.explain.findings import findings_of_case
 from calcinosis.explain.next_tests import next_tests
+from calcinosis.explain.tables import load_tables
 from calcinosis.finding import Finding
 
 MALIGNANT = (
@@ -45,6 +48,12 @@ def weight(result, diagnosis, finding):
 def changed_odds_db(before, after, diagnosis):
     odds = [r.probability(diagnosis) / (1 - r.probability(diagnosis)) for r in (before, after)]
     return 10 * math.log10(odds[1] / odds[0])
+
+
+def believed_db(belief, diagnosis):
+    """Odds before the doubt that holds for every case."""
+    share = np.exp(belief.joint).sum(axis=0)[belief.tables.names.index(diagnosis)]
+    return 10 * math.log10(share / (1 - share))
 
 
 def test_probabilities_cover_the_vocabulary_and_sum_to_one():
@@ -155,12 +164,39 @@ def test_two_signs_of_one_group_weigh_less_than_their_sum():
     assert max(single) < changed_odds_db(bare, both, name) < sum(single)
 
 
-def test_the_weight_shown_is_the_change_in_odds_when_only_that_finding_is_added():
-    before = explained(age_years=50, sites=["hip"])
-    after = explained(age_years=50, sites=["hip"], symptoms={"fever": True})
-    name = after.diagnoses[0].diagnosis
-    change = changed_odds_db(before, after, name)
-    assert weight(after, name, "fever") == pytest.approx(change, abs=0.06)
+def test_the_weight_shown_is_what_a_finding_says_alone_and_after_all_others():
+    tables, name = load_tables(), "tb_cold_abscess_calcified"
+    fever = findings_of_case({"symptoms": {"fever": True}})
+    others = findings_of_case({"age_years": 50, "sites": ["hip"], "ckd": "none"})
+    (alone,) = (c for c in clues_of(fever, (), tables) if c.finding.code == "fever")
+    rest = clues_of(others, (), tables)
+    bare, first, before, after = weigh([(), (alone,), rest, (*rest, alone)], tables).beliefs
+    changes = believed_db(first, name) - believed_db(bare, name)
+    changes += believed_db(after, name) - believed_db(before, name)
+    shown = weight(differential([*others, *fever]), name, "fever")
+    assert shown == pytest.approx(changes / 2, abs=0.06)
+
+
+def test_dialysis_speaks_for_the_uremic_form_however_much_else_is_known():
+    settled = DIALYSIS_HIP | {
+        "sites": ["hip", "shoulder"],
+        "bilateral_or_multiple": True,
+        "labs": DIALYSIS_HIP["labs"] | {"pth_pg_ml": 1500},
+        "imaging": {"ct": {"fluid_calcium_level": True, "cystic_loculated": True}},
+    }
+    for case in (DIALYSIS_HIP, settled):
+        assert weight(explained(**case), "tc_uremic", "dialysis") > 5
+
+
+def test_no_diagnosis_is_surer_than_a_case_can_be_known():
+    settled = DIALYSIS_HIP | {
+        "sites": ["hip", "shoulder", "elbow"],
+        "bilateral_or_multiple": True,
+        "labs": {"phosphate_mg_dl": 9.0, "calcium_mg_dl": 10.8, "pth_pg_ml": 1500},
+        "imaging": {"ct": {"fluid_calcium_level": True, "cystic_loculated": True}},
+    }
+    first = explained(**settled).diagnoses[0]
+    assert 0.97 < first.probability <= first.high < 0.985
 
 
 def test_a_measured_and_a_reported_sign_that_disagree_weigh_nothing_and_are_shown():

@@ -72,20 +72,21 @@ class _Signs:
     """Signs by code; one voice that calls a sign present is enough for caution."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
-        self._states: dict[str, set[str]] = {}
+        self._states: dict[str, bool] = {}
         self._values: dict[str, float] = {}
         self._masses: dict[str, set[int | None]] = {}
         for finding in findings:
+            code, value = finding.code, finding.value
             if finding.state == "present":
-                self._masses.setdefault(finding.code, set()).add(finding.mass_id)
-            self._states.setdefault(finding.code, set()).add(finding.state)
-            if finding.value is not None:
-                largest = max(finding.value, self._values.get(finding.code, finding.value))
-                self._values[finding.code] = largest
+                self._states[code] = True
+                self._masses.setdefault(code, set()).add(finding.mass_id)
+            elif finding.state == "absent":
+                self._states.setdefault(code, False)
+            if value is not None:
+                self._values[code] = max(value, self._values.get(code, value))
 
     def state(self, code: str) -> bool | None:
-        states = self._states.get(code, set())
-        return True if "present" in states else False if "absent" in states else None
+        return self._states.get(code)
 
     def any_of(self, *codes: str) -> bool | None:
         states = [self.state(code) for code in codes]

@@ -8,10 +8,12 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from calcinosis.finding import Finding, State
-from calcinosis.measure.mass import CtMeasurement, Mass
+
+if TYPE_CHECKING:
+    from calcinosis.measure.mass import CtMeasurement, Mass
 
 _KIDNEY = {
     "dialysis_hd": ("dialysis", "present"),
@@ -102,12 +104,16 @@ def findings_of_case(case: Mapping[str, Any] | Any) -> tuple[Finding, ...]:  # n
     Args:
         case: a validated `Case`, or the plain mapping it came from (DESIGN section 5).
     """
-    fields: Mapping[str, Any] = case if isinstance(case, Mapping) else case.model_dump()
+    fields = _fields(case)
     return (
         *_history(fields),
-        *_imaging(fields.get("imaging") or {}),
+        *_imaging(_fields(fields.get("imaging"))),
         *_laboratory(fields),
     )
+
+
+def _fields(stated: Any) -> Mapping[str, Any]:  # noqa: ANN401 - a part of a case, or None
+    return stated if isinstance(stated, Mapping) else vars(stated) if stated is not None else {}
 
 
 def _state(value: bool) -> State:
@@ -129,14 +135,14 @@ def _history(fields: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(code, _state(fields[field]), "reported", "history")
     for site in fields.get("sites") or ():
         yield Finding(f"site_{site}", "present", "reported", "history")
-    for code, value in (fields.get("symptoms") or {}).items():
+    for code, value in _fields(fields.get("symptoms")).items():
         if value is not None:
             yield Finding(code, _state(value), "reported", "history")
 
 
 def _imaging(imaging: Mapping[str, Any]) -> Iterator[Finding]:
     for study, (modality, signs) in _IMAGING.items():
-        stated = imaging.get(study) or {}
+        stated = _fields(imaging.get(study))
         for field, code in signs.items():
             if stated.get(field) is not None:
                 yield Finding(code, _state(stated[field]), "reported", modality)
@@ -145,21 +151,21 @@ def _imaging(imaging: Mapping[str, Any]) -> Iterator[Finding]:
 def _laboratory(fields: Mapping[str, Any]) -> Iterator[Finding]:
     if fields.get("calcified_or_ossified") is not None:
         yield Finding(fields["calcified_or_ossified"], "present", "reported", "CT")
-    words = {k: v for k, v in (fields.get("labs_qualitative") or {}).items() if v is not None}
+    words = {k: v for k, v in _fields(fields.get("labs_qualitative")).items() if v is not None}
     numbers = _lab_numbers(fields)
     for code, (value, unit) in numbers.items():
         yield Finding(code, "present", "reported", "laboratory", value, unit)
     for code, word in words.items():
         if code not in numbers:
             yield Finding(f"{code}_{word}", "present", "reported", "laboratory")
-    fgf23_word = _fgf23_word((fields.get("labs") or {}).get("fgf23"))
+    fgf23_word = _fgf23_word(_fields(fields.get("labs")).get("fgf23"))
     if fgf23_word is not None:
         yield Finding(f"fgf23_{fgf23_word}", "present", "reported", "laboratory")
 
 
 def _lab_numbers(fields: Mapping[str, Any]) -> dict[str, tuple[float, str]]:
     """Labs as code → (value, unit); a range enters by its geometric middle."""
-    labs = {k: v for k, v in (fields.get("labs") or {}).items() if v is not None}
+    labs = {k: v for k, v in _fields(fields.get("labs")).items() if v is not None}
     for name, bounds in (fields.get("labs_range") or {}).items():
         if bounds is not None and labs.get(name) is None:
             labs[name] = math.sqrt(max(bounds[0], 1e-3) * max(bounds[1], 1e-3))
@@ -224,7 +230,7 @@ def _fgf23_word(stated: object) -> str | None:
     return None
 
 
-def findings_of_masses(measurement: CtMeasurement) -> tuple[Finding, ...]:
+def findings_of_masses(measurement: "CtMeasurement") -> tuple[Finding, ...]:
     """State what our own CT measurement shows, mass by mass; what it cannot judge is unknown.
 
     One scan covers one region: a single mass on it does not prove there is no other.
@@ -235,7 +241,7 @@ def findings_of_masses(measurement: CtMeasurement) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
-def _of_mass(mass: Mass) -> Iterator[Finding]:
+def _of_mass(mass: "Mass") -> Iterator[Finding]:
     def sign(code: str, value: bool | None) -> Finding:
         state: State = "unknown" if value is None else _state(value)
         return Finding(code, state, "measured", "CT", mass_id=mass.id)

@@ -242,10 +242,10 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     """The safe loader, which also refuses a key given twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = {key for key in keys if keys.count(key) > 1}
-        if twice:
-            raise InputError(f"{node.start_mark}: {', '.join(map(str, twice))} given twice")
+        keys = [key.value for key, _ in node.value]
+        if len(set(keys)) < len(keys):
+            twice = {key for key in keys if keys.count(key) > 1}
+            raise InputError(f"{node.start_mark}: {', '.join(sorted(twice))} given twice")
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
         return mapping
 

@@ -6,7 +6,7 @@ says what to measure.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, get_args
 
@@ -66,21 +66,13 @@ class _Rule:
         unknown = [facts[name] for name, _ in self.when if facts[name].holds is None]
         return [fact.ask for fact in unknown if fact.ask]
 
-    def told(self, facts: Mapping[str, Circumstance]) -> list[str]:
-        """The circumstances in words."""
-        return [facts[name].text for name, _ in self.when]
-
 
 @dataclass(frozen=True)
 class _Verdict:
-    """What the rules say of one option where the circumstances it asks about stand so."""
+    """An option where the circumstances it asks about stand so, and those to tell in words."""
 
-    standing: Standing
-    holding: tuple[_Rule, ...]
-    because: tuple[str, ...]
-    hazards: tuple[str, ...]
-    measure: tuple[str, ...]
-    sources: tuple[str, ...]
+    option: Option
+    told: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -172,16 +164,10 @@ def _judged(entry: _Entry, facts: Mapping[str, Circumstance], sources: Mapping[s
     verdict = entry.verdicts.get(states)
     if verdict is None:  # the same for every patient of whom this is known; the words are not
         verdict = entry.verdicts[states] = _verdict(entry, facts, sources)
-    told = [text for rule in verdict.holding for text in rule.told(facts)]
-    return Option(
-        entry.option,
-        entry.label,
-        verdict.standing,
-        _once([*told, *verdict.because]) if told else verdict.because,
-        verdict.hazards,
-        verdict.measure,
-        verdict.sources,
-    )
+    if not verdict.told:
+        return verdict.option
+    told = [facts[name].text for name in verdict.told]
+    return replace(verdict.option, because=_once([*told, *verdict.option.because]))
 
 
 def _verdict(
@@ -196,24 +182,30 @@ def _verdict(
         for ask in rule.asks(facts)
     ]
     if deciding == len(states):
-        return _Verdict("not_indicated", (), (entry.otherwise,), (), _once(measure), ())
+        otherwise = (entry.otherwise,)
+        option = Option(
+            entry.option, entry.label, "not_indicated", otherwise, (), _once(measure), ()
+        )
+        return _Verdict(option, ())
     standing = entry.rules[deciding].standing
-    holding = tuple(
+    holding = [
         rule
         for rule, state in zip(entry.rules, states, strict=True)
         if state and rule.standing == standing
-    )
+    ]
     minded = entry.hazards if standing in {"suggested", "consider"} else ()
     hazards = [rule for rule in minded if rule.holds(facts) is not False]
     measure += [ask for rule in hazards for ask in rule.asks(facts)]
-    return _Verdict(
+    option = Option(
+        entry.option,
+        entry.label,
         standing,
-        holding,
         _once(rule.text for rule in holding),
         tuple(rule.text for rule in hazards),
         _once(measure),
         _once(sources[key] for rule in (*holding, *hazards) for key in rule.sources),
     )
+    return _Verdict(option, _once(name for rule in holding for name, _ in rule.when))
 
 
 def _once(texts: Iterable[str]) -> tuple[str, ...]:

@@ -1,19 +1,21 @@
 """Which unknown finding would move the ranking most: expected information, cheapest first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calcinosis.explain.differential import Differential, Posterior
+from calcinosis.explain.belief import with_doubt
+from calcinosis.explain.differential import Differential
 from calcinosis.explain.knowledge import SETTINGS
 from calcinosis.explain.tables import Tables, load_tables
 
 Floats = NDArray[np.floating]
-_WORDS = ("low", "normal", "high")
-_OUTCOMES = 4
+_SIGN, _LAB = ("present", "absent"), ("low", "normal", "high")
 KIDNEY = "kidney_function"
 # What is not worth asking: less than this, in bits, or than this share of the best question.
 _LEAST_BITS, _LEAST_SHARE = 0.02, 0.15
@@ -47,10 +49,18 @@ class NextTest:
 
 @dataclass(frozen=True, eq=False)
 class _Questions:
-    """Likelihood of every answer to every question [setting, question, outcome, diagnosis]."""
+    """Every question with its answers, one after the other.
+
+    Attributes:
+        codes: the findings asked for.
+        answers: to each question.
+        starts: place of the first answer to each question.
+        likelihood: of every answer [setting, answer, diagnosis].
+    """
 
     codes: tuple[str, ...]
     answers: tuple[tuple[str, ...], ...]
+    starts: tuple[int, ...]
     likelihood: Floats
 
 
@@ -60,23 +70,43 @@ def next_tests(differential: Differential, limit: int = 5) -> tuple[NextTest, ..
     The expected information of a question is how far it is expected to lower the entropy of the
     diagnosis (Lindley, Ann Math Stat 1956, doi:10.1214/aoms/1177728069).
     """
-    belief = differential.belief
-    questions = _load_questions() if belief.tables is load_tables() else _questions(belief.tables)
-    joint = _by_form(belief).astype(np.float32)
-    by_answer = (questions.likelihood * joint[:, None, None, :]).sum(axis=0)
+    return next_tests_of([differential], limit)[0]
+
+
+def next_tests_of(
+    differentials: Sequence[Differential], limit: int = 5
+) -> list[tuple[NextTest, ...]]:
+    """`next_tests` of several cases weighed by the same tables."""
+    tables = differentials[0].belief.tables
+    questions = _load_questions() if tables is load_tables() else _questions(tables)
+    joint = np.exp([one.belief.joint for one in differentials])
+    unnamed = ["phosphate" not in one.belief.known for one in differentials]
+    joint[unnamed] = _by_form(joint[unnamed], tables)
+    joint = joint.astype(np.float32)
+    by_answer = np.einsum("csd,sad->cad", joint, questions.likelihood)
     chance = by_answer.sum(axis=2)
-    entropy = -_plogp(joint.sum(axis=0)).sum()
-    bits = entropy + _plogp(by_answer).sum(axis=(1, 2)) - _plogp(chance).sum(axis=1)
-    known = belief.known
-    open_ = np.array([code not in known for code in questions.codes])
-    bits = np.where(open_, bits, 0.0)
-    worth = max(_LEAST_BITS, _LEAST_SHARE * float(bits.max()))
-    best = [q for q in np.argsort(-bits)[:limit].tolist() if bits[q] >= worth]
-    share = by_answer[best] / np.maximum(chance[best], 1e-12)[:, :, None]
-    leads, certainty = share.argmax(axis=2).tolist(), share.max(axis=2).round(3).tolist()
-    answers = zip(best, chance[best].round(3).tolist(), leads, certainty, strict=True)
-    tests = [_test(questions, q, float(bits[q]), told, belief.tables) for q, *told in answers]
-    return tuple(sorted(tests, key=lambda t: (t.cost, -t.expected_information_bits)))
+    gained = _plogp(by_answer).sum(axis=2) - _plogp(chance)
+    entropy = _plogp(joint.sum(axis=1)).sum(axis=1, keepdims=True)
+    bits = np.add.reduceat(gained, questions.starts, axis=1) - entropy
+    shares = with_doubt(by_answer / np.maximum(chance, 1e-12)[:, :, None])
+    answers = [part.tolist() for part in (chance, shares.argmax(axis=2), shares.max(axis=2))]
+    found = []
+    for one, gain, *told in zip(differentials, bits.tolist(), *answers, strict=True):
+        best = _best(questions, gain, one.belief.known, limit)
+        tests = [_test(questions, q, gain[q], tables, *told) for q in best]
+        tests.sort(key=lambda test: (test.cost, -test.expected_information_bits))
+        found.append(tuple(tests))
+    return found
+
+
+def _best(
+    questions: _Questions, bits: Sequence[float], known: frozenset[str], limit: int
+) -> list[int]:
+    """The open questions worth asking, the most telling first."""
+    open_ = [q for q, code in enumerate(questions.codes) if code not in known]
+    open_.sort(key=bits.__getitem__, reverse=True)
+    worth = max(_LEAST_BITS, _LEAST_SHARE * bits[open_[0]]) if open_ else 0.0
+    return [q for q in open_[:limit] if bits[q] >= worth]
 
 
 def _plogp(values: Floats) -> Floats:
@@ -85,10 +115,12 @@ def _plogp(values: Floats) -> Floats:
 
 
 def _test(
-    questions: _Questions, question: int, bits: float, told: list[list[Any]], tables: Tables
+    questions: _Questions, question: int, bits: float, tables: Tables, *told: list[Any]
 ) -> NextTest:
     """One question; `told` holds the chance of each answer, who then leads, and how surely."""
-    code = questions.codes[question]
+    code, answers = questions.codes[question], questions.answers[question]
+    first = questions.starts[question]
+    outcomes = zip(answers, *(part[first : first + len(answers)] for part in told), strict=True)
     return NextTest(
         code,
         tables.labels.get(code, code),
@@ -96,28 +128,25 @@ def _test(
         tables.costs.get(code, 1),
         round(bits, 3),
         tuple(
-            Outcome(answer, chance, tables.names[leads], certainty)
-            for answer, chance, leads, certainty in zip(
-                questions.answers[question], *told, strict=False
-            )
+            [
+                Outcome(answer, round(share, 3), tables.names[lead], round(sure, 3))
+                for answer, share, lead, sure in outcomes
+            ]
         ),
     )
 
 
-def _by_form(belief: Posterior) -> Floats:
-    """Belief [setting, diagnosis] with primary tumoral calcinosis told apart by form.
+def _by_form(joint: Floats, tables: Tables) -> Floats:
+    """Belief [case, setting, diagnosis] with primary tumoral calcinosis told apart by form.
 
     Where phosphate is not known the form has no name yet, but what matters is the disease.
     """
-    tables, joint = belief.tables, np.exp(belief.joint)
-    if "phosphate" in belief.known:
-        return joint
     stated, not_stated = (
-        np.exp(tables.loglik[tables.rows[f"phosphate_stated:{state}"]])
+        tables.loglik[:, tables.rows[f"phosphate_stated:{state}"]]
         for state in ("present", "absent")
     )
-    renamed = joint * stated / not_stated
-    by_form: Floats = renamed / renamed.sum()
+    renamed = joint * np.exp(stated - not_stated)
+    by_form: Floats = renamed / renamed.sum(axis=(1, 2), keepdims=True)
     return by_form
 
 
@@ -127,24 +156,18 @@ def _load_questions() -> _Questions:
 
 
 def _questions(tables: Tables) -> _Questions:
-    codes: list[str] = [KIDNEY]
-    answers: list[tuple[str, ...]] = [tuple(SETTINGS)]
+    asked: dict[str, tuple[str, ...]] = {KIDNEY: SETTINGS}
     size = len(tables.names)
-    settings = np.broadcast_to(np.eye(len(SETTINGS))[:, :, None], (_OUTCOMES, len(SETTINGS), size))
-    likelihood = [settings]
+    likelihood = [np.broadcast_to(np.eye(len(SETTINGS))[:, :, None], (4, len(SETTINGS), size))]
     for code in tables.costs:
-        states: tuple[str, ...] = ("present", "absent")
-        if f"{code}:present" in tables.rows:
-            rows = [f"{code}:{state}" for state in states]
-        elif f"{code}_high:present" in tables.rows:
-            states, rows = _WORDS, [f"{code}_{word}:present" for word in _WORDS]
-        else:
-            continue
-        told = np.exp(tables.loglik[[tables.rows[row] for row in rows]])
-        padded = np.zeros((_OUTCOMES, len(SETTINGS), size))
-        padded[: len(rows)] = told / told.sum(axis=0)
-        codes.append(code)
-        answers.append(states)
-        likelihood.append(padded)
-    by_setting = np.array(likelihood, np.float32).transpose(2, 0, 1, 3).copy()
-    return _Questions(tuple(codes), tuple(answers), by_setting)
+        for answers, rows in (
+            (_SIGN, [f"{code}:{answer}" for answer in _SIGN]),
+            (_LAB, [f"{code}_{word}:present" for word in _LAB]),
+        ):
+            if all(row in tables.rows for row in rows):
+                told = np.exp(tables.loglik[:, [tables.rows[row] for row in rows]])
+                asked[code] = answers
+                likelihood.append(told / told.sum(axis=1, keepdims=True))
+    starts = tuple(accumulate(map(len, asked.values()), initial=0))[:-1]
+    together = np.concatenate(likelihood, axis=1).astype(np.float32)
+    return _Questions(tuple(asked), tuple(asked.values()), starts, together)

@@ -74,7 +74,7 @@ class Tables:
         labels: of the findings, for people.
         prior: log P(setting, diagnosis) [setting, diagnosis].
         prior_variance: of its diagnosis part.
-        loglik: log P(row | setting, diagnosis) [row, setting, diagnosis].
+        loglik: log P(row | setting, diagnosis) [setting, row, diagnosis].
         variance: of the log-likelihoods, from the stated widths [row, diagnosis].
         provenance: per row, per diagnosis, where the number is from.
         rows: finding code and state, e.g. ``"pain:present"``, to row.
@@ -131,7 +131,7 @@ def compile_tables(knowledge: Knowledge, learned: Learned) -> Tables:
         labels=_labels(knowledge),
         prior=prior,
         prior_variance=prior_variance,
-        loglik=np.array(rows.loglik),
+        loglik=np.stack(rows.loglik, axis=1),
         variance=np.array(rows.variance),
         provenance=tuple(rows.provenance),
         rows=index,
@@ -259,15 +259,15 @@ def _quantity_rows(knowledge: Knowledge, code: str, rows: _Rows) -> tuple[Grid, 
     low, high = _span(knowledge, code)
     edges = np.geomspace(low, high, BINS + 1)
     centres = np.sqrt(edges[1:] * edges[:-1])
-    mass = np.empty((BINS, len(SETTINGS), len(knowledge.diagnoses)))
-    doubt = np.empty((BINS, len(knowledge.diagnoses)))
+    shapes = [
+        [_distribution(knowledge, code, name, setting) for name in knowledge.diagnoses]
+        for setting in SETTINGS
+    ]
+    mass, z = _binned(shapes, centres)
+    worth = np.array([shape.patients for shape in shapes[-1]])
+    doubt = np.minimum((z[:, -1] ** 2 + (z[:, -1] ** 2 - 1) ** 2 / 2) / worth, 1.0)
     provenance = []
-    for column, name in enumerate(knowledge.diagnoses):
-        for row, setting in enumerate(SETTINGS):
-            shape = _distribution(knowledge, code, name, setting)
-            mass[:, row, column] = _binned(shape, centres)
-        z = np.log(centres / shape.median) / math.log(shape.spread)
-        doubt[:, column] = np.minimum((z**2 + (z**2 - 1) ** 2 / 2) / shape.patients, 1.0)
+    for name, shape in zip(knowledge.diagnoses, shapes[-1], strict=True):
         listed = code in knowledge.diagnoses[name].quantities or code == "ca_p_product"
         usual = "" if listed else ", usual for the kidney setting"
         provenance.append(shape.provenance + usual)
@@ -289,11 +289,16 @@ def _quantity_rows(knowledge: Knowledge, code: str, rows: _Rows) -> tuple[Grid, 
     return Grid(first, low, high, logarithmic=True), words
 
 
-def _binned(shape: LogNormal, centres: Floats) -> Floats:
-    z = np.log(centres / shape.median) / math.log(shape.spread)
+def _binned(shapes: list[list[LogNormal]], centres: Floats) -> tuple[Floats, Floats]:
+    """Share of each bin and its distance from the median [bin, setting, diagnosis]."""
+    median, spread = (
+        np.array([[getattr(shape, field) for shape in row] for row in shapes])
+        for field in ("median", "spread")
+    )
+    z: Floats = np.log(centres[:, None, None] / median) / np.log(spread)
     bell, wide = np.exp(-0.5 * z**2), np.exp(-0.5 * (z / _OUTLIER_SPREAD) ** 2)
-    mixed: Floats = (1 - _OUTLIERS) * bell / bell.sum() + _OUTLIERS * wide / wide.sum()
-    return mixed
+    mixed: Floats = (1 - _OUTLIERS) * bell / bell.sum(axis=0) + _OUTLIERS * wide / wide.sum(axis=0)
+    return mixed, z
 
 
 def _distribution(knowledge: Knowledge, code: str, name: str, setting: str) -> LogNormal:

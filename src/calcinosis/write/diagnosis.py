@@ -4,7 +4,7 @@ import gc
 from collections.abc import Iterator
 from pathlib import Path
 
-from calcinosis.explain.explanation import Explanation, explain
+from calcinosis.explain.explanation import Explanation, explain, explain_many
 from calcinosis.read.case_file import read_cases
 from calcinosis.read.patient_file import read_patient_file
 from calcinosis.write.explanation.record import case_json
@@ -27,15 +27,18 @@ def explained(path: Path) -> Iterator[tuple[str | int | None, Explanation]]:
         yield known.case.id, explain(known.case, known.patient)
         return
     cases = list(read_cases(path))
-    gc.freeze()  # the knowledge stays; sparing it the collector saves a tenth of the time
-    for case in cases:
-        yield case.id, explain(case)
+    gc.disable()  # no answer refers to itself, so none needs collecting: a fifth of the time
+    try:
+        yield from zip((case.id for case in cases), explain_many(cases), strict=True)
+    finally:
+        gc.enable()
 
 
 def json_lines(path: Path) -> Iterator[str]:
     """The answer as JSON: one object per case, one line each if there may be many."""
+    indented = not is_many(path)
     for case_id, explanation in explained(path):
-        yield case_json(explanation, case_id, indented=not is_many(path))
+        yield case_json(explanation, case_id, indented=indented)
 
 
 def text_lines(path: Path) -> Iterator[str]:

@@ -8,7 +8,7 @@ from calcinosis.explain.explanation import Explanation
 from calcinosis.write.explanation import wording
 
 _WIDTH = 96
-_EVIDENCE_SHOWN = 4
+_EVIDENCE_SHOWN = 6
 
 
 def summary(explanation: Explanation, case_id: str | int | None = None) -> str:
