@@ -15,9 +15,12 @@ from calcinosis.measure.mass import (
     FluidLevel,
     HounsfieldStatistics,
     Mass,
+    OtherCalcification,
+    Patch,
     Site,
 )
 from calcinosis.volume import Study
+from calcinosis.write.deliver import write_deliverables
 
 SHAPE = (24, 40, 48)  # slices, rows, columns
 AXIAL = ((1, 0, 0), (0, 1, 0))
@@ -47,8 +50,12 @@ def write_series(
     backwards: bool = False,
     without: tuple[str, ...] = (),
     empty: tuple[str, ...] = (),
+    **header: object,
 ) -> Path:
-    """Write the series; `shear_mm` is the sideways drift per slice of a tilted gantry."""
+    """Write the series; `shear_mm` is the sideways drift per slice of a tilted gantry.
+
+    `header` holds what every image says differently, by keyword.
+    """
     folder.mkdir()
     across, down = (np.array(axis, dtype=float) for axis in axes)
     along = np.cross(across, down) * step_mm + down * shear_mm
@@ -81,6 +88,8 @@ def write_series(
         image.PixelRepresentation = 1
         image.RescaleSlope, image.RescaleIntercept = 1, 0
         image.PixelData = hu[index].tobytes()
+        for keyword, value in header.items():
+            setattr(image, keyword, value)
         for keyword in without:
             if keyword in image:
                 del image[keyword]
@@ -91,6 +100,31 @@ def write_series(
     return folder
 
 
+LEVEL = FluidLevel((1.5, -2.25, 118.0), 131.5, 7.25, 41.0, 655.0, 1.75, 0.9)
+MASS = Mass(
+    id=1,
+    site=Site("hip", "left", 4.5),
+    centroid_lps_mm=(7.5, -0.5, 118.0),
+    volume_ml=52.125,
+    volume_ci95_ml=(49.0, 55.0),
+    calcified_volume_ml=31.5,
+    calcium_mass_mg=5012.0,
+    calcium_mass_ci95_mg=(4000.0, 6000.0),
+    max_diameter_mm=83.25,
+    perpendicular_diameter_mm=47.5,
+    diameter_ends_lps_mm=((-10.0, 2.0, 110.0), (60.0, 8.0, 154.0)),
+    hu=HounsfieldStatistics(402.5, 90.0, 380.0, 910.0),
+    locules=7,
+    fluid_levels=(LEVEL,),
+    sedimentation_sign=True,
+    bone=BoneRelation("femur", 0.0, 214.0, 2.75, 0.375, eroded=True),
+    skin_distance_mm=12.5,
+    confidence=0.875,
+    remarks=("The mass touches the edge of the scan <left>.",),
+    perpendicular_ends_lps_mm=((20.0, -18.0, 131.0), (24.0, 29.0, 125.0)),
+)
+
+
 def measured(study: Study, *, masses: int = 2) -> CtMeasurement:
     """A measurement of the series: labels by threshold, numbers that differ in every field."""
     labels = np.zeros(study.volume.shape, dtype=np.uint8)
@@ -99,30 +133,8 @@ def measured(study: Study, *, masses: int = 2) -> CtMeasurement:
     if study.volume.shape != SHAPE:  # resampled: edges are blurred
         labels[study.volume.voxels > 300] = 1
     labels[labels > masses] = 0
-    level = FluidLevel((1.5, -2.25, 118.0), 131.5, 7.25, 41.0, 655.0, 1.75, 0.9)
-    first = Mass(
-        id=1,
-        site=Site("hip", "left", 4.5),
-        centroid_lps_mm=(7.5, -0.5, 118.0),
-        volume_ml=52.125,
-        volume_ci95_ml=(49.0, 55.0),
-        calcified_volume_ml=31.5,
-        calcium_mass_mg=5012.0,
-        calcium_mass_ci95_mg=(4000.0, 6000.0),
-        max_diameter_mm=83.25,
-        perpendicular_diameter_mm=47.5,
-        diameter_ends_lps_mm=((-10.0, 2.0, 110.0), (60.0, 8.0, 154.0)),
-        hu=HounsfieldStatistics(402.5, 90.0, 380.0, 910.0),
-        locules=7,
-        fluid_levels=(level,),
-        sedimentation_sign=True,
-        bone=BoneRelation("femur", 0.0, 214.0, 2.75, 0.375, eroded=True),
-        skin_distance_mm=12.5,
-        confidence=0.875,
-        remarks=("The mass touches the edge of the scan <left>.",),
-    )
     second = replace(
-        first,
+        MASS,
         id=2,
         site=None,
         volume_ml=8.5,
@@ -131,24 +143,51 @@ def measured(study: Study, *, masses: int = 2) -> CtMeasurement:
         bone=BoneRelation(None, None, 0.0, None, None, eroded=None),
         skin_distance_mm=None,
         remarks=(),
+        perpendicular_ends_lps_mm=None,
     )
     calibration = Calibration(0.8, 0.15, 120.0, "test")
-    kept = (first, second)[:masses]
+    kept = (MASS, second)[:masses]
     skeleton = np.zeros(labels.shape, dtype=bool)
-    return CtMeasurement(kept, labels, skeleton, (), calibration, remarks=("Seen in one scan.",))
+    skeleton[:, 34:38, 25:45] = True
+    remarks = ("Seen in one scan.",)
+    return CtMeasurement(kept, labels, skeleton, OTHERS, calibration, remarks=remarks)
 
 
-def as_one_file(series: Path, folder: Path) -> Path:
-    """The same series as one enhanced multi-frame file."""
+def _patch(*box: slice) -> Patch:
+    return Patch(box, np.ones([extent.stop - extent.start for extent in box], dtype=bool))
+
+
+# The second vessel runs through mass 1 and bone: the mass keeps its voxels, bone gives way.
+OTHERS = (
+    OtherCalcification("vascular", 0.1, (0, 0, 0), _patch(*[slice(2, 5)] * 2, slice(40, 44))),
+    OtherCalcification(
+        "vascular", 0.2, (0, 0, 0), _patch(slice(9, 10), slice(13, 38), slice(30, 32))
+    ),
+    OtherCalcification("metal", 0.1, (0, 0, 0), _patch(slice(20, 22), slice(3, 6), slice(8, 9))),
+)
+
+
+def enhanced(series: Path, folder: Path, *, files: int = 1) -> Path:
+    """The same series as enhanced multi-frame files, every so manieth slice in each."""
     from highdicom.legacy import LegacyConvertedEnhancedCTImage
 
     images = [dcmread(path) for path in sorted(series.iterdir())]
     folder.mkdir()
-    LegacyConvertedEnhancedCTImage(
-        images,
-        series_instance_uid=generate_uid(),
-        series_number=4,
-        sop_instance_uid=generate_uid(),
-        instance_number=1,
-    ).save_as(folder / "enhanced.dcm")
+    uid = generate_uid()
+    for number in range(files):
+        LegacyConvertedEnhancedCTImage(
+            images[number::files],
+            series_instance_uid=uid,
+            series_number=4,
+            sop_instance_uid=generate_uid(),
+            instance_number=number + 1,
+        ).save_as(folder / f"enhanced-{number}.dcm")
     return folder
+
+
+def delivered(folder: Path, study: Study, *, masses: int = 2, **options: object) -> Path:
+    """What `write_deliverables` leaves of this scene, in a new folder beside the others."""
+    out = folder / f"out-{len(list(folder.iterdir()))}"
+    out.mkdir()
+    write_deliverables(out, study, measured(study, masses=masses), **options)
+    return out

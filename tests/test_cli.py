@@ -121,7 +121,7 @@ def test_again_by_force_gives_the_same_bytes_and_quiet_says_nothing(
     (tmp_path / "note.txt").write_text("mine")
     run = calcinosis("analyze", series, "--output", tmp_path, "--force", "--quiet")
     assert (run.status, run.out, run.err) == (0, "", "")
-    for name in ("bundle.fhir.json", "masses.nii.gz", "report.html"):
+    for name in sorted({*RESULTS} - {"result.json"}):
         assert (tmp_path / name).read_bytes() == (analysed.output / name).read_bytes(), name
     texts = [(folder / "result.json").read_text() for folder in (tmp_path, analysed.output)]
     untimed = [text[: text.index('"timings_s"')] for text in texts]
@@ -148,8 +148,15 @@ def test_a_skeleton_from_a_file_is_used(series, phantom, tmp_path, calcinosis):
     affine = np.diag([-1.0, -1, 1, 1]) @ phantom.volume.affine[:, [2, 1, 0, 3]]
     mask = tmp_path / "bones.nii.gz"
     nib.save(nib.Nifti1Image(everything.astype(np.uint8).transpose(2, 1, 0), affine), mask)
-    run = calcinosis("analyze", series, "--output", tmp_path / "out", "--skeleton", mask)
+    out = tmp_path / "out"
+    every = ("--seg", "all", "--seg-type", "labelmap")
+    run = calcinosis("analyze", series, "--output", out, "--skeleton", mask, *every)
     assert run.status == 0, run.err
+    seg = dcmread(out / "masses.seg.dcm")
+    assert seg.SegmentationType == "LABELMAP"
+    names = {each.SegmentLabel: each.SegmentNumber for each in seg.SegmentSequence}
+    bones = np.count_nonzero(seg.pixel_array == names["Skeleton"])
+    assert bones == pytest.approx(np.count_nonzero(everything), rel=0.1)
     labels = np.asarray(nib.load(tmp_path / "out/masses.nii.gz").dataobj).transpose(2, 1, 0)
     assert (labels > 0)[phantom.truth.envelope > 0].mean() < 0.05
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from calcinosis.measure.mass import Point
     from calcinosis.read.patient_file import PatientFile
     from calcinosis.volume import Volume
+    from calcinosis.write.seg import SegmentationType, Segments
 
 FOLDER = click.Path(path_type=Path)
 force_option = click.option(
@@ -89,6 +90,21 @@ def commands() -> None:
 @click.option(
     "--deidentify", is_flag=True, help="Leave out who the patient is; map every UID, consistently."
 )
+@click.option(
+    "--seg",
+    "segments",
+    type=click.Choice(["masses", "all"]),
+    default="masses",
+    show_default=True,
+    help="Segments of the DICOM SEG: masses, or also skeleton and other calcifications.",
+)
+@click.option(
+    "--seg-type",
+    type=click.Choice(["bitmap", "labelmap"]),
+    default="bitmap",
+    show_default=True,
+    help="LABELMAP is far smaller (RLE), but older readers refuse it.",
+)
 @quiet_option
 @force_option
 def analyze(
@@ -102,6 +118,8 @@ def analyze(
     skeleton: str,
     patient_position: str | None,
     deidentify: bool,
+    segments: "Segments",
+    seg_type: "SegmentationType",
     quiet: bool,
     force: bool,
 ) -> None:
@@ -122,6 +140,8 @@ def analyze(
             skeleton=skeleton,
             patient_position=patient_position,
             deidentify=deidentify,
+            segments=segments,
+            seg_type=seg_type,
             quiet=quiet,
         )
     if not quiet:
@@ -241,6 +261,8 @@ def _analyze_into(
     skeleton: str = "auto",
     patient_position: str | None = None,
     deidentify: bool = False,
+    segments: "Segments" = "masses",
+    seg_type: "SegmentationType" = "bitmap",
 ) -> "Analysis":
     """Read, analyse and write one study."""
     from calcinosis.analysis import analyze as analyze_study
@@ -264,7 +286,7 @@ def _analyze_into(
         )
         analysis = replace(analysis, timings_s={"read": read_s, **analysis.timings_s})
         begin("Writing")
-        write_files(analysis, folder, deidentify=deidentify)
+        write_files(analysis, folder, deidentify=deidentify, segments=segments, seg_type=seg_type)
     return analysis
 
 

@@ -22,7 +22,9 @@ from calcinosis.measure.mass import (
 )
 from calcinosis.patient import LabResult, Patient
 from calcinosis.read.case_file import Case
+from calcinosis.read.study import read_study
 from calcinosis.volume import Study, Volume
+from ct_scene import delivered, write_series
 
 AXIAL = np.array([[0, 0, 1.5, -70.0], [0, 1.5, 0, -60.0], [2.0, 0, 0, -40.0], [0, 0, 0, 1]])
 
@@ -126,3 +128,11 @@ def forecasted(analysis) -> Analysis:
     explanation = explain(Case(), patient, findings_of_masses(analysis.measurement))
     outlook = forecast_for(patient, 12.5, ensemble=4)
     return replace(analysis, patient=patient, explanation=explanation, outlook=outlook)
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory):
+    """An ordinary series of the scene, and what is delivered of it."""
+    folder = tmp_path_factory.mktemp("plain")
+    study = read_study(write_series(folder / "ct"))
+    return study, delivered(folder, study)

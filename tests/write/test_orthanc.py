@@ -13,13 +13,13 @@ from calcinosis.write.deliver import write_deliverables
 from ct_scene import measured, write_series
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["bitmap", "labelmap"])
+@pytest.fixture(scope="module", params=["bitmap", "labelmap"])
 def files(request, tmp_path_factory) -> list[Path]:
     folder = tmp_path_factory.mktemp("sent")
     study = read_study(write_series(folder / "ct"))
     out = folder / "out"
     out.mkdir()
-    write_deliverables(out, study, measured(study), labelmap=request.param)
+    write_deliverables(out, study, measured(study), segments="all", seg_type=request.param)
     return sorted(out.glob("*.dcm"))
 
 

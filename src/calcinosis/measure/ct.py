@@ -150,6 +150,7 @@ def measure_mass(
         skin_distance_mm=skin_distance_mm(volume, mask),
         confidence=confidence,
         remarks=(*remarks, *levels.remarks, *bone_remarks),
+        perpendicular_ends_lps_mm=extent.perpendicular_ends_lps_mm,
     )
 
 

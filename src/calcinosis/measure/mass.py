@@ -95,6 +95,15 @@ class Mass:
     skin_distance_mm: float | None
     confidence: float
     remarks: tuple[str, ...] = ()
+    perpendicular_ends_lps_mm: tuple[Point, Point] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """Some voxels of a volume: a box of its grid, and a boolean mask [z, y, x] in that box."""
+
+    box: tuple[slice, slice, slice]
+    mask: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,7 @@ class OtherCalcification:
     kind: CalcificationKind
     volume_ml: float
     centroid_lps_mm: Point
+    where: Patch | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from calcinosis.measure.envelope import distance_mm
-from calcinosis.measure.mass import CalcificationKind, OtherCalcification
+from calcinosis.measure.mass import CalcificationKind, OtherCalcification, Patch
 from calcinosis.measure.tissue import METAL_HU, TissueMap
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid
 from calcinosis.volume import Volume
@@ -36,6 +36,7 @@ class _Speck:
     width_mm: float
     skin_mm: float
     neighbours_in_line: int
+    where: Patch
 
 
 def other_calcifications(
@@ -59,7 +60,8 @@ def other_calcifications(
         speck = _describe(volume, grid, box, inside, skin, _in_line(centres, index))
         if speck.volume_ml >= _SMALLEST_ML:
             x, y, z = (float(v) for v in volume.to_lps(centres[index] * grid.step))
-            result.append(OtherCalcification(_kind(speck), speck.volume_ml, (x, y, z)))
+            kind = _kind(speck)
+            result.append(OtherCalcification(kind, speck.volume_ml, (x, y, z), speck.where))
     return sorted(result, key=lambda item: -item.volume_ml)
 
 
@@ -131,6 +133,7 @@ def _describe(
         width_mm=float(extents[1]),
         skin_mm=float(skin_mm[box][inside].min()),
         neighbours_in_line=neighbours_in_line,
+        where=Patch(native, member),
     )
 
 

@@ -13,11 +13,15 @@ from calcinosis.volume import Volume
 
 @dataclass(frozen=True)
 class Diameters:
-    """The longest extent, where it ends, and the longest extent across it."""
+    """The longest extent, the longest extent across it, and where they end.
+
+    The two ends across may lie on different slices of the mass: they are drawn in the plane midway.
+    """
 
     max_mm: float
     perpendicular_mm: float
     ends_lps_mm: tuple[Point, Point]
+    perpendicular_ends_lps_mm: tuple[Point, Point]
 
 
 def diameters(volume: Volume, occupancy: NDArray[np.float32]) -> Diameters:
@@ -29,13 +33,25 @@ def diameters(volume: Volume, occupancy: NDArray[np.float32]) -> Diameters:
     """
     corners = volume.to_lps(_surface(occupancy))
     corners = _hull(corners)
-    gaps = squareform(pdist(corners))
-    first, second = np.unravel_index(np.argmax(gaps), gaps.shape)
+    length, first, second = _farthest(corners)
     axis = corners[second] - corners[first]
-    length = float(np.linalg.norm(axis))
-    across = corners - np.outer(corners @ axis, axis) / max(length**2, 1e-12)
-    ends = tuple(_point(corners[index]) for index in (first, second))
-    return Diameters(length, float(pdist(across).max()), (ends[0], ends[1]))
+    along = corners @ axis / max(length**2, 1e-12)
+    across = corners - np.outer(along, axis)
+    width, one, other = _farthest(across)
+    midway = (along[one] + along[other]) / 2 * axis
+    return Diameters(
+        length,
+        width,
+        (_point(corners[first]), _point(corners[second])),
+        (_point(across[one] + midway), _point(across[other] + midway)),
+    )
+
+
+def _farthest(points: NDArray[np.float64]) -> tuple[float, int, int]:
+    """The largest distance between two points, and which they are."""
+    gaps = squareform(pdist(points))
+    first, second = np.unravel_index(np.argmax(gaps), gaps.shape)
+    return float(gaps[first, second]), int(first), int(second)
 
 
 def _surface(occupancy: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from calcinosis.patient import Patient
 from calcinosis.volume import Study
 from calcinosis.write.dicom_source import source_images
 from calcinosis.write.fhir import bundle
-from calcinosis.write.seg import segmentation
+from calcinosis.write.seg import SegmentationType, Segments, segmentation
 from calcinosis.write.sr import structured_report
 
 SEGMENTATION_FILE = "masses.seg.dcm"
@@ -27,11 +27,13 @@ def write_deliverables(
     patient: Patient | None = None,
     diagnoses: Sequence[Diagnosis] = (),
     deidentify: bool = False,
-    labelmap: bool = False,
+    segments: Segments = "masses",
+    seg_type: SegmentationType = "bitmap",
 ) -> None:
     """Write `masses.seg.dcm`, `measurements.sr.dcm` and `bundle.fhir.json`.
 
-    Without masses there is no segmentation (DICOM knows no empty one); report and bundle say so.
+    Without a segment there is no segmentation (DICOM knows no empty one); report and bundle say
+    that there is no mass.
     Nothing is written for a study that was not read from DICOM.
 
     Args:
@@ -41,16 +43,16 @@ def write_deliverables(
         patient: laboratory results for the bundle.
         diagnoses: the differential, most probable first, for report and bundle.
         deidentify: say nowhere who the patient is; UIDs are mapped, alike in all three files.
-        labelmap: write the segmentation as LABELMAP with RLE compression.
+        segments: ``all`` adds the skeleton and other calcifications, by kind, to the segmentation.
+        seg_type: ``labelmap`` writes the segmentation as LABELMAP with RLE compression.
     """
     source = source_images(study, deidentify=deidentify)
     if source is None:
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they would print the patient's name
-        masses = None
-        if measurement.masses:
-            masses = segmentation(source, study, measurement, labelmap=labelmap)
+        masses = segmentation(source, study, measurement, segments=segments, kind=seg_type)
+        if masses is not None:
             masses.save_as(folder / SEGMENTATION_FILE)
         report = structured_report(source, measurement, masses, diagnoses)
         report.save_as(folder / REPORT_FILE)

@@ -60,12 +60,36 @@ def laterality(site: Site | None) -> tuple[str, str] | None:
     return _SIDES[site.side] if site and site.side else None
 
 
+def segment_codes(kind: str) -> "tuple[Code, Code]":
+    """Segmented property category and type of a mass, the skeleton, or another calcification.
+
+    Standard codes are of PS3.16 CID 7150, 7151, 7191, 7198 and 3491.
+    """
+    from pydicom.sr.codedict import codes
+
+    lesion, calcification = codes.SCT.MorphologicallyAbnormalStructure, "Pathologic calcification"
+    return {
+        "mass": (lesion, sct(("18115005", calcification))),
+        "skeleton": (codes.SCT.Tissue, codes.SCT.BoneTissue),
+        "vascular": (lesion, codes.SCT.VascularCalcification),
+        "phlebolith": (lesion, own("PHLEBOLITH", "Phlebolith")),
+        "granuloma": (lesion, own("GRANULOMA", "Calcified granuloma")),
+        "metal": (codes.SCT.PhysicalObject, own("METAL", "Metal")),
+        "contrast": (codes.SCT.Substance, codes.SCT.ContrastAgent),
+        "unclassified": (lesion, sct(("18115005", calcification))),
+    }[kind]
+
+
+def place(site: Site | None) -> str:
+    """Side and joint in words; soft tissue where no joint is near."""
+    if site is None:
+        return "soft tissue"
+    return f"{site.side} {site.joint}" if site.side else site.joint
+
+
 def label(mass_id: int, site: Site | None) -> str:
     """How a mass is called where people pick it from a list."""
-    if site is None:
-        return f"Calcified mass {mass_id}"
-    side = f"{site.side} " if site.side else ""
-    return f"Calcified mass {mass_id}, {side}{site.joint}"
+    return f"Calcified mass {mass_id}, {place(site)}" if site else f"Calcified mass {mass_id}"
 
 
 def probable(diagnoses: Iterable[Diagnosis]) -> tuple[Diagnosis, ...]:

@@ -1,13 +1,16 @@
 """What a DICOM result owes to the images it came from: identity, references, geometry.
 
 Sources in the wild lack tags, or carry them empty or malformed. Here a clean header is made for
-each source image, with only what a result may inherit; everything else is left behind.
+each source file, with only what a result may inherit; everything else is left behind. To highdicom
+every frame is shown as a single-frame image, since it takes no more than one multi-frame file.
 """
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
@@ -15,28 +18,38 @@ from uuid import UUID, uuid5
 import numpy as np
 from numpy.typing import NDArray
 
-from calcinosis.read.dicom import CT_IMAGE, Plane, pixel_format, planes, read_header
+from calcinosis.read.dicom import (
+    CT_IMAGE,
+    Plane,
+    functional_group,
+    pixel_format,
+    planes,
+    read_header,
+)
 from calcinosis.volume import Study, Volume
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+    from pydicom.valuerep import DSfloat
 
 _NAMESPACE = UUID("6f1a9f5e-2f0b-4c52-9d0f-6c1c3b9a4a57")
 _UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
+
+_DATE = r"\d{8}"
 
 # Inherited as they are where their form is right, else empty (all are Type 2 in results).
 _IDENTITY: dict[str, str] = {
     "PatientName": r".{1,194}",
     "PatientID": r".{1,64}",
-    "PatientBirthDate": r"\d{8}",
+    "IssuerOfPatientID": r".{1,64}",
+    "PatientBirthDate": _DATE,
     "PatientSex": r"[MFO]",
-    "StudyDate": r"\d{8}",
-    "StudyTime": r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?",
+    "StudyDate": _DATE,
+    "StudyTime": r"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?",
     "StudyID": r".{1,16}",
     "AccessionNumber": r".{1,16}",
     "ReferringPhysicianName": r".{1,194}",
 }
-_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +59,14 @@ class SourceImages:
     Attributes:
         headers: one clean header per file; UIDs always present, never pixel data.
         planes: every frame with its place, ordered as the files are, then by frame.
+        frames: a header for each plane, as if it were a single-frame CT image.
+        referenced: of each frame, by its UID, how a result must refer to it.
     """
 
     headers: "tuple[Dataset, ...]"
     planes: tuple[Plane, ...]
+    frames: "tuple[Dataset, ...]"
+    referenced: "Mapping[str, Dataset]"
 
     @property
     def series_instance_uid(self) -> str:
@@ -77,11 +94,6 @@ def deidentified_uid(uid: str) -> str:
     return derived_uid("deidentified", uid)
 
 
-def tracking_uid(series_instance_uid: str, mass_id: int) -> str:
-    """Identifies one mass of one series wherever it is written, run after run."""
-    return derived_uid("mass", series_instance_uid, str(mass_id))
-
-
 def source_images(study: Study, *, deidentify: bool = False) -> SourceImages | None:
     """Clean headers of the files a study was read from; None where they are not DICOM.
 
@@ -95,20 +107,70 @@ def source_images(study: Study, *, deidentify: bool = False) -> SourceImages | N
     """
     headers: list[Dataset] = []
     places: list[Plane] = []
+    frames: list[Dataset] = []
     for path in dict.fromkeys(study.source_files):
         found = read_header(path)
         if found is None:
             return None
-        places += planes(path, found.dataset, pixel_format(path, found))
-        headers.append(_clean(path, found.dataset, identify=not deidentify))
+        there = planes(path, found.dataset, pixel_format(path, found))
+        header = _clean(path, found.dataset, identify=not deidentify)
+        places += there
+        headers.append(header)
+        frames += [_geometry(found.dataset, plane) for plane in there]
     if not headers:
         return None
     _complete_uids(headers)
-    _complete_thickness(headers, places)
+    _complete_thickness(frames, places)
     if deidentify:
         for header in headers:
             _map_uids(header, deidentified_uid)
-    return SourceImages(tuple(headers), tuple(places))
+    return SourceImages(tuple(headers), tuple(places), *_joined(headers, places, frames))
+
+
+def _geometry(header: "Dataset", plane: Plane) -> "Dataset":
+    from pydicom import Dataset
+
+    frame = Dataset()
+    frame.Rows, frame.Columns = plane.pixels.rows, plane.pixels.columns
+    for keyword, values in (
+        ("ImagePositionPatient", plane.position_lps_mm),
+        ("ImageOrientationPatient", plane.orientation),
+        ("PixelSpacing", plane.pixel_spacing_mm),
+    ):
+        setattr(frame, keyword, [_decimal(value) for value in values])
+    measures = functional_group(header, plane.frame, "PixelMeasuresSequence")
+    frame.SliceThickness = measures.get("SliceThickness") or None
+    return frame
+
+
+def _decimal(value: float) -> "DSfloat":
+    from pydicom.valuerep import DSfloat
+
+    return DSfloat(value, auto_format=True)
+
+
+def _joined(
+    headers: "list[Dataset]", places: list[Plane], frames: "list[Dataset]"
+) -> "tuple[tuple[Dataset, ...], dict[str, Dataset]]":
+    """Frames with identity, and for each the reference that a result must carry."""
+    from pydicom import Dataset
+
+    of_file = dict(zip(dict.fromkeys(plane.path for plane in places), headers, strict=True))
+    referenced = {}
+    for plane, frame in zip(places, frames, strict=True):
+        header = of_file[plane.path]
+        reference = Dataset()
+        reference.ReferencedSOPClassUID = header.SOPClassUID
+        reference.ReferencedSOPInstanceUID = header.SOPInstanceUID
+        frame.update(deepcopy(header))
+        if header.SOPClassUID != CT_IMAGE:
+            reference.ReferencedFrameNumber = plane.frame + 1
+            frame.SOPClassUID = CT_IMAGE
+            frame.SOPInstanceUID = derived_uid(
+                "frame", str(header.SOPInstanceUID), str(plane.frame)
+            )
+        referenced[str(frame.SOPInstanceUID)] = reference
+    return tuple(frames), referenced
 
 
 def _clean(path: Path, header: "Dataset", *, identify: bool) -> "Dataset":
@@ -118,10 +180,13 @@ def _clean(path: Path, header: "Dataset", *, identify: bool) -> "Dataset":
     clean.SpecificCharacterSet = "ISO_IR 192"
     for keyword, form in _IDENTITY.items():
         value = str(header.get(keyword) or "") if identify else ""
-        setattr(clean, keyword, value if re.fullmatch(form, value) else "")
+        proper = re.fullmatch(form, value) and (form != _DATE or _in_calendar(value))
+        setattr(clean, keyword, value if proper else "")
+    if not clean.IssuerOfPatientID:
+        del clean.IssuerOfPatientID  # Type 3: not known is not there
     if not identify:
         clean.PatientIdentityRemoved = "YES"
-        clean.DeidentificationMethod = "DICOM PS3.15 basic profile, by allow-list"
+        clean.DeidentificationMethodCodeSequence = [_basic_profile()]
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
         setattr(clean, keyword, _valid_uid(header.get(keyword)))
     clean.SOPClassUID = _valid_uid(header.get("SOPClassUID")) or CT_IMAGE
@@ -130,14 +195,22 @@ def _clean(path: Path, header: "Dataset", *, identify: bool) -> "Dataset":
     )
     clean.Modality = "CT"
     clean.PositionReferenceIndicator = ""
-    for keyword in ("Rows", "Columns", "NumberOfFrames", *_GROUPS):
-        if keyword in header:
-            clean[keyword] = header[keyword]
-    if "PerFrameFunctionalGroupsSequence" not in clean:
-        for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"):
-            clean[keyword] = header[keyword]
-        clean.SliceThickness = header.get("SliceThickness") or None
     return clean
+
+
+def _in_calendar(dicom_date: str) -> bool:
+    try:
+        date.fromisoformat(dicom_date)
+    except ValueError:
+        return False
+    return True
+
+
+def _basic_profile() -> "Dataset":
+    from highdicom.sr import CodedConcept
+    from pydicom.sr.codedict import codes
+
+    return CodedConcept.from_code(codes.DCM.BasicApplicationConfidentialityProfile)
 
 
 def _valid_uid(value: object) -> str:
@@ -157,13 +230,13 @@ def _complete_uids(headers: "list[Dataset]") -> None:
         header.FrameOfReferenceUID = frame
 
 
-def _complete_thickness(headers: "list[Dataset]", places: list[Plane]) -> None:
+def _complete_thickness(frames: "list[Dataset]", places: list[Plane]) -> None:
     """Where the thickness of slices is not stated, their distance stands for it."""
     normal = _plane_affine(places[0])[:3, 0]
     along = np.sort([normal @ np.array(plane.position_lps_mm) for plane in places])
-    for header in headers:
-        if "SliceThickness" in header and header.SliceThickness is None:
-            header.SliceThickness = round(float(np.median(np.diff(along))), 4)
+    for frame in frames:
+        if frame.SliceThickness is None:
+            frame.SliceThickness = round(float(np.median(np.diff(along))), 4)
 
 
 def _map_uids(header: "Dataset", mapped: Callable[[str], str]) -> None:

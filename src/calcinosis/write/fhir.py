@@ -7,6 +7,7 @@ record does not know them, and never changed.
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from calcinosis import __version__
 from calcinosis.analyte import ANALYTES
@@ -14,7 +15,8 @@ from calcinosis.explain.differential import Diagnosis
 from calcinosis.measure.mass import CtMeasurement, Mass
 from calcinosis.patient import LabResult, Patient
 from calcinosis.write import dicom_codes
-from calcinosis.write.dicom_source import SourceImages, derived_uid, derived_uuid, tracking_uid
+from calcinosis.write.dicom_source import SourceImages, derived_uid, derived_uuid
+from calcinosis.write.tracking import Tracking, tracking_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -51,10 +53,13 @@ def bundle(
     who, study, device = _patient(header), _imaging_study(header, len(source.planes)), _device()
     about = {"subject": _reference(who), "device": _reference(device)}
     when = _when(header)
-    masses = [
-        {**_mass(mass, source), **about, **when, "derivedFrom": [_reference(study)]}
-        for mass in measurement.masses
-    ]
+    tracking = tracking_of(measurement.masses, source)
+    places, masses = [], []
+    for mass in measurement.masses:
+        place = {**_body_structure(mass, tracking[mass.id]), "patient": _reference(who)}
+        seen = {**about, "focus": [_reference(place)], **when, "derivedFrom": [_reference(study)]}
+        places.append(place)
+        masses.append({**_mass(mass, tracking[mass.id], source), **seen})
     labs = [{**lab, "subject": _reference(who)} for lab in _labs(patient, str(who["id"]))]
     report = {
         **_report(header, measurement, diagnoses),
@@ -64,7 +69,7 @@ def bundle(
         "result": [_reference(one) for one in (*masses, *labs)],
     }
     study["subject"] = _reference(who)
-    resources = [who, device, study, *masses, *labs, report]
+    resources = [who, device, study, *places, *masses, *labs, report]
     return {
         "resourceType": "Bundle",
         "id": str(derived_uuid("bundle", source.series_instance_uid)),
@@ -78,7 +83,7 @@ def _entry(resource: Resource) -> Resource:
     request = {"method": "PUT", "url": f"{kind}/{key}"}
     if kind == "Patient":
         known = resource["identifier"][0]
-        search = f"identifier={known['system']}|{known['value']}"
+        search = f"identifier={quote(known['system'])}|{quote(known['value'], safe='')}"
         request = {"method": "POST", "url": kind, "ifNoneExist": search}
     return {"fullUrl": f"urn:uuid:{key}", "resource": resource, "request": request}
 
@@ -204,15 +209,31 @@ def _conclusion(measurement: CtMeasurement, named: Sequence[Diagnosis]) -> Itera
     yield "For research and teaching; not a medical device."
 
 
-def _mass(mass: Mass, source: SourceImages) -> Resource:
-    uid = tracking_uid(source.series_instance_uid, mass.id)
+def _body_structure(mass: Mass, known_as: Tracking) -> Resource:
+    """The mass itself, the same at follow-up; what was measured of it are Observations."""
+    code, place = dicom_codes.region(mass.site)
+    side = dicom_codes.laterality(mass.site)
+    return {
+        "resourceType": "BodyStructure",
+        "id": str(derived_uuid("body structure", known_as.uid)),
+        "identifier": [{"system": DICOM_UID, "value": f"urn:oid:{known_as.uid}"}],
+        "active": True,
+        "morphology": _concept(SNOMED, "18115005", "Pathologic calcification"),
+        "location": _concept(SNOMED, code, place),
+        **({"locationQualifier": [_concept(SNOMED, *side)]} if side else {}),
+        "description": known_as.identifier,
+    }
+
+
+def _mass(mass: Mass, known_as: Tracking, source: SourceImages) -> Resource:
     name = dicom_codes.label(mass.id, mass.site)
     code, place = dicom_codes.region(mass.site)
     side = mass.site.side if mass.site else None
+    key = derived_uuid("observation", source.series_instance_uid, known_as.uid)
     return {
         "resourceType": "Observation",
-        "id": str(derived_uuid("observation", uid)),
-        "identifier": [{"system": DICOM_UID, "value": f"urn:oid:{uid}"}],
+        "id": str(key),
+        "identifier": [{"system": OWN, "value": str(key)}],
         "status": "preliminary",
         "category": [_concept(f"{_HL7}/observation-category", "imaging", "Imaging")],
         "code": {**_concept(OWN, "MASS", "Calcified soft-tissue mass"), "text": name},

@@ -12,10 +12,17 @@ from calcinosis.write.files import result_folder
 from calcinosis.write.nifti import write_label_map
 from calcinosis.write.report import render_report
 from calcinosis.write.result import result_json
+from calcinosis.write.seg import SegmentationType, Segments
 
 
 def write_results(
-    analysis: Analysis, output: Path, *, force: bool = False, deidentify: bool = False
+    analysis: Analysis,
+    output: Path,
+    *,
+    force: bool = False,
+    deidentify: bool = False,
+    segments: Segments = "masses",
+    seg_type: SegmentationType = "bitmap",
 ) -> None:
     """Write report, JSON, label map and, from DICOM, SEG, SR and FHIR into `output`; all or none.
 
@@ -24,15 +31,24 @@ def write_results(
         output: a new or empty folder.
         force: `output` may hold files; results of an earlier run are replaced.
         deidentify: say nowhere who the patient is; UIDs are mapped, alike in all files.
+        segments: ``all`` adds the skeleton and other calcifications, by kind, to the SEG.
+        seg_type: ``labelmap`` writes a SEG of that type, with RLE compression.
 
     Raises:
         OutputError: `output` is a file, is not empty (without `force`), or cannot be written.
     """
     with result_folder(output, force=force) as folder:
-        write_files(analysis, folder, deidentify=deidentify)
+        write_files(analysis, folder, deidentify=deidentify, segments=segments, seg_type=seg_type)
 
 
-def write_files(analysis: Analysis, folder: Path, *, deidentify: bool = False) -> None:
+def write_files(
+    analysis: Analysis,
+    folder: Path,
+    *,
+    deidentify: bool = False,
+    segments: Segments = "masses",
+    seg_type: SegmentationType = "bitmap",
+) -> None:
     """Write the result files into an existing folder."""
     began = perf_counter()
     study, measurement = analysis.study, analysis.measurement
@@ -46,6 +62,8 @@ def write_files(analysis: Analysis, folder: Path, *, deidentify: bool = False) -
         patient=analysis.patient,
         diagnoses=analysis.explanation.differential.diagnoses if analysis.explanation else (),
         deidentify=deidentify,
+        segments=segments,
+        seg_type=seg_type,
     )
     if analysis.outlook:
         from calcinosis.write.forecast_page.files import as_csv

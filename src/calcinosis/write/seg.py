@@ -1,89 +1,183 @@
-"""The masses as DICOM Segmentation: one segment per mass, on the original slices."""
+"""DICOM Segmentation on the original slices: the masses, and on request all that was told apart."""
 
-import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
 
 from calcinosis import __version__
-from calcinosis.measure.mass import CtMeasurement, Mass
+from calcinosis.measure.mass import CalcificationKind, CtMeasurement, Mass
 from calcinosis.volume import Study
 from calcinosis.write import dicom_codes
-from calcinosis.write.dicom_source import (
-    SourceImages,
-    derived_uid,
-    labels_on_sources,
-    tracking_uid,
-)
+from calcinosis.write.dicom_object import UNSETTLED_UID, settle
+from calcinosis.write.dicom_source import SourceImages, labels_on_sources
 from calcinosis.write.report.numbers import colour
+from calcinosis.write.tracking import Tracking, tracking_of
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation, SegmentDescription
 
+Segments = Literal["masses", "all"]
+SegmentationType = Literal["bitmap", "labelmap"]
+
 SERIES_NUMBER = 9101  # results stand behind the scanner's own series
+_OF_DICOM = {"bitmap": "BINARY", "labelmap": "LABELMAP"}
+
+# Colours of what is no mass: bone, and tints that stay behind the masses' strong ones.
+_COLOURS = {
+    "skeleton": "#e3d9c6",
+    "vascular": "#c98b8b",
+    "phlebolith": "#8fa3c9",
+    "granuloma": "#a9c98f",
+    "metal": "#b5b5b5",
+    "contrast": "#8fc9c4",
+    "unclassified": "#c9b38f",
+}
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """One segment, whose number is its value in the label map."""
+
+    number: int
+    label: str
+    kind: str
+    colour: str
+    mass: Mass | None = None
 
 
 def segmentation(
-    source: SourceImages, study: Study, measurement: CtMeasurement, *, labelmap: bool = False
-) -> "Segmentation":
-    """Write masses as segments; segment number = mass id.
+    source: SourceImages,
+    study: Study,
+    measurement: CtMeasurement,
+    *,
+    segments: Segments = "masses",
+    kind: SegmentationType = "bitmap",
+) -> "Segmentation | None":
+    """Write segments; those of masses come first, with the mass id as their number.
 
-    The same source and labels give the same UIDs, so a result that is sent twice is stored once.
+    The same source and labels give the same bytes, so a result that is sent twice is stored once.
+    None where there is nothing to outline: DICOM knows no segmentation without a segment.
 
     Args:
         source: the images the study was read from.
         study: its volume's grid holds the labels.
-        measurement: with at least one mass.
-        labelmap: a LABELMAP with RLE compression: far smaller, but refused by older readers.
+        measurement: what was found.
+        segments: ``all`` adds the skeleton, and other calcifications by kind.
+        kind: ``labelmap`` with RLE compression is far smaller, but refused by older readers.
     """
     from highdicom.seg import Segmentation
     from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
-    labels = labels_on_sources(measurement.labels, study.volume, source)
-    kind = "LABELMAP" if labelmap else "BINARY"
-    identity = (source.series_instance_uid, kind, hashlib.sha256(labels.tobytes()).hexdigest())
-    return Segmentation(
-        source_images=source.headers,
+    wanted = list(_segments(measurement, segments))
+    labels = labels_on_sources(_labels(measurement, wanted), study.volume, source)
+    if not labels.any():
+        return None
+    tracking = tracking_of(measurement.masses, source)
+    title = "Calcified soft-tissue masses" + (", skeleton" if segments == "all" else "")
+    made = Segmentation(
+        source_images=source.frames,
         pixel_array=labels,
-        segmentation_type=kind,
-        segment_descriptions=[
-            _description(mass, source.series_instance_uid) for mass in measurement.masses
-        ],
-        series_instance_uid=derived_uid("segmentation series", *identity),
+        segmentation_type=_OF_DICOM[kind],
+        segment_descriptions=[_description(segment, tracking) for segment in wanted],
+        series_instance_uid=UNSETTLED_UID,
         series_number=SERIES_NUMBER,
-        sop_instance_uid=derived_uid("segmentation", *identity),
+        sop_instance_uid=UNSETTLED_UID,
         instance_number=1,
         manufacturer=dicom_codes.MANUFACTURER,
         manufacturer_model_name=dicom_codes.MODEL,
         software_versions=__version__,
         device_serial_number=__version__,
         content_label="CALCIFIED_MASSES",
-        content_description="Calcified soft-tissue masses",
+        content_description=title,
         content_creator_name=f"{dicom_codes.MODEL}^",
-        transfer_syntax_uid=RLELossless if labelmap else ExplicitVRLittleEndian,
-        series_description="Calcified soft-tissue masses",
+        transfer_syntax_uid=RLELossless if kind == "labelmap" else ExplicitVRLittleEndian,
+        series_description=title,
     )
+    _refer_to_files(made, source)
+    settle(made, source)
+    return made
 
 
-def _description(mass: Mass, series_instance_uid: str) -> "SegmentDescription":
+def _refer_to_files(made: "Segmentation", source: SourceImages) -> None:
+    """Name the source files, and where they hold several frames the frame, not our stand-ins."""
+    from pydicom import Dataset
+
+    for group in made.PerFrameFunctionalGroupsSequence:
+        for derivation in group.DerivationImageSequence:
+            for item in derivation.SourceImageSequence:
+                stand_in = item.ReferencedSOPInstanceUID
+                item.update(source.referenced.get(stand_in, {}))  # segments share items
+    for holder, keyword in (
+        (made, "SourceImageSequence"),
+        (made.ReferencedSeriesSequence[0], "ReferencedInstanceSequence"),
+    ):
+        items = []
+        for header in source.headers:
+            item = Dataset()
+            item.ReferencedSOPClassUID = header.SOPClassUID
+            item.ReferencedSOPInstanceUID = header.SOPInstanceUID
+            items.append(item)
+        setattr(holder, keyword, items)
+
+
+def _segments(measurement: CtMeasurement, segments: Segments) -> Iterator[_Segment]:
+    number = 0
+    for mass in measurement.masses:
+        number = mass.id
+        label = dicom_codes.label(mass.id, mass.site)
+        yield _Segment(mass.id, label, "mass", colour(mass.id), mass)
+    if segments == "masses":
+        return
+    present = {other.kind for other in measurement.other_calcifications if other.where}
+    kinds = [kind for kind in get_args(CalcificationKind) if kind in present]
+    for kind in ["skeleton"] * bool(measurement.skeleton.any()) + kinds:
+        number += 1
+        meaning = dicom_codes.segment_codes(kind)[1].meaning
+        label = "Skeleton" if kind == "skeleton" else meaning
+        yield _Segment(number, label, kind, _COLOURS[kind])
+
+
+def _labels(measurement: CtMeasurement, wanted: list[_Segment]) -> NDArray[np.uint8]:
+    """Segment numbers on the volume's grid: mass before other calcification before bone."""
+    numbers = {segment.kind: segment.number for segment in wanted if segment.mass is None}
+    if not numbers:
+        return measurement.labels
+    labels = np.zeros_like(measurement.labels)
+    if "skeleton" in numbers:
+        labels[measurement.skeleton] = numbers["skeleton"]
+    for other in measurement.other_calcifications:
+        if other.where:
+            labels[other.where.box][other.where.mask] = numbers[other.kind]
+    np.copyto(labels, measurement.labels, where=measurement.labels > 0)
+    return labels
+
+
+def _description(segment: _Segment, tracking: Mapping[int, Tracking]) -> "SegmentDescription":
     from highdicom import AlgorithmIdentificationSequence
     from highdicom.color import CIELabColor
     from highdicom.seg import SegmentDescription
     from pydicom.sr.codedict import codes
 
+    mass = segment.mass
+    category, kind = dicom_codes.segment_codes(segment.kind)
     description = SegmentDescription(
-        segment_number=mass.id,
-        segment_label=dicom_codes.label(mass.id, mass.site),
-        segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
-        segmented_property_type=codes.SCT.PathologicCalcification,
+        segment_number=segment.number,
+        segment_label=segment.label,
+        segmented_property_category=category,
+        segmented_property_type=kind,
         algorithm_type="AUTOMATIC",
         algorithm_identification=AlgorithmIdentificationSequence(
             name=dicom_codes.MODEL, version=__version__, family=codes.DCM.MorphologicalOperations
         ),
-        tracking_uid=tracking_uid(series_instance_uid, mass.id),
-        tracking_id=dicom_codes.label(mass.id, mass.site),
-        anatomic_regions=[dicom_codes.sct(dicom_codes.region(mass.site))],
-        display_color=CIELabColor.from_string(colour(mass.id)),
+        tracking_uid=tracking[mass.id].uid if mass else None,
+        tracking_id=tracking[mass.id].identifier if mass else None,
+        anatomic_regions=[dicom_codes.sct(dicom_codes.region(mass.site))] if mass else None,
+        display_color=CIELabColor.from_string(segment.colour),
     )
-    side = dicom_codes.laterality(mass.site)
+    side = dicom_codes.laterality(mass.site) if mass else None
     if side is not None:
         from highdicom.sr import CodedConcept
 

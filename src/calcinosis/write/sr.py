@@ -1,14 +1,11 @@
 """The measurements as DICOM Structured Report (PS3.16 TID 1500), for viewers and registries.
 
 Each mass is a volumetric group (TID 1411) that points to its segment. What has a place of its own,
-the longest diameter and each fluid level, follows in groups with 3D coordinates (TID 1501). A last
+the two diameters and each fluid level, follows in groups with 3D coordinates (TID 1501). A last
 group speaks of the whole scan.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +15,9 @@ from calcinosis.explain.differential import Diagnosis
 from calcinosis.measure.mass import CtMeasurement, FluidLevel, Mass, Point
 from calcinosis.write import dicom_codes
 from calcinosis.write.dicom_codes import own
-from calcinosis.write.dicom_source import SourceImages, derived_uid, tracking_uid
+from calcinosis.write.dicom_object import UNSETTLED_UID, settle
+from calcinosis.write.dicom_source import SourceImages, derived_uid
+from calcinosis.write.tracking import Tracking, tracking_of
 
 if TYPE_CHECKING:
     from highdicom.sr import (
@@ -61,18 +60,21 @@ def structured_report(
     """Write what was measured; `segmentation` holds the masses, None where there are none.
 
     Of `diagnoses` those are written that are not improbable. The same source and measurement give
-    the same UIDs, so a report sent twice is stored once.
+    the same bytes, so a report sent twice is stored once.
     """
     from highdicom.sr import Comprehensive3DSR, MeasurementReport
     from pydicom.sr.codedict import codes
     from pydicom.sr.coding import Code
 
     groups: list[_Group] = []
+    tracking = tracking_of(measurement.masses, source)
     for mass in measurement.masses:
         assert segmentation is not None  # noqa: S101 - masses are never without their segments
-        groups += [_mass_group(mass, source, segmentation), _diameter_group(mass, source)]
+        known_as = tracking[mass.id]
+        groups += [_mass_group(mass, known_as, source, segmentation)]
+        groups += _diameter_groups(mass, known_as, source)
         groups += [
-            _level_group(mass, number, level, source)
+            _level_group(mass, known_as.part(f"fluid-calcium level {number}"), level, source)
             for number, level in enumerate(mass.fluid_levels, start=1)
         ]
     groups.append(_scan_group(measurement, source, diagnoses))
@@ -82,13 +84,12 @@ def structured_report(
         imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
     )
-    identity = (source.series_instance_uid, _digest(measurement, diagnoses))
-    return Comprehensive3DSR(
+    made = Comprehensive3DSR(
         evidence=[*source.headers, *([segmentation] if segmentation is not None else [])],
         content=content,
-        series_instance_uid=derived_uid("report series", *identity),
+        series_instance_uid=UNSETTLED_UID,
         series_number=SERIES_NUMBER,
-        sop_instance_uid=derived_uid("report", *identity),
+        sop_instance_uid=UNSETTLED_UID,
         instance_number=1,
         manufacturer=dicom_codes.MANUFACTURER,
         manufacturer_model_name=dicom_codes.MODEL,
@@ -97,15 +98,8 @@ def structured_report(
         series_description="Calcified soft-tissue masses, measurements",
         is_complete=True,
     )
-
-
-def _digest(measurement: CtMeasurement, diagnoses: Sequence[Diagnosis]) -> str:
-    """Identifies what was measured, by which version."""
-    said = [asdict(mass) for mass in measurement.masses]
-    others = [asdict(other) for other in measurement.other_calcifications]
-    weighed = [(each.diagnosis, each.probability) for each in diagnoses]
-    text = json.dumps([__version__, said, others, measurement.remarks, weighed])
-    return hashlib.sha256(text.encode()).hexdigest()
+    settle(made, source)
+    return made
 
 
 def _observer() -> "ObservationContext":
@@ -130,7 +124,7 @@ def _observer() -> "ObservationContext":
 
 
 def _mass_group(
-    mass: Mass, source: SourceImages, segmentation: "Dataset"
+    mass: Mass, known_as: Tracking, source: SourceImages, segmentation: "Dataset"
 ) -> "VolumetricROIMeasurementsAndQualitativeEvaluations":
     from highdicom.sr import (
         ReferencedSegment,
@@ -147,25 +141,20 @@ def _mass_group(
         ),
         measurements=list(_mass_measurements(mass)),
         qualitative_evaluations=list(_evaluations(mass)),
-        **_about(mass, source),
+        **_about(mass, known_as),
     )
     _comment(group, mass.remarks)
     return group
 
 
-def _about(mass: Mass, source: SourceImages, part: str = "") -> dict[str, Any]:
-    """What every group of a mass says of it; `part` names a part of the mass."""
+def _about(mass: Mass, known_as: Tracking) -> dict[str, Any]:
+    """What every group of a mass says of it."""
     from highdicom.sr import AlgorithmIdentification, FindingSite, TrackingIdentifier
     from pydicom.sr.codedict import codes
 
-    uid = tracking_uid(source.series_instance_uid, mass.id)
-    name = dicom_codes.label(mass.id, mass.site)
     side = dicom_codes.laterality(mass.site)
     return {
-        "tracking_identifier": TrackingIdentifier(
-            uid=derived_uid(uid, part) if part else uid,
-            identifier=f"{name}, {part}" if part else name,
-        ),
+        "tracking_identifier": TrackingIdentifier(uid=known_as.uid, identifier=known_as.identifier),
         "finding_category": codes.SCT.MorphologicallyAbnormalStructure,
         "finding_type": codes.SCT.PathologicCalcification,
         "finding_sites": [
@@ -197,6 +186,22 @@ def _mass_measurements(mass: Mass) -> "Iterator[Measurement]":
         (own("EROSION_VOLUME", "Volume of bone erosion"), bone.erosion_volume_ml, "mL"),
         (own("JOINT_DISTANCE", "Distance from joint"), site.distance_mm if site else None, "mm"),
         (codes.DCM.DistanceFromSkin, mass.skin_distance_mm, "mm"),
+        (own("VOLUME_CI95_LOW", "Volume, low end of 95 % interval"), mass.volume_ci95_ml[0], "mL"),
+        (
+            own("VOLUME_CI95_HIGH", "Volume, high end of 95 % interval"),
+            mass.volume_ci95_ml[1],
+            "mL",
+        ),
+        (
+            own("CALCIUM_CI95_LOW", "Calcium mass, low end of 95 % interval"),
+            mass.calcium_mass_ci95_mg[0],
+            "mg",
+        ),
+        (
+            own("CALCIUM_CI95_HIGH", "Calcium mass, high end of 95 % interval"),
+            mass.calcium_mass_ci95_mg[1],
+            "mg",
+        ),
         (own("CONFIDENCE", "Confidence that this is a calcified mass"), mass.confidence, "1"),
     )
     yield from (_number(name, value, unit) for name, value, unit in rows if value is not None)
@@ -254,18 +259,31 @@ def _place(source: SourceImages, *points_lps_mm: Point) -> "CoordinatesForMeasur
     )
 
 
-def _diameter_group(mass: Mass, source: SourceImages) -> "MeasurementsAndQualitativeEvaluations":
+def _diameter_groups(
+    mass: Mass, known_as: Tracking, source: SourceImages
+) -> "Iterator[MeasurementsAndQualitativeEvaluations]":
+    """Each diameter as a line in space."""
     from highdicom.sr import MeasurementsAndQualitativeEvaluations
 
-    line = _place(source, *mass.diameter_ends_lps_mm)
-    length = _number(dicom_codes.sct(_LONG_AXIS), mass.max_diameter_mm, "mm", places=[line])
-    return MeasurementsAndQualitativeEvaluations(
-        measurements=[length], **_about(mass, source, "longest diameter")
-    )
+    for part, name, length_mm, ends in (
+        ("longest diameter", _LONG_AXIS, mass.max_diameter_mm, mass.diameter_ends_lps_mm),
+        (
+            "perpendicular diameter",
+            _SHORT_AXIS,
+            mass.perpendicular_diameter_mm,
+            mass.perpendicular_ends_lps_mm,
+        ),
+    ):
+        if ends:
+            line = _place(source, *ends)
+            yield MeasurementsAndQualitativeEvaluations(
+                measurements=[_number(dicom_codes.sct(name), length_mm, "mm", places=[line])],
+                **_about(mass, known_as.part(part)),
+            )
 
 
 def _level_group(
-    mass: Mass, number: int, level: FluidLevel, source: SourceImages
+    mass: Mass, known_as: Tracking, level: FluidLevel, source: SourceImages
 ) -> "MeasurementsAndQualitativeEvaluations":
     from highdicom.sr import MeasurementsAndQualitativeEvaluations
     from pydicom.sr.codedict import codes
@@ -280,7 +298,7 @@ def _level_group(
     )
     return MeasurementsAndQualitativeEvaluations(
         measurements=[_number(name, value, unit, places=place) for name, value, unit in rows],
-        **_about(mass, source, f"fluid-calcium level {number}"),
+        **_about(mass, known_as),
     )
 
 

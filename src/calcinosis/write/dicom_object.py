@@ -1,0 +1,57 @@
+"""The last touch on a DICOM object: nothing of chance or of the clock stays in it.
+
+One SOP Instance UID must stand for one content for ever (PS3.5 9). Our UIDs are made from the
+content, so the same input must give the same bytes, whenever it is written.
+"""
+
+import hashlib
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from calcinosis.write import dicom_codes
+from calcinosis.write.dicom_source import SourceImages, derived_uid
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+UNSETTLED_UID = "2.25.0"  # stands for both UIDs until the content is known
+_NO_DATE, _NO_TIME = "19000101", "000000"
+
+
+def settle(made: "Dataset", source: SourceImages) -> None:
+    """Give an object made with `UNSETTLED_UID` the UIDs that follow from its content.
+
+    Content Date and Time are required: they are those of the study the content speaks of, or a
+    dummy where there are none or none may be told (PS3.15 table E.1-1). The times of creation,
+    which are optional, are dropped.
+    """
+    header = source.headers[0]
+    made.ContentDate, made.ContentTime = header.StudyDate or _NO_DATE, header.StudyTime or _NO_TIME
+    del made.InstanceCreationDate, made.InstanceCreationTime
+    for equipment in made.get("ContributingEquipmentSequence", ()):
+        equipment.pop("ContributionDateTime", None)
+    if "PatientIdentityRemoved" in header:
+        made.LongitudinalTemporalInformationModified = "REMOVED"
+    made.CodingSchemeIdentificationSequence = [_own_scheme()]
+    dimensions = [*made.get("DimensionOrganizationSequence", ())]
+    dimensions += made.get("DimensionIndexSequence", ())
+    for item in dimensions:
+        item.DimensionOrganizationUID = UNSETTLED_UID
+    written = BytesIO()
+    made.save_as(written)
+    content = hashlib.sha256(written.getbuffer()).hexdigest()
+    for item in dimensions:
+        item.DimensionOrganizationUID = derived_uid("dimensions", content)
+    made.SeriesInstanceUID = derived_uid("result series", content)
+    made.SOPInstanceUID = derived_uid("result", content)
+    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
+
+
+def _own_scheme() -> "Dataset":
+    from pydicom import Dataset
+
+    scheme = Dataset()
+    scheme.CodingSchemeDesignator = dicom_codes.SCHEME
+    scheme.CodingSchemeUID = derived_uid("code system")
+    scheme.CodingSchemeName = dicom_codes.MODEL
+    return scheme

@@ -1,0 +1,152 @@
+"""The FHIR bundle: valid, about the right patient, and sent twice it makes nothing twice."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from calcinosis.patient import LabResult, Patient
+from calcinosis.read.fhir import read_fhir
+from calcinosis.read.study import read_study
+from ct_scene import IDENTIFIER, delivered, write_series
+from outside_readers import assert_valid_fhir, fhir_faults
+
+LABS = Patient(
+    labs=tuple(
+        LabResult.measured(analyte, value, unit, "2025-02-27")
+        for analyte, value, unit in (
+            ("calcium", 9.6, "mg/dL"),
+            ("phosphate", 7.1, "mg/dL"),
+            ("albumin", 3.4, "g/dL"),
+            ("pth", 812, "pg/mL"),
+            ("egfr", 6, "mL/min/1.73 m²"),
+        )
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def with_labs(plain, tmp_path_factory):
+    return delivered(tmp_path_factory.mktemp("labs"), plain[0], patient=LABS)
+
+
+def resources(out: Path, kind: str) -> list[dict]:
+    entries = json.loads((out / "bundle.fhir.json").read_text())["entry"]
+    return [one["resource"] for one in entries if one["resource"]["resourceType"] == kind]
+
+
+def test_bundle_is_valid_fhir(with_labs):
+    assert_valid_fhir(with_labs / "bundle.fhir.json")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda one: one.pop("status"), "status"),
+        (lambda one: one.update(status="finished"), "finished"),
+        (lambda one: one.pop("code"), "code"),
+        (lambda one: one.update(volume=3), "volume"),
+        (lambda one: one.update(component="large"), "component"),
+    ],
+    ids=["no status", "no such status", "no code", "no such element", "text for a list"],
+)
+def test_the_validator_would_tell(spoil, told, with_labs, tmp_path):
+    bundle = json.loads((with_labs / "bundle.fhir.json").read_text())
+    kinds = [entry["resource"]["resourceType"] for entry in bundle["entry"]]
+    spoil(bundle["entry"][kinds.index("Observation")]["resource"])
+    (tmp_path / "spoilt.json").write_text(json.dumps(bundle))
+    assert told in "\n".join(fhir_faults(tmp_path / "spoilt.json"))
+
+
+def test_bundle_brings_labs_back_to_our_own_reader(with_labs):
+    back = read_fhir(with_labs / "bundle.fhir.json").patient
+    assert back.value("phosphate") == 7.1
+    assert back.value("pth") == 812
+    assert back.ca_p_product_mg2_dl2 == pytest.approx(LABS.ca_p_product_mg2_dl2)
+
+
+def test_derived_values_are_observations_of_their_own(with_labs):
+    """Payne: 9.6 + 0.8 · (4 − 3.4) = 10.08 mg/dL; times 7.1 mg/dL is 71.568."""
+    told = {
+        one["code"]["text"]: (one["valueQuantity"]["value"], one["valueQuantity"]["code"])
+        for one in resources(with_labs, "Observation")
+        if "valueQuantity" in one
+    }
+    derived = {name: value for name, value in told.items() if name.endswith("(derived)")}
+    assert sorted(derived.values()) == [(10.08, "mg/dL"), (71.568, "mg2/dL2")]
+
+
+def test_bundle_names_the_patient_of_the_images_or_says_there_is_none(plain, tmp_path):
+    _, out = plain
+
+    def entry(folder: Path) -> dict:
+        entries = json.loads((folder / "bundle.fhir.json").read_text())["entry"]
+        return next(one for one in entries if one["resource"]["resourceType"] == "Patient")
+
+    known = entry(out)
+    assert known["resource"]["identifier"][0]["value"] == IDENTIFIER
+    assert known["resource"]["name"] == [{"family": "Plantedname", "given": ["Ulrike"]}]
+    assert known["request"]["method"] == "POST", "a record's own patient is never overwritten"
+    assert known["request"]["ifNoneExist"].endswith(f"|{IDENTIFIER}")
+    study = read_study(write_series(tmp_path / "ct", empty=("PatientID", "PatientName")))
+    nobody = delivered(tmp_path, study)
+    assert_valid_fhir(nobody / "bundle.fhir.json")
+    assert "Placeholder" in entry(nobody)["resource"]["text"]["div"]
+
+
+def test_an_identifier_with_signs_of_its_own_is_still_one_search(tmp_path):
+    study = read_study(write_series(tmp_path / "ct", PatientID="7&name=x|y #1"))
+    text = (delivered(tmp_path, study) / "bundle.fhir.json").read_text()
+    assert "|7%26name%3Dx%7Cy%20%231" in text
+
+
+class Record(dict):
+    """What a FHIR server keeps: a transaction's PUTs by id, its POSTs unless known already."""
+
+    def take(self, out: Path) -> None:
+        for entry in json.loads((out / "bundle.fhir.json").read_text())["entry"]:
+            request, resource = entry["request"], entry["resource"]
+            if request["method"] == "PUT":
+                assert request["url"] == f"{resource['resourceType']}/{resource['id']}"
+                self[request["url"]] = resource
+            else:
+                assert request["method"] == "POST"
+                self.setdefault(f"{request['url']}?{request['ifNoneExist']}", resource)
+
+    def count(self, kind: str) -> int:
+        return sum(url.startswith((f"{kind}/", f"{kind}?")) for url in self)
+
+
+def test_sending_again_updates_and_makes_nothing_twice(plain, with_labs):
+    _, without_labs = plain
+    record = Record()
+    record.take(without_labs)
+    known = set(record)
+    record.take(without_labs)
+    assert set(record) == known
+    record.take(with_labs)
+    assert set(record) > known, "laboratory results are added"
+    assert record.count("DiagnosticReport") == record.count("Patient") == 1
+
+
+def test_a_follow_up_adds_observations_of_the_same_masses(plain, tmp_path):
+    _, first = plain
+    later = read_study(write_series(tmp_path / "ct"))
+    record = Record()
+    record.take(first)
+    record.take(delivered(tmp_path, later))
+    assert record.count("Patient") == 1
+    assert record.count("DiagnosticReport") == record.count("ImagingStudy") == 2
+    assert record.count("BodyStructure") == 2, "two masses, seen twice"
+    assert record.count("Observation") == 4
+    focus = [one["focus"][0]["reference"] for one in record.values() if "focus" in one]
+    assert sorted(focus.count(one) for one in set(focus)) == [2, 2]
+
+
+def test_nothing_is_delivered_for_a_study_that_is_not_dicom(plain, tmp_path):
+    study, _ = plain
+    image = nib.Nifti1Image(study.volume.voxels.transpose(2, 1, 0), np.diag([-1.25, -1.5, 2, 1]))
+    nib.save(image, tmp_path / "ct.nii.gz")
+    assert list(delivered(tmp_path, read_study(tmp_path / "ct.nii.gz")).iterdir()) == []

@@ -1,0 +1,190 @@
+"""The segmentation, voxel for voxel, whatever the source looks like."""
+
+import numpy as np
+import pydicom
+import pytest
+
+from calcinosis.read.study import read_study
+from ct_scene import OBLIQUE, SAGITTAL, delivered, enhanced, measured, write_series
+from outside_readers import assert_conforms, frames_in_space, labels_read_by_dcmqi
+
+TYPE_2 = (
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
+    "StudyID", "AccessionNumber", "ReferringPhysicianName",
+)  # fmt: skip
+UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
+
+ODD_SERIES = {
+    "slices in reverse order": {"backwards": True},
+    "slices thicker than their distance": {"thickness_mm": 5.0},
+    "slices thinner than their distance": {"thickness_mm": 1.0, "step_mm": 3.0},
+    "oblique": {"axes": OBLIQUE},
+    "empty type 2 tags": {"empty": TYPE_2},
+    "missing type 2 tags": {"without": TYPE_2},
+    "empty UIDs": {"empty": UIDS},
+    "missing UIDs": {"without": UIDS},
+    "no frame of reference, no slice thickness": {
+        "without": ("FrameOfReferenceUID", "SliceThickness")
+    },
+    "one multi-frame file": 1,
+    "three multi-frame files, slices in turn": 3,
+}
+
+
+@pytest.fixture(scope="module", params=ODD_SERIES.values(), ids=ODD_SERIES.keys())
+def odd(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("odd")
+    if isinstance(request.param, int):
+        series = enhanced(write_series(folder / "ct"), folder / "files", files=request.param)
+    else:
+        series = write_series(folder / "ct", **request.param)
+    study = read_study(series)
+    return study, delivered(folder, study)
+
+
+def test_segmentation_returns_voxel_for_voxel_from_another_reader(odd, tmp_path):
+    study, out = odd
+    assert_conforms(out / "masses.seg.dcm")
+    labels = measured(study).labels
+    assert set(np.unique(labels)) == {0, 1, 2}
+    back = labels_read_by_dcmqi(out / "masses.seg.dcm", study, tmp_path)
+    assert np.array_equal(back, labels)
+
+
+def test_report_conforms_whatever_the_source_lacks(odd):
+    _, out = odd
+    assert_conforms(out / "measurements.sr.dcm")
+
+
+@pytest.mark.parametrize("seg_type", ["bitmap", "labelmap"])
+@pytest.mark.parametrize("segments", ["masses", "all"])
+def test_every_segment_returns_from_another_reader(segments, seg_type, plain, tmp_path):
+    study, _ = plain
+    out = delivered(tmp_path, study, segments=segments, seg_type=seg_type)
+    scene = measured(study)
+    expected = scene.labels.copy()
+    if segments == "all":
+        for number, mask in enumerate(others_drawn(scene), start=3):
+            expected[mask] = number
+        expected[scene.labels > 0] = scene.labels[scene.labels > 0]
+    back = labels_read_by_dcmqi(out / "masses.seg.dcm", study, tmp_path)
+    assert np.array_equal(back, expected)
+    seg = pydicom.dcmread(out / "masses.seg.dcm")
+    if seg_type == "bitmap":
+        assert_conforms(out / "masses.seg.dcm")
+        assert_conforms(out / "measurements.sr.dcm")
+        assert seg.SegmentationType == "BINARY"
+    else:  # dciodvfy does not know this kind yet, nor reports that refer to it
+        assert seg.SegmentationType == "LABELMAP"
+        assert seg.file_meta.TransferSyntaxUID == pydicom.uid.RLELossless
+
+
+def others_drawn(scene):
+    """Where skeleton, vessels and metal were drawn, in the order of their segments."""
+    yield scene.skeleton
+    for kind in ("vascular", "metal"):
+        mask = np.zeros(scene.labels.shape, dtype=bool)
+        for other in scene.other_calcifications:
+            if other.kind == kind:
+                mask[other.where.box] |= other.where.mask
+        yield mask
+
+
+def test_skeleton_and_other_calcifications_are_coded_by_kind(plain, tmp_path):
+    study, _ = plain
+    seg = pydicom.dcmread(delivered(tmp_path, study, segments="all") / "masses.seg.dcm")
+    said = [
+        (
+            each.SegmentLabel,
+            each.SegmentedPropertyCategoryCodeSequence[0].CodeMeaning,
+            each.SegmentedPropertyTypeCodeSequence[0].CodeValue,
+            each.SegmentedPropertyTypeCodeSequence[0].CodingSchemeDesignator,
+        )
+        for each in seg.SegmentSequence
+    ]
+    lesion = "Morphologically Abnormal Structure"
+    assert said == [
+        ("Calcified mass 1, left hip", lesion, "18115005", "SCT"),
+        ("Calcified mass 2", lesion, "18115005", "SCT"),
+        ("Skeleton", "Tissue", "3138006", "SCT"),
+        ("Vascular Calcification", lesion, "237897009", "SCT"),
+        ("Metal", "Physical object", "METAL", "99CALCINOSIS"),
+    ]
+    colours = [tuple(each.RecommendedDisplayCIELabValue) for each in seg.SegmentSequence]
+    assert len(set(colours)) == len(colours)
+    scheme = seg.CodingSchemeIdentificationSequence[0]
+    assert scheme.CodingSchemeDesignator == "99CALCINOSIS"
+
+
+def test_a_scan_without_masses_still_shows_its_skeleton_when_all_is_asked_for(plain, tmp_path):
+    study, _ = plain
+    out = delivered(tmp_path, study, masses=0, segments="all")
+    seg = pydicom.dcmread(out / "masses.seg.dcm")
+    assert seg.SegmentSequence[0].SegmentLabel == "Skeleton"
+    assert_conforms(out / "masses.seg.dcm")
+    assert_conforms(out / "measurements.sr.dcm")
+
+
+def test_segmentation_of_a_sagittal_series_lies_on_its_own_slices(tmp_path):
+    study = read_study(write_series(tmp_path / "ct", axes=SAGITTAL))
+    frames = frames_in_space(delivered(tmp_path, study) / "masses.seg.dcm")
+    found = np.zeros(study.volume.shape, dtype=np.uint8)
+    for number, _, points in frames:
+        z, y, x = np.rint(study.volume.to_indices(points)).astype(int).T
+        found[z, y, x] = number
+    assert np.array_equal(found, measured(study).labels)
+
+
+@pytest.mark.parametrize("files", [0, 2], ids=["single slices", "two multi-frame files"])
+def test_segmentation_of_a_tilted_gantry_lies_on_the_original_slices(files, tmp_path):
+    source = write_series(tmp_path / "ct", shear_mm=0.6)
+    study = read_study(enhanced(source, tmp_path / "files", files=files) if files else source)
+    assert any("tilt" in remark for remark in study.remarks)
+    labels = measured(study, masses=1).labels
+    out = delivered(tmp_path, study, masses=1)
+    assert_conforms(out / "masses.seg.dcm")
+    frames = frames_in_space(out / "masses.seg.dcm")
+    originals = [
+        [float(v) for v in pydicom.dcmread(path).ImagePositionPatient] for path in source.iterdir()
+    ]
+    for _, origin, points in frames:
+        assert min(np.abs(np.array(originals) - origin).max(axis=1)) < 1e-3
+        z, y, x = np.rint(study.volume.to_indices(points)).astype(int).T
+        assert labels[z, y, x].all()
+    pixels = sum(len(points) for _, _, points in frames)
+    assert pixels == pytest.approx(np.count_nonzero(labels), rel=0.02)
+
+
+def test_segments_say_what_and_where_and_follow_the_mass(plain):
+    study, out = plain
+    seg = pydicom.dcmread(out / "masses.seg.dcm")
+    first, second = seg.SegmentSequence
+    assert first.SegmentLabel == "Calcified mass 1, left hip"
+    assert first.AnatomicRegionSequence[0].CodeValue == "29836001"
+    side = first.AnatomicRegionSequence[0].AnatomicRegionModifierSequence[0]
+    assert (side.CodeValue, side.CodeMeaning) == ("7771000", "Left")
+    assert second.SegmentLabel == "Calcified mass 2"
+    assert second.AnatomicRegionSequence[0].CodeMeaning == "Soft tissue"
+    assert first.RecommendedDisplayCIELabValue != second.RecommendedDisplayCIELabValue
+    assert referenced(seg) == {pydicom.dcmread(path).SOPInstanceUID for path in study.source_files}
+
+
+def referenced(seg) -> set[str]:
+    items = seg.ReferencedSeriesSequence[0].ReferencedInstanceSequence
+    return {item.ReferencedSOPInstanceUID for item in items}
+
+
+def test_frames_of_several_multi_frame_files_name_their_file_and_frame(tmp_path):
+    source = enhanced(write_series(tmp_path / "ct"), tmp_path / "files", files=3)
+    study = read_study(source)
+    seg = pydicom.dcmread(delivered(tmp_path, study) / "masses.seg.dcm")
+    files = {one.SOPInstanceUID: one for one in map(pydicom.dcmread, source.iterdir())}
+    assert referenced(seg) == set(files)
+    assert len(seg.SourceImageSequence) == len(files)
+    for group in seg.PerFrameFunctionalGroupsSequence:
+        item = group.DerivationImageSequence[0].SourceImageSequence[0]
+        file = files[item.ReferencedSOPInstanceUID]
+        assert item.ReferencedSOPClassUID == file.SOPClassUID
+        frame = file.PerFrameFunctionalGroupsSequence[item.ReferencedFrameNumber - 1]
+        there = frame.PlanePositionSequence[0].ImagePositionPatient
+        assert group.PlanePositionSequence[0].ImagePositionPatient == there
