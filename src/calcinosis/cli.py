@@ -5,7 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -247,6 +247,58 @@ def forecast(scenario: Path, output: Path, *, force: bool) -> None:
 
     for line in summary(write_forecast(scenario, output, force=force, progress=progress)):
         print(line)
+
+
+@commands.command(context_settings={"auto_envvar_prefix": "CALCINOSIS_SERVE"})
+@click.option("--data", type=FOLDER, default=Path("calcinosis-node"), show_default=True)
+@click.option("--database", metavar="URL", help="postgresql://USER@HOST/NAME; else SQLite in DATA.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=11112, show_default=True, help="Of DICOM.")
+@click.option("--web-port", default=8080, show_default=True, help="Of the pages.")
+@click.option("--ae-title", default="CALCINOSIS", show_default=True)
+@click.option(
+    "--peer",
+    "peers",
+    multiple=True,
+    metavar="NAME=URL",
+    help="Who gets results: dicom://AET@HOST:PORT or https://HOST/PATH (STOW-RS). Repeatable.",
+)
+@click.option("--allow-ae", multiple=True, metavar="AET", help="Who may send. Repeatable.")
+@click.option(
+    "--allow-from", multiple=True, metavar="NETWORK", help="From where, 10.1.2.0/24. Repeatable."
+)
+@click.option("--tls-certificate", type=FOLDER, help="PEM; DICOM and pages then speak TLS alone.")
+@click.option("--tls-key", type=FOLDER)
+@click.option("--quiet-seconds", default=30.0, show_default=True, help="Until a study is complete.")
+@click.option("--time-limit", default=1800.0, show_default=True, help="Of one analysis, seconds.")
+@click.option("--memory-limit", default=12000, show_default=True, help="Of one analysis, MB.")
+@click.option("--dicomweb", metavar="URL", help="Fetch CT studies from there; ?QUERY narrows them.")
+@click.option("--deidentify", is_flag=True, help="As in analyze; the worklist names nobody either.")
+def serve(
+    *,
+    peers: tuple[str, ...],
+    tls_certificate: Path | None,
+    tls_key: Path | None,
+    quiet_seconds: float,
+    time_limit: float,
+    memory_limit: int,
+    **settings: Any,  # noqa: ANN401 - as in Settings
+) -> None:
+    """Run a node that a PACS sends CT studies to, and that sends results back."""
+    from calcinosis.serve.node import Settings
+    from calcinosis.serve.node import serve as run
+    from calcinosis.serve.peers import peer
+    from calcinosis.serve.supervisor import Limits
+
+    run(
+        Settings(
+            **settings,
+            peers=tuple(peer(text) for text in peers),
+            certificate=tls_certificate,
+            key=tls_key,
+            limits=Limits(quiet_seconds, time_limit, memory_limit),
+        )
+    )
 
 
 def _analyze_into(

@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, delete, or_, select, update
 
 from calcinosis.serve.database import deliveries, insert_once, studies
+from calcinosis.serve.given import LabsKind
 from calcinosis.serve.store import opaque
-from calcinosis.serve.worklist import LabsKind, Worklist
+from calcinosis.serve.worklist import Worklist
 
 LEASE_S = 20.0  # without a sign of life for so long, a study is taken over
 MOST_ATTEMPTS = 5
@@ -157,6 +158,17 @@ def fail(worklist: Worklist, held: Claim, error: str, *, again: bool) -> bool:
                 values["state"] = "queued"
         connection.execute(update(studies).where(_of(held)).values(values))
     return True
+
+
+def give_back(worklist: Worklist, held: Claim) -> None:
+    """Lay down a study undone, for whoever comes next; it does not count as an attempt."""
+    worklist.store.drop_run(held.study, held.run)
+    with worklist.engine.begin() as connection:
+        row = _row(connection, held)
+        if row is not None:
+            values = {**_released(None, "queued"), "wanted": _most(row["wanted"], held.work)}
+            values["attempts"] = held.attempt - 1
+            connection.execute(update(studies).where(_of(held)).values(values))
 
 
 def _most(*works: str | None) -> str:

@@ -10,6 +10,7 @@ import hashlib
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,9 +73,11 @@ class Store:
         _sync_folder(target.parent)
 
     def drop_run(self, study: str, run: str | None) -> None:
-        """Drop what one run left, if there was one."""
+        """Drop what one run left, if there was one; with it the folder of a deleted study."""
         if run is not None:
             shutil.rmtree(self.run(study, run), ignore_errors=True)
+            with suppress(OSError):
+                self.study(study).rmdir()
 
     def delete(self, study: str) -> None:
         """Drop a study with everything."""

@@ -9,19 +9,16 @@ first analysis is done; while a study is analysed anew, the earlier results stay
 
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal, cast
 
 from sqlalchemy import Connection, Engine, RowMapping, case, delete, select, update
 
 from calcinosis.errors import InputError
-from calcinosis.read.patient_file import PatientFile, read_patient_file, with_labs
 from calcinosis.serve.database import connect, deliveries, studies
+from calcinosis.serve.given import LabsKind, read_given
 from calcinosis.serve.store import Store
 
 State = Literal["receiving", "queued", "analysing", "done", "failed"]
-LabsKind = Literal["csv", "json"]
-PATIENT_FILE_NAME = {"csv": "labs.csv", "json": "patient.json"}
 
 
 class UnknownStudyError(InputError):
@@ -190,21 +187,6 @@ def want(connection: Connection, study: str, work: str, changes: dict[str, Any])
             **changes,
         )
     )
-
-
-def read_given(text: str, kind: LabsKind) -> PatientFile:
-    """What was entered beside the images, as the analysis takes it.
-
-    Raises:
-        InputError: names the row or field that cannot be used.
-    """
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / PATIENT_FILE_NAME[kind]
-        path.write_text(text, encoding="utf-8")
-        try:
-            return with_labs(PatientFile(), path) if kind == "csv" else read_patient_file(path)
-        except InputError as error:
-            raise InputError(str(error).replace(f"{folder}/", "")) from error
 
 
 def _entry(row: RowMapping, sent: list[RowMapping]) -> StudyEntry:

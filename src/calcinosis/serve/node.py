@@ -1,0 +1,146 @@
+"""The whole node in one process: network, worker, outbox, source and pages, until it is stopped."""
+
+import logging
+import signal
+import ssl
+import sys
+import threading
+import warnings
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from threading import Event, Thread
+
+from calcinosis.errors import InputError
+from calcinosis.serve import dicom_node
+from calcinosis.serve.delivery import Outbox
+from calcinosis.serve.dicom_node import Admission
+from calcinosis.serve.peers import Peer
+from calcinosis.serve.pull import source
+from calcinosis.serve.supervisor import Limits, Supervisor
+from calcinosis.serve.worklist import Worklist, open_worklist
+
+LOG = logging.getLogger(__name__)
+STOP_S = 10.0  # for threads to end
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `calcinosis serve` was asked for; see docs/serve.md."""
+
+    data: Path
+    database: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 11112
+    web_port: int = 8080
+    ae_title: str = "CALCINOSIS"
+    peers: tuple[Peer, ...] = ()
+    allow_ae: tuple[str, ...] = ()
+    allow_from: tuple[str, ...] = ()
+    certificate: Path | None = None
+    key: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+    deidentify: bool = False
+    dicomweb: str | None = None
+
+
+def serve(settings: Settings) -> None:
+    """Run the node until SIGINT or SIGTERM.
+
+    Raises:
+        InputError: a setting that cannot be used.
+        OutputError: the folder for data cannot be used.
+    """
+    admission = _admission(settings)
+    names = {peer.name: peer for peer in settings.peers}
+    if len(names) < len(settings.peers):
+        raise InputError("--peer: two peers have the same name")
+    worklist = open_worklist(settings.data, settings.database)
+    jobs = [
+        Supervisor(worklist, settings.limits, tuple(names), settings.deidentify).run,
+        Outbox(worklist, names, settings.ae_title).run,
+    ]
+    if settings.dicomweb:
+        jobs.append(source(worklist, settings.dicomweb, settings.deidentify).run)
+    _speak_plainly()
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    network = dicom_node.start(
+        worklist,
+        (settings.host, settings.port),
+        settings.ae_title,
+        admission,
+        deidentify=settings.deidentify,
+    )
+    threads = [Thread(target=job, args=[stop]) for job in jobs]
+    for thread in threads:
+        thread.start()
+    LOG.info("%s listens on %s port %d", settings.ae_title, settings.host, settings.port)
+    _serve_pages(worklist, settings, stop)
+    stop.set()
+    network.shutdown()
+    for thread in threads:
+        thread.join(STOP_S)
+    LOG.info("stopped")
+
+
+def _serve_pages(_worklist: Worklist, _settings: Settings, stop: Event) -> None:
+    """The web pages, in the main thread."""
+    stop.wait()
+
+
+def _admission(settings: Settings) -> Admission:
+    """Who may connect.
+
+    Raises:
+        InputError: an address or certificate cannot be used, or the node would be open to all.
+    """
+    try:
+        networks = tuple(ip_network(text, strict=False) for text in settings.allow_from)
+    except ValueError as error:
+        raise InputError(f"--allow-from cannot be read ({error}); expected 10.1.2.0/24") from error
+    try:
+        loopback = ip_address(settings.host).is_loopback
+    except ValueError:
+        loopback = settings.host == "localhost"
+    if not loopback and not networks:
+        raise InputError(
+            f"listening on {settings.host} needs --allow-from: the addresses that may connect "
+            "(0.0.0.0/0 for all)"
+        )
+    if not all(0 < len(title) <= 16 for title in (settings.ae_title, *settings.allow_ae)):
+        raise InputError("an AE title has 1 to 16 characters")
+    return Admission(settings.allow_ae, networks, _tls(settings))
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.certificate is None and settings.key is None:
+        return None
+    if settings.certificate is None or settings.key is None:
+        raise InputError("--tls-certificate and --tls-key are given together")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.certificate, settings.key)
+    except OSError as error:  # what ssl raises is one too
+        raise InputError(f"--tls-certificate, --tls-key: cannot be used ({error})") from error
+    return context
+
+
+def _speak_plainly() -> None:
+    """One line per event, ours alone: libraries and tracebacks quote the patient."""
+    ours = logging.getLogger("calcinosis")
+    ours.setLevel(logging.INFO)
+    ours.propagate = False
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    ours.addHandler(handler)
+    logging.lastResort = None
+    for name in ("pydicom", "pynetdicom", "dicomweb_client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    warnings.simplefilter("ignore")
+
+    def tell(trouble: threading.ExceptHookArgs) -> None:
+        LOG.error("a thread ended (%s)", trouble.exc_type.__name__)
+
+    threading.excepthook = tell

@@ -1,0 +1,147 @@
+"""Those to whom results go: a DICOM node by C-STORE, a DICOMweb server by STOW-RS.
+
+NAME=dicom://AET@HOST:PORT        dicoms:// with TLS
+NAME=https://HOST/PATH            http:// too; USER:PASSWORD@HOST where it asks for them
+"""
+
+import re
+import ssl
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from calcinosis.errors import CalcinosisError, InputError
+
+if TYPE_CHECKING:
+    from dicomweb_client import DICOMwebClient
+
+WAIT_S = 60.0
+_ALREADY_THERE = 0x0111  # duplicate SOP instance, PS3.7 C.4.2: what we want is so
+_WARNING = 0xB  # first digit of the status of what was stored, though not quite as sent
+_FORM = "NAME=dicom://AET@HOST:PORT or NAME=https://HOST/PATH"
+
+
+class DeliveryError(CalcinosisError):
+    """A peer did not take a result; the line says why, without patient data."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One receiver of results.
+
+    Attributes:
+        name: as in the worklist and in logs.
+        url: with passwords, so it is told nowhere.
+    """
+
+    name: str
+    url: SplitResult = field(repr=False)
+
+    def send(self, file: Path, ae_title: str) -> None:
+        """Send one DICOM file; it has arrived when this returns.
+
+        Args:
+            file: a SEG or SR.
+            ae_title: ours.
+
+        Raises:
+            DeliveryError: it has not.
+        """
+        if self.url.scheme.startswith("dicom"):
+            _c_store(self.url, file, ae_title)
+        else:
+            _stow(self.url, file)
+
+
+def peer(text: str) -> Peer:
+    """Read a peer as given on the command line.
+
+    Raises:
+        InputError: it has not the form of one.
+    """
+    name, _, address = text.partition("=")
+    try:
+        url = urlsplit(address)
+        port = url.port
+    except ValueError:
+        url, port = urlsplit(""), None
+    dicom = url.scheme in ("dicom", "dicoms") and port and 0 < len(url.username or "") <= 16
+    web = url.scheme in ("http", "https")
+    if not (re.fullmatch(r"[\w.-]{1,64}", name) and url.hostname and (dicom or web)):
+        raise InputError(f"--peer {name[:64]!r} cannot be read; expected {_FORM}")
+    return Peer(name, url)
+
+
+def web_client(url: SplitResult) -> "DICOMwebClient":
+    """A DICOMweb client that tries once; trying again is for the outbox."""
+    from dicomweb_client import DICOMwebClient
+    from requests import Session
+
+    session = Session()
+    session.request = partial(session.request, timeout=WAIT_S)  # type: ignore[method-assign]
+    if url.username:
+        session.auth = (unquote(url.username), unquote(url.password or ""))
+    port = f":{url.port}" if url.port else ""
+    client = DICOMwebClient(
+        f"{url.scheme}://{url.hostname}{port}{url.path.rstrip('/')}", session=session
+    )
+    client.set_http_retry_params(retry=False)
+    return client
+
+
+def _c_store(url: SplitResult, file: Path, ae_title: str) -> None:
+    import pydicom
+    from pynetdicom import AE
+
+    dataset = pydicom.dcmread(file)
+    entity = AE(ae_title)
+    entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = WAIT_S
+    entity.network_timeout = WAIT_S
+    entity.add_requested_context(dataset.SOPClassUID, dataset.file_meta.TransferSyntaxUID)
+    tls = (ssl.create_default_context(), str(url.hostname)) if url.scheme == "dicoms" else None
+    association = entity.associate(
+        str(url.hostname), int(url.port or 104), ae_title=unquote(url.username or ""), tls_args=tls
+    )
+    if not association.is_established:
+        if association.is_rejected:
+            raise DeliveryError("the peer rejected our association")
+        raise DeliveryError("the peer cannot be reached")
+    try:
+        if not association.accepted_contexts:
+            raise DeliveryError("the peer takes no instances of this kind")
+        status = association.send_c_store(dataset).get("Status")
+    except (ValueError, RuntimeError) as error:
+        raise DeliveryError("the peer takes no instances of this kind") from error
+    finally:
+        association.release()
+    if status is None:
+        raise DeliveryError("the peer broke off")
+    if status not in (0, _ALREADY_THERE) and status >> 12 != _WARNING:
+        raise DeliveryError(f"the peer answered with status {status:04X}")
+
+
+def _stow(url: SplitResult, file: Path) -> None:
+    import pydicom
+    from requests import RequestException
+
+    dataset = pydicom.dcmread(file)
+    try:
+        answer = web_client(url).store_instances([dataset])
+    except RequestException as error:
+        answered = getattr(error.response, "status_code", None)
+        how = f"answered with HTTP status {answered}" if answered else "cannot be reached"
+        raise DeliveryError(f"the peer {how}") from error
+    except Exception as error:  # whatever a peer's answer may do to a parser
+        raise DeliveryError("the peer's answer cannot be read") from error
+    for failed in answer.get("FailedSOPSequence") or ():
+        reason = int(failed.get("FailureReason") or 0)
+        if reason != _ALREADY_THERE:
+            raise DeliveryError(f"the peer refused it with reason {reason:04X}")
+    stored = [
+        str(one.get("ReferencedSOPInstanceUID"))
+        for one in answer.get("ReferencedSOPSequence") or ()
+    ]
+    if not answer.get("FailedSOPSequence") and str(dataset.SOPInstanceUID) not in stored:
+        raise DeliveryError("the peer does not say that it stored it")

@@ -1,0 +1,111 @@
+"""Studies fetched from a DICOMweb server, where it cannot push: QIDO finds them, WADO brings them.
+
+Asked for are CT studies. The query of the URL narrows them, as QIDO has it
+(``https://pacs/dicom-web?StudyDate=20260101-&PatientID=…``); without a StudyDate in it, those of
+today and yesterday.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from threading import Event
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+from requests import RequestException
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from calcinosis.errors import InputError, NotReadableError
+from calcinosis.serve.database import instances, studies
+from calcinosis.serve.intake import header_of, take_in
+from calcinosis.serve.peers import web_client
+from calcinosis.serve.spool import SPARE_BYTES, Spool
+from calcinosis.serve.worklist import Worklist
+
+if TYPE_CHECKING:
+    from dicomweb_client import DICOMwebClient
+
+LOG = logging.getLogger(__name__)
+EVERY_S = 60.0
+_STUDY, _SERIES, _INSTANCE = "0020000D", "0020000E", "00080018"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A DICOMweb server that is looked at for new studies."""
+
+    worklist: Worklist
+    url: SplitResult
+    deidentify: bool = False
+    spare_bytes: int = SPARE_BYTES
+
+    def run(self, stop: Event) -> None:
+        """Look now and then until told to stop."""
+        while not stop.is_set():
+            try:
+                self.fetch(stop)
+            except (RequestException, SQLAlchemyError, OSError, ValueError) as error:
+                LOG.warning("the DICOMweb source cannot be read (%s)", type(error).__name__)
+            stop.wait(EVERY_S)
+
+    def fetch(self, stop: Event) -> int:
+        """Fetch what is new; how many instances that were."""
+        client, fetched = web_client(self.url), 0
+        for study, series, instance in self._missing(client):
+            if stop.is_set():
+                break
+            dataset = client.retrieve_instance(study, series, instance)
+            with Spool(self.worklist.store.incoming, self.spare_bytes) as spool:
+                dataset.save_as(spool.path, enforce_file_format=True, overwrite=True)
+                try:
+                    header = header_of(spool.path, deidentify=self.deidentify)
+                except NotReadableError:
+                    continue
+                take_in(self.worklist, spool.complete(), header)
+            fetched += 1
+        if fetched:
+            LOG.info("fetched %d instances by DICOMweb", fetched)
+        return fetched
+
+    def _missing(self, client: "DICOMwebClient") -> Iterator[tuple[str, str, str]]:
+        """Study, series and instance UID of every CT instance that is not here."""
+        for found in client.search_for_studies(search_filters=self._filters()):
+            study = _uid(found, _STUDY)
+            known = self._known(study)
+            for one in client.search_for_series(study, search_filters={"Modality": "CT"}):
+                series = _uid(one, _SERIES)
+                for image in client.search_for_instances(study, series):
+                    if _uid(image, _INSTANCE) not in known:
+                        yield study, series, _uid(image, _INSTANCE)
+
+    def _known(self, study: str) -> set[str]:
+        held = (
+            select(instances.c.sop_instance_uid)
+            .join(studies)
+            .where(studies.c.study_instance_uid == study)
+        )
+        with self.worklist.engine.connect() as connection:
+            return set(connection.execute(held).scalars())
+
+    def _filters(self) -> dict[str, str]:
+        yesterday = date.today() - timedelta(days=1)  # noqa: DTZ011 - the hospital's day
+        asked = {"StudyDate": f"{yesterday:%Y%m%d}-", **dict(parse_qsl(self.url.query))}
+        return {"ModalitiesInStudy": "CT", **asked}
+
+
+def source(worklist: Worklist, text: str, deidentify: bool) -> Source:
+    """Read ``--dicomweb URL``.
+
+    Raises:
+        InputError: it is no web address.
+    """
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise InputError("--dicomweb cannot be read; expected https://HOST/PATH")
+    return Source(worklist, url, deidentify)
+
+
+def _uid(found: dict[str, Any], tag: str) -> str:
+    return str(found.get(tag, {}).get("Value", [""])[0])

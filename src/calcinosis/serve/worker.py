@@ -1,0 +1,134 @@
+"""One analysis in a process of its own, that may be killed at any time.
+
+``python -m calcinosis.serve.worker`` reads its job as one line of JSON from standard input, says
+how it goes as lines of JSON on standard output, and ends with its parent. It writes only into the
+folder of its run; what it leaves counts for nothing until the parent says so.
+"""
+
+import json
+import os
+import re
+import resource
+import sys
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from calcinosis.errors import CalcinosisError, NotReadableError, OutputError
+from calcinosis.serve.given import LabsKind, read_given
+
+NICENESS = 5  # receiving goes before analysing
+READ_SHARE, MEASURE_SHARE = 0.15, 0.75  # of the progress
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is to do.
+
+    Attributes:
+        instances: folder of the received files.
+        run: folder to write into; made here.
+        earlier: folder of an earlier run whose measurement holds; None to measure.
+        labs: text entered beside the images.
+        memory_mb: the most memory the process may take.
+    """
+
+    instances: str
+    run: str
+    earlier: str | None
+    labs: str | None
+    labs_kind: LabsKind | None
+    deidentify: bool
+    memory_mb: int
+
+    def to_json(self) -> str:
+        """As one line."""
+        return json.dumps(asdict(self))
+
+
+def main() -> None:
+    """Do one job."""
+    job = Job(**json.loads(sys.stdin.readline()))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.nice(NICENESS)
+    limit = job.memory_mb << 20
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    try:
+        _say(files=_work(job))
+    except OutputError as error:
+        _say(error=str(error), again=True)
+    except CalcinosisError as error:
+        _say(error=without_quotation(error), again=False)
+    except MemoryError:
+        _say(error=f"the study needs more than {job.memory_mb} MB of memory", again=False)
+    except Exception as error:  # noqa: BLE001 - a traceback would quote the patient
+        _say(error=f"a defect of ours ({_place(error)})", again=False)
+
+
+def without_quotation(error: CalcinosisError) -> str:
+    """The line of an error without what a library quotes from the file: it may name the patient."""
+    line = " ".join(str(error).split())
+    return re.sub(r"\s*\(.*\)", "", line) if isinstance(error, NotReadableError) else line
+
+
+def _work(job: Job) -> list[dict[str, str]]:
+    """Read, measure where needed, explain, write; the DICOM files among the results."""
+    from calcinosis.read.study import read_study
+
+    study = read_study(Path(job.instances), progress=lambda done: _tell(READ_SHARE * done))
+    # What is refused never needs these.
+    from calcinosis.analysis import analyze, explained
+    from calcinosis.serve.measurement_file import NAME, load_measurement, save_measurement
+    from calcinosis.write.results import write_files
+
+    given = read_given(job.labs, job.labs_kind) if job.labs and job.labs_kind else None
+    measurement = load_measurement(Path(job.earlier) / NAME, study) if job.earlier else None
+    if measurement is None:
+        analysis = analyze(
+            study, given, progress=lambda done: _tell(READ_SHARE + MEASURE_SHARE * done)
+        )
+    else:
+        analysis = explained(study, measurement, given)
+    _tell(READ_SHARE + MEASURE_SHARE)
+    run = Path(job.run)
+    (run / "results").mkdir(parents=True, mode=0o700)
+    write_files(analysis, run / "results", deidentify=job.deidentify)
+    save_measurement(run / NAME, study, analysis.measurement)
+    return [_instance(path) for path in sorted((run / "results").glob("*.dcm"))]
+
+
+def _instance(path: Path) -> dict[str, str]:
+    import pydicom
+
+    uid = pydicom.dcmread(path, specific_tags=["SOPInstanceUID"]).SOPInstanceUID
+    return {"name": path.name, "sop_instance_uid": str(uid)}
+
+
+def _place(error: Exception) -> str:
+    """Which error, and on which line of ours it came up."""
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        path = Path(trace.tb_frame.f_code.co_filename)
+        if "calcinosis" in path.parts:
+            place = f" in {path.name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return type(error).__name__ + place
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+def _tell(progress: float) -> None:
+    _say(progress=round(progress, 3))
+
+
+def _say(**message: Any) -> None:  # noqa: ANN401 - whatever JSON takes
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
