@@ -22,10 +22,11 @@ from calcinosis.serve import access as access_module
 from calcinosis.serve.access import Access, access_token
 from calcinosis.serve.armour import MAX_BODY_BYTES
 from calcinosis.serve.database import deliveries, studies
+from calcinosis.serve.given import read_given
 from calcinosis.serve.lab_entry import entered, with_form
 from calcinosis.serve.store import opaque
 from calcinosis.serve.web import web_app
-from calcinosis.serve.worklist import open_worklist, read_given
+from calcinosis.serve.worklist import open_worklist
 
 TOKEN = "a-token-of-twenty-characters"  # noqa: S105 - of these tests alone
 FAMILY, GIVEN, NUMBER = "Plantedname", "Hildegard", "ID-4711-planted"

@@ -15,7 +15,7 @@ from calcinosis.errors import InputError
 from calcinosis.patient import LabResult
 from calcinosis.read.fhir import is_bundle
 from calcinosis.read.labs import number_with_comparator
-from calcinosis.serve.worklist import LabsKind, read_given
+from calcinosis.serve.given import LabsKind, read_given
 
 Resource = dict[str, Any]
 

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import socket
 import ssl
 import sys
 import threading
@@ -13,6 +14,7 @@ from threading import Event, Thread
 
 from calcinosis.errors import InputError
 from calcinosis.serve import dicom_node
+from calcinosis.serve.access import Access, access_token
 from calcinosis.serve.delivery import Outbox
 from calcinosis.serve.dicom_node import Admission
 from calcinosis.serve.peers import Peer
@@ -62,6 +64,7 @@ def serve(settings: Settings) -> None:
     ]
     if settings.dicomweb:
         jobs.append(source(worklist, settings.dicomweb, settings.deidentify).run)
+    listener = _listener(settings)
     _speak_plainly()
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -77,7 +80,7 @@ def serve(settings: Settings) -> None:
     for thread in threads:
         thread.start()
     LOG.info("%s listens on %s port %d", settings.ae_title, settings.host, settings.port)
-    _serve_pages(worklist, settings, stop)
+    _serve_pages(worklist, settings, listener)
     stop.set()
     network.shutdown()
     for thread in threads:
@@ -85,9 +88,33 @@ def serve(settings: Settings) -> None:
     LOG.info("stopped")
 
 
-def _serve_pages(_worklist: Worklist, _settings: Settings, stop: Event) -> None:
-    """The web pages, in the main thread."""
-    stop.wait()
+def _serve_pages(worklist: Worklist, settings: Settings, listener: socket.socket) -> None:
+    """The web pages, in the main thread; returns at SIGINT or SIGTERM."""
+    from calcinosis.serve.web import web_app, web_server
+
+    token, made = access_token(worklist.store.folder)
+    if made is not None:
+        LOG.info("the token for the pages is in %s", made)
+    app = web_app(worklist, Access(token, secure=settings.certificate is not None))
+    server = web_server(
+        app,
+        host=settings.host,
+        port=settings.web_port,
+        certificate=settings.certificate,
+        key=settings.key,
+    )
+    LOG.info("pages on %s port %d", *listener.getsockname()[:2])
+    server.run(sockets=[listener])
+
+
+def _listener(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.web_port), family=family)
+    except OSError as error:
+        raise InputError(
+            f"cannot listen on {settings.host} port {settings.web_port} ({error.strerror or error})"
+        ) from error
 
 
 def _admission(settings: Settings) -> Admission:

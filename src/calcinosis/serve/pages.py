@@ -9,7 +9,7 @@ from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from anyio import sleep
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -33,7 +33,10 @@ from calcinosis.serve.access import SESSION_S, Access
 from calcinosis.serve.armour import REPORT_POLICY
 from calcinosis.serve.lab_entry import ENTERED, KIDNEYS, SEXES, entered, with_form
 from calcinosis.serve.views import StudyView, file_lines, moment, result_line, study_view
-from calcinosis.serve.worklist import LabsKind, StudyEntry, UnknownStudyError, Worklist
+from calcinosis.serve.worklist import StudyEntry, UnknownStudyError, Worklist
+
+if TYPE_CHECKING:
+    from calcinosis.serve.given import LabsKind
 
 PER_PAGE = 50
 _MOST_FIELDS, _LARGEST_FIELD_BYTES = 60, 100_000
