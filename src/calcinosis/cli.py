@@ -374,6 +374,10 @@ def _print_result(analysis: "Analysis", output: Path) -> None:
         from calcinosis.write.forecast_page.page import headline
 
         print(f"{headline(analysis.outlook)}.")
+    if analysis.patient and analysis.patient.passed_over:
+        from calcinosis.write.explanation.wording import passed_over
+
+        print(f"{passed_over(analysis.patient)}.")
     print(f"Report: {output / 'report.html'}")
 
 

@@ -127,10 +127,11 @@ class Patient:
         dialysis_vintage_years: as stated; `vintage_years` prefers the start date.
         family_history: of tumoral calcinosis.
         history: other conditions and procedures, True or False; not listed means not known. Keys:
-            ``HISTORY``.
+            ``HISTORY``; trauma is an injury at the place of the mass.
         labs: results in canonical units.
         levels: wording of a report ("high") where no value was given.
         ranges: lowest and highest value where only a range was given, canonical units.
+        passed_over: what the files held beside, as they name it, and is not used here.
     """
 
     age_years: float | None = None
@@ -143,6 +144,7 @@ class Patient:
     labs: tuple[LabResult, ...] = ()
     levels: Mapping[str, Level] = field(default_factory=dict)
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    passed_over: tuple[str, ...] = ()
 
     @property
     def on_dialysis(self) -> bool | None:
@@ -164,9 +166,12 @@ class Patient:
             return max(0.0, (on - self.dialysis_start).days / 365.25)
         return self.dialysis_vintage_years
 
-    def with_labs(self, labs: tuple[LabResult, ...]) -> "Patient":
-        """The same patient with further results."""
-        return replace(self, labs=(*self.labs, *labs))
+    def with_labs(
+        self, labs: tuple[LabResult, ...], passed_over: tuple[str, ...] = ()
+    ) -> "Patient":
+        """The same patient with further results, and what else their file held."""
+        unused = tuple(dict.fromkeys((*self.passed_over, *passed_over)))
+        return replace(self, labs=(*self.labs, *labs), passed_over=unused)
 
     @cached_property
     def _by_analyte(self) -> dict[str, tuple[LabResult, ...]]:
@@ -358,6 +363,7 @@ class Patient:
                 for name, t in trends.items()
                 if t
             },
+            "passed_over": self.passed_over,
         }
 
     def _shown(self, result: LabResult) -> dict[str, Any]:

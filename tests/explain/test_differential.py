@@ -246,6 +246,21 @@ def test_two_diagnoses_may_stand_beside_each_other():
     assert {result.diagnoses[0].diagnosis, *result.beside} >= {"tc_uremic", "brown_tumor"}
 
 
+@pytest.mark.parametrize(
+    ("known", "diagnosis"),
+    [
+        ("connective_tissue_disease", "calcinosis_ctd"),
+        ("sarcoidosis", "sarcoidosis_calcinosis"),
+        ("gout", "gout_tophaceous"),
+        ("tuberculosis", "tb_cold_abscess_calcified"),
+        ("trauma", "myositis_ossificans_ho"),
+    ],
+)
+def test_a_disease_known_before_brings_its_own_calcification_up(known, diagnosis):
+    before, after = explained(age_years=40), explained(age_years=40, history={known: True})
+    assert after.probability(diagnosis) > 2 * before.probability(diagnosis)
+
+
 CASES = st.fixed_dictionaries(
     {},
     optional={

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from calcinosis.errors import InputError, NotReadableError
+from calcinosis.patient import Patient
 from calcinosis.read.case_file import Case, Site, read_case, read_cases
 
 SHARED = Path(__file__).parents[2] / "../shared/cases"
@@ -79,6 +80,18 @@ def test_labs_of_a_case_reach_the_patient():
     assert patient.level("phosphate") == "high"
     assert patient.level("pth") == "high"
     assert patient.value("fgf23") is None
+
+
+def test_a_record_without_laboratory_still_tells_who_the_patient_is():
+    record = Patient(age_years=60, sex="F", ckd="dialysis_hd", history={"gout": True})
+    case = Case().informed_by(record)
+    assert (case.age_years, case.sex, case.ckd) == (60, "F", "dialysis_hd")
+    assert case.history.gout is True
+
+
+def test_an_operation_known_before_reaches_the_patient():
+    case = Case.model_validate({"history": {"parathyroidectomy": True}})
+    assert case.patient().history == {"parathyroidectomy": True}
 
 
 def test_every_published_case_is_read_and_the_sites_are_the_vocabulary():

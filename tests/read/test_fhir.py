@@ -31,7 +31,7 @@ def told(kind, code, display="", system=SNOMED, **more):
 def patient(*resources, person=True):
     someone = {"resourceType": "Patient", "gender": "female", "birthDate": "1964-01-02"}
     entries = [{"resource": r} for r in ([someone] if person else []) + list(resources)]
-    return patient_of_bundle({"resourceType": "Bundle", "entry": entries}, "bundle").patient
+    return patient_of_bundle({"resourceType": "Bundle", "entry": entries}, "bundle")
 
 
 def test_person_kidneys_and_labs_of_a_dialysis_patient():
@@ -81,9 +81,11 @@ def test_a_procedure_not_done_or_a_resolved_state_does_not_hold():
     assert found.ckd is None
 
 
-def test_observations_without_use_or_entered_in_error_are_passed_over():
+def test_observations_without_use_are_passed_over_and_named_and_errors_left_out():
     wrong = observation("2777-1", 99, "mg/dL", status="entered-in-error")
-    assert patient(wrong, observation("718-7", 11, "g/dL")).labs == ()
+    found = patient(wrong, observation("718-7", 11, "g/dL"))
+    assert found.labs == ()
+    assert found.passed_over == ("718-7",)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_the_validator_would_tell(spoil, told, with_labs, tmp_path):
 
 
 def test_bundle_brings_labs_back_to_our_own_reader(with_labs):
-    back = read_fhir(with_labs / "bundle.fhir.json").patient
+    back = read_fhir(with_labs / "bundle.fhir.json")
     assert back.value("phosphate") == 7.1
     assert back.value("pth") == 812
     assert back.ca_p_product_mg2_dl2 == pytest.approx(LABS.ca_p_product_mg2_dl2)

@@ -174,3 +174,19 @@ def test_a_thousand_cases_take_a_few_seconds_at_most(tmp_path):
     before = process_time()
     assert len(answered(path, "--json").splitlines()) == 1000
     assert process_time() - before < 5  # about 1 s alone on a core; the rest is for busy machines
+
+
+def test_what_was_given_but_is_not_used_is_named(tmp_path):
+    potassium = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {
+            "coding": [{"system": "http://loinc.org", "code": "2823-3", "display": "Potassium"}]
+        },
+        "effectiveDateTime": "2024-01-02",
+        "valueQuantity": {"value": 5.1, "code": "mmol/L"},
+    }
+    bundle = {"resourceType": "Bundle", "entry": [{"resource": potassium}]}
+    path = written(tmp_path, bundle)
+    assert "Given but not used: Potassium" in answered(path)
+    assert json.loads(answered(path, "--json"))["passed_over"] == ["Potassium"]

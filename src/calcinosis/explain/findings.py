@@ -31,6 +31,7 @@ _HISTORY_NUMBERS = {
     "max_diameter_cm": ("max_diameter_cm", "cm", "CT"),
 }
 _HISTORY_SIGNS = {"family_history": "family_history", "bilateral_or_multiple": "multiple"}
+_CONDITIONS = ("connective_tissue_disease", "sarcoidosis", "gout", "tuberculosis", "trauma")
 # Two words for one sign become one code; the modality keeps them apart for the reader.
 _IMAGING: dict[str, tuple[str, dict[str, str]]] = {
     "radiograph": (
@@ -135,7 +136,9 @@ def _history(fields: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(code, _state(fields[field]), "reported", "history")
     for site in fields.get("sites") or ():
         yield Finding(f"site_{site}", "present", "reported", "history")
-    for code, value in _fields(fields.get("symptoms")).items():
+    conditions = _fields(fields.get("history"))
+    told = {code: conditions.get(code) for code in _CONDITIONS}
+    for code, value in (told | dict(_fields(fields.get("symptoms")))).items():
         if value is not None:
             yield Finding(code, _state(value), "reported", "history")
 

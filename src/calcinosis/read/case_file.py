@@ -76,6 +76,19 @@ class Symptoms(_Strict):
     fever: bool | None = None
 
 
+class History(_Strict):
+    """Conditions and operations known before; None is not known."""
+
+    parathyroidectomy: bool | None = None
+    calciphylaxis: bool | None = None
+    long_qt: bool | None = None
+    connective_tissue_disease: bool | None = None
+    sarcoidosis: bool | None = None
+    gout: bool | None = None
+    tuberculosis: bool | None = None
+    trauma: bool | None = None
+
+
 class Labs(_Strict):
     """Values in the unit each name ends with; FGF23 in pg/mL or as the report words it."""
 
@@ -198,6 +211,7 @@ class Case(_Strict):
     ckd: Ckd | None = None
     dialysis_vintage_years: float | None = Field(default=None, ge=0, le=70)
     family_history: bool | None = None
+    history: History | None = None
     symptom_duration_months: float | None = Field(default=None, ge=0, le=1500)
     sites: list[Site] | None = None
     bilateral_or_multiple: bool | None = None
@@ -218,6 +232,7 @@ class Case(_Strict):
             ckd=self.ckd,
             dialysis_vintage_years=self.dialysis_vintage_years,
             family_history=self.family_history,
+            history={name: told for name, told in self.history or () if told is not None},
             labs=self._results(),
             levels={analyte: word for analyte, word in words.items() if word},
             ranges={
@@ -238,8 +253,6 @@ class Case(_Strict):
 
     def informed_by(self, patient: Patient) -> "Case":
         """The same case with what the patient's record knows better: the latest laboratory."""
-        if patient.labs == self._results():
-            return self
         values = {
             field: result.value
             for field, analyte in _ANALYTE_OF_FIELD.items()
@@ -251,6 +264,10 @@ class Case(_Strict):
             "sex": patient.sex,
             "ckd": patient.ckd,
             "dialysis_vintage_years": patient.vintage_years(),
+            "family_history": patient.family_history,
+            "history": History.model_validate(
+                {k: v for k, v in patient.history.items() if k in History.model_fields}
+            ),
             "labs": labs,
         }
         return self.model_copy(update={k: v for k, v in known.items() if v is not None})

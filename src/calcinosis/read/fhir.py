@@ -6,7 +6,7 @@ patient are not kept.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -68,15 +68,7 @@ _HISTORY: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
 _NOT_TRUE = {"entered-in-error", "cancelled"}
 
 
-@dataclass(frozen=True)
-class FhirPatient:
-    """The patient of a bundle, and the observations that were not used."""
-
-    patient: Patient
-    passed_over: tuple[str, ...] = ()
-
-
-def read_fhir(path: Path) -> FhirPatient:
+def read_fhir(path: Path) -> Patient:
     """Read the patient of a FHIR R4 Bundle in JSON.
 
     Raises:
@@ -92,7 +84,7 @@ def is_bundle(data: object) -> bool:
     return isinstance(data, dict) and data.get("resourceType") == "Bundle"
 
 
-def patient_of_bundle(bundle: object, where: str) -> FhirPatient:
+def patient_of_bundle(bundle: object, where: str) -> Patient:
     """The patient of a parsed bundle; see `read_fhir`."""
     if not is_bundle(bundle):
         raise InputError(f"{where}: is not a FHIR Bundle; expected resourceType Bundle")
@@ -115,7 +107,7 @@ def patient_of_bundle(bundle: object, where: str) -> FhirPatient:
     labs = without_twins(results, where)
     person = people[0] if people else {}
     patient = _with_conditions(_person(person, labs, where), [r for _, r in resources])
-    return FhirPatient(patient, tuple(dict.fromkeys(passed_over)))
+    return replace(patient, passed_over=tuple(dict.fromkeys(passed_over)))
 
 
 def _resources(bundle: Any, where: str) -> Iterator[tuple[str, _Resource]]:  # noqa: ANN401 - JSON

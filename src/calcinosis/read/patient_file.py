@@ -15,13 +15,11 @@ class PatientFile:
 
     Attributes:
         case: findings as stated; empty where only a FHIR bundle or laboratory was given.
-        patient: age, kidneys, history, laboratory.
-        passed_over: analytes of the files that are not used here.
+        patient: age, kidneys, history, laboratory, and what of the files is not used.
     """
 
     case: Case = field(default_factory=Case)
     patient: Patient = field(default_factory=Patient)
-    passed_over: tuple[str, ...] = ()
 
 
 def read_patient_file(path: Path) -> PatientFile:
@@ -33,8 +31,7 @@ def read_patient_file(path: Path) -> PatientFile:
     """
     data = read_json(path)
     if is_bundle(data):
-        found = patient_of_bundle(data, str(path))
-        return PatientFile(Case(), found.patient, found.passed_over)
+        return PatientFile(Case(), patient_of_bundle(data, str(path)))
     case = case_of(data, str(path))
     return PatientFile(case, case.patient())
 
@@ -47,11 +44,10 @@ def with_labs(known: PatientFile, path: Path) -> PatientFile:
     """
     if path.suffix.lower() == ".json":
         bundle = patient_of_bundle(read_json(path), str(path))
-        results, passed_over = bundle.patient.labs, bundle.passed_over
+        results, passed_over = bundle.labs, bundle.passed_over
     else:
         read = read_labs(path)
         results, passed_over = read.results, read.passed_over
     dated = [("the patient file", r) for r in known.patient.labs if r.taken]
     without_twins([*dated, *((path.name, r) for r in results)], str(path))
-    patient = known.patient.with_labs(results)
-    return replace(known, patient=patient, passed_over=(*known.passed_over, *passed_over))
+    return replace(known, patient=known.patient.with_labs(results, passed_over))

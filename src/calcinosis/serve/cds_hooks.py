@@ -119,7 +119,7 @@ def cards(request: HookRequest, link: str) -> list[Card]:
     """
     resources = _resources(request)
     bundle = {"resourceType": "Bundle", "entry": [{"resource": r} for r in _used(resources)]}
-    patient = patient_of_bundle(bundle, "prefetch").patient
+    patient = patient_of_bundle(bundle, "prefetch")
     product = next(iter(reversed(patient.ca_p_series())), None)
     masses = recorded_masses(resources)
     if (

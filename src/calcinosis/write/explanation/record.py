@@ -17,6 +17,7 @@ def explanation_record(explanation: Explanation) -> dict[str, Any]:
         "red_flags": explanation.red_flags,
         "plan": explanation.plan,
         "next_tests": explanation.next_tests,
+        "passed_over": explanation.patient.passed_over,
     }
 
 

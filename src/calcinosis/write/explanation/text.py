@@ -16,6 +16,8 @@ def summary(explanation: Explanation, case_id: str | int | None = None) -> str:
     lines = [f"Case {case_id}", ""] if case_id is not None else []
     lines += [*_flags(explanation), *_differential(explanation)]
     lines += [*_tests(explanation), *_plan(explanation)]
+    if explanation.patient.passed_over:
+        lines += [*_hung("", wording.passed_over(explanation.patient), 2), ""]
     lines.append("For research and teaching; not a medical device.")
     return "\n".join(lines)
 

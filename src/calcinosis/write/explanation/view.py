@@ -111,4 +111,6 @@ def _labs(explanation: Explanation) -> list[tuple[str, str]]:
         rows.append(("Time above the limits", above))
     if known["dialysis_vintage_years"] is not None:
         rows.append(("On dialysis for", f"{known['dialysis_vintage_years']:.3g} years"))
+    if known["passed_over"]:
+        rows.append(("Given but not used", ", ".join(known["passed_over"])))
     return rows

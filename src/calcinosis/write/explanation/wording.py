@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from calcinosis.explain.differential import Diagnosis, Evidence
 from calcinosis.explain.explanation import Explanation
 from calcinosis.explain.next_tests import NextTest
+from calcinosis.patient import Patient
 
 STANDINGS = {
     "suggested": "Suggested",
@@ -68,7 +69,9 @@ def units(explanation: Explanation) -> dict[str, str]:
 
 
 def said(evidence: Evidence, unit_of: Mapping[str, str]) -> str:
-    """``Phosphate 8.1 mg/dL``, ``Fluid–calcium level: absent``."""
+    """``Phosphate 8.1 mg/dL``, ``Fluid–calcium level: absent``, ``Age 63 years``."""
+    if evidence.value is not None and evidence.finding == "age":
+        return f"{evidence.label} {evidence.value:.{0 if evidence.value >= 2 else 1}f} years"
     if evidence.value is not None:
         return f"{evidence.label} {evidence.value:.4g} {unit_of.get(evidence.finding, '')}".strip()
     return f"{evidence.label}: absent" if evidence.state == "absent" else evidence.label
@@ -81,6 +84,11 @@ def outcomes(test: NextTest, labels: Mapping[str, str]) -> str:
         f"{percent(o.leads_with)}"
         for o in test.outcomes
     )
+
+
+def passed_over(patient: Patient) -> str:
+    """``Given but not used: potassium, calcuim``."""
+    return f"Given but not used: {', '.join(patient.passed_over)}"
 
 
 def questions(explanation: Explanation) -> tuple[str, ...]:
