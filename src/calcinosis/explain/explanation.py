@@ -49,6 +49,11 @@ def explain(
     """
     patient = patient or case.patient()
     findings = (*findings_of_case(case.informed_by(patient)), *measured)
+    return explain_findings(patient, findings)
+
+
+def explain_findings(patient: Patient, findings: tuple[Finding, ...]) -> Explanation:
+    """Explain from findings that were stated or measured before."""
     return _explained([patient], [findings])[0]
 
 

@@ -12,6 +12,7 @@ from calcinosis.read.geometry import Stack, arrange
 
 AXIAL_COSINE = 0.75  # 41°: more than any gantry tilt, less than a coronal or sagittal image
 HALF_OF_LONGEST = 0.5
+PREFERRED_TO = "; preferred to "  # what follows may name files
 AS_FINE = 1.5  # a soft kernel is preferred among slices up to this much thicker than the finest
 
 
@@ -151,7 +152,7 @@ def choose(found: Sequence[Series], series_uid: str | None = None) -> tuple[Cand
         raise faults[0] if faults else NotCtError("only scout images found; expected CT slices")
     best, outranked = _best(candidates)
     others = outranked + passed_over
-    because = f"{best}; preferred to {'; '.join(others)}" if others else f"the only CT, {best}"
+    because = f"{best}{PREFERRED_TO}{'; '.join(others)}" if others else f"the only CT, {best}"
     return best, because
 
 

@@ -5,9 +5,8 @@ from pathlib import Path
 from time import perf_counter
 
 from calcinosis.analysis import Analysis
-from calcinosis.patient import Patient
+from calcinosis.write.deidentify import without_identity
 from calcinosis.write.deliver import write_deliverables
-from calcinosis.write.dicom_source import deidentified_uid
 from calcinosis.write.files import result_folder
 from calcinosis.write.nifti import write_label_map
 from calcinosis.write.report import render_report
@@ -53,7 +52,7 @@ def write_files(
     began = perf_counter()
     study, measurement = analysis.study, analysis.measurement
     if deidentify:
-        analysis = _without_identity(analysis)
+        analysis = without_identity(analysis)
     write_label_map(folder / "masses.nii.gz", measurement.labels, study)
     write_deliverables(
         folder,
@@ -73,23 +72,3 @@ def write_files(
     timings_s = {**analysis.timings_s, "write": perf_counter() - began}
     timed = replace(analysis, timings_s=timings_s)
     (folder / "result.json").write_text(result_json(timed), encoding="utf-8")
-
-
-def _without_identity(analysis: Analysis) -> Analysis:
-    """The same analysis with mapped UIDs and without dates."""
-    uid, explanation = analysis.study.series_instance_uid, analysis.explanation
-    return replace(
-        analysis,
-        study=replace(analysis.study, series_instance_uid=uid and deidentified_uid(uid)),
-        patient=analysis.patient and _undated(analysis.patient),
-        explanation=explanation and replace(explanation, patient=_undated(explanation.patient)),
-    )
-
-
-def _undated(patient: Patient) -> Patient:
-    return replace(
-        patient,
-        labs=tuple(replace(result, taken=None) for result in patient.labs),
-        dialysis_start=None,
-        dialysis_vintage_years=patient.vintage_years(),
-    )
