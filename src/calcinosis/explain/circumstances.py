@@ -295,7 +295,11 @@ def _growth(signs: _Signs, thresholds: Mapping[str, float]) -> Circumstance:
         size >= thresholds["suspicious_diameter_cm"]
         and rate >= thresholds["fast_growth_cm_per_month"]
     )
-    return Circumstance(fast, f"{size:.3g} cm within {months:.3g} months", "earlier images")
+    return Circumstance(
+        fast,
+        f"{size:.3g} cm within {months:.3g} month{'' if months == 1 else 's'}",
+        "earlier images",
+    )
 
 
 _POSSIBLE, _LIKELY = ("possible", "possible"), ("likely", "likely")

@@ -209,8 +209,10 @@ def _phosphate_for_age(
         return numbers
     for below, limit in _PHOSPHATE_LIMITS_MG_DL:
         if age_years < below:
-            value = numbers["phosphate"][0] * _ADULT_PHOSPHATE_LIMIT_MG_DL / limit
-            return numbers | {"phosphate": (value, "mg/dL")}
+            measured = numbers["phosphate"][0]
+            value = measured * _ADULT_PHOSPHATE_LIMIT_MG_DL / limit
+            unit = f"mg/dL in adult terms (measured {measured:.3g})"
+            return numbers | {"phosphate": (value, unit)}
     return numbers
 
 

@@ -73,7 +73,10 @@ def said(evidence: Evidence, unit_of: Mapping[str, str]) -> str:
     if evidence.value is not None and evidence.finding == "age":
         return f"{evidence.label} {evidence.value:.{0 if evidence.value >= 2 else 1}f} years"
     if evidence.value is not None:
-        return f"{evidence.label} {evidence.value:.4g} {unit_of.get(evidence.finding, '')}".strip()
+        unit = unit_of.get(evidence.finding, "")
+        unit = unit.removesuffix("s") if evidence.value == 1 else unit
+        shown = f"{evidence.value:.0f}" if evidence.value >= 100 else f"{evidence.value:.3g}"
+        return f"{evidence.label} {shown} {unit}".strip()
     return f"{evidence.label}: absent" if evidence.state == "absent" else evidence.label
 
 
