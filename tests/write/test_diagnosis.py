@@ -80,8 +80,16 @@ def test_the_page_is_self_contained_and_stands_beside_the_json(tmp_path):
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert not re.search(r"<script|https?://|src=|@import|url\(", page)
     assert "Parathyroidectomy" in page
-    assert page.count("<svg") == 2
+    assert page.count('<ol class="ranks"') == 1
+    assert "Weight of each finding for and against the leading diagnoses" in page
     assert json.loads((tmp_path / "out/diagnosis.json").read_text(encoding="utf-8"))["id"] == "A"
+
+
+def test_the_page_names_the_papers_behind_the_weights(tmp_path):
+    case = DIALYSIS | {"bilateral_or_multiple": True}
+    answered(written(tmp_path, case), "--output", str(tmp_path / "out"))
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert "cofan1999: Uremic tumoral calcinosis in patients receiving longterm" in page
 
 
 def test_text_of_the_case_cannot_smuggle_markup_into_the_page(tmp_path):

@@ -1,7 +1,8 @@
-"""Two charts, drawn by hand as SVG: how likely each diagnosis is, and what pushed where."""
+"""Two charts, drawn by hand: how likely each diagnosis is, and what pushed where."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from re import sub
 from textwrap import wrap
 
 from markupsafe import Markup
@@ -13,6 +14,7 @@ _ROWS = 14  # findings shown; the rest hardly move anything
 _FULL_DB = 20.0  # a bar of full length: odds times a hundred
 _LEAST_DB = 0.5  # a bar shorter than this is no bar
 
+_LABEL_LENGTH = 42
 _LABELS, _COLUMN, _HALF, _ROW, _HEAD = 300.0, 246.0, 82.0, 26.0, 78.0
 
 
@@ -26,7 +28,7 @@ def evidence_chart(diagnoses: Sequence[Diagnosis], units: Mapping[str, str]) -> 
         y = _HEAD + _ROW * place
         if place % 2 == 0:
             marks.insert(0, _rectangle(0, y, width, _ROW, "stripe"))
-        marks.append(_text(_LABELS - 14, y + 17.5, said, "end"))
+        marks.append(_text(_LABELS - 14, y + 17.5, _shortened(said), "end"))
         for at, diagnosis in enumerate(diagnoses):
             weight = next((e.weight_db for e in diagnosis.evidence if e.finding == name), 0.0)
             marks += _bar(_LABELS + _COLUMN * (at + 0.5), y, weight)
@@ -35,25 +37,29 @@ def evidence_chart(diagnoses: Sequence[Diagnosis], units: Mapping[str, str]) -> 
 
 
 def probability_chart(diagnoses: Sequence[Diagnosis]) -> Markup:
-    """A bar per diagnosis, with the 90 % spread of its probability as a line."""
-    left, right, row = 420.0, 90.0, 34.0
-    span = 1038.0 - left - right
-    marks: list[str] = []
-    for place, d in enumerate(diagnoses):
-        y = row * place
-        label = wrap(d.label, 56)
-        for line, part in enumerate(label[:2]):
-            shift = 21 if len(label) == 1 else 14 + 15 * line
-            marks.append(_text(left - 14, y + shift, part, "end", "strong" if not place else ""))
-        marks.append(_rectangle(left, y + 8, span, 18, "track"))
-        marks.append(_rectangle(left, y + 8, max(1.5, span * d.probability), 18, "for"))
-        low, high = left + span * d.low, left + span * d.high
-        marks.append(f'<path class="spread" d="M{low:.1f} {y + 17}H{high:.1f}"/>')
-        marks.append(
-            _text(left + span + 10, y + 22, wording.percent(d.probability), "start", "strong")
-        )
-    alt = "; ".join(f"{d.label} {wording.percent(d.probability)}" for d in diagnoses)
-    return _svg(1038, row * len(diagnoses) + 4, marks, alt)
+    """A row per diagnosis: its name, a bar with the 90 % spread as a line, its probability."""
+    rows = "".join(
+        f"<li{'' if place else ' class=strong'}><span>{escape(d.label)}</span>{_probability(d)}"
+        f"<b>{escape(wording.percent(d.probability))}</b></li>"
+        for place, d in enumerate(diagnoses)
+    )
+    return Markup(f'<ol class="ranks">{rows}</ol>')  # noqa: S704 - every text is escaped above
+
+
+def _probability(diagnosis: Diagnosis) -> str:
+    share, low, high = (
+        1000 * value for value in (diagnosis.probability, diagnosis.low, diagnosis.high)
+    )
+    alt = (
+        f"{diagnosis.label}: {wording.percent(diagnosis.probability)}, 90 % spread "
+        f"{wording.percent(diagnosis.low)} to {wording.percent(diagnosis.high)}"
+    )
+    return (
+        f'<svg class="chart" role="img" viewBox="0 0 1000 18" preserveAspectRatio="none" '
+        f'aria-label="{escape(alt)}">{_rectangle(0, 0, 1000, 18, "track")}'
+        f"{_rectangle(0, 0, max(2.0, share), 18, 'for')}"
+        f'<path class="spread" d="M{low:.1f} 9H{high:.1f}"/></svg>'
+    )
 
 
 def _rows(diagnoses: Sequence[Diagnosis], units: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -67,6 +73,11 @@ def _rows(diagnoses: Sequence[Diagnosis], units: Mapping[str, str]) -> list[tupl
     moving = [name for name, weight in strongest.items() if weight >= _LEAST_DB]
     moving.sort(key=lambda name: -strongest[name])
     return [(name, said[name]) for name in moving[:_ROWS]]
+
+
+def _shortened(said: str) -> str:
+    """Without what stands in brackets, where it would not fit beside the chart."""
+    return said if len(said) <= _LABEL_LENGTH else sub(r" \([^)]*\)", "", said)
 
 
 def _column(diagnosis: Diagnosis, at: int, rows: int) -> Iterable[str]:
@@ -85,7 +96,7 @@ def _bar(middle: float, y: float, weight_db: float) -> list[str]:
     speaks_for = weight_db > 0
     start = middle if speaks_for else middle - length
     end = middle + length + 5 if speaks_for else middle - length - 5
-    figure = f"{'+' if speaks_for else '−'}{abs(weight_db):.0f}"
+    figure = f"{'+' if speaks_for else '−'}{int(abs(weight_db) + 0.5)}"
     return [
         _rectangle(start, y + 6, length, _ROW - 12, "for" if speaks_for else "against"),
         _text(end, y + 17.5, figure, "start" if speaks_for else "end", "soft"),

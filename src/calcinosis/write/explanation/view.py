@@ -1,12 +1,13 @@
 """An explanation as the page shows it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from markupsafe import Markup
 
 from calcinosis.explain.explanation import Explanation
+from calcinosis.explain.knowledge import load_knowledge
 from calcinosis.explain.management import Option
 from calcinosis.explain.red_flags import RedFlag
 from calcinosis.write.explanation import wording
@@ -25,6 +26,7 @@ class ExplanationView:
     rest: str
     evidence: Markup
     sources: list[tuple[str, str, str]]
+    references: list[str]
     leading: str
     beside: str
     contradictions: list[str]
@@ -53,6 +55,7 @@ def view_of(
             (wording.said(e, units), wording.decibans(e.weight_db), e.source)
             for e in ranked[0].evidence
         ],
+        references=_references(e.source for e in ranked[0].evidence),
         leading=ranked[0].label,
         beside=", ".join(labels[name] for name in explanation.differential.beside),
         contradictions=_contradictions(explanation),
@@ -75,6 +78,17 @@ def view_of(
         labs=_labs(explanation),
         chances=chances,
     )
+
+
+def _references(sources: Iterable[str]) -> list[str]:
+    """The papers behind the weights, by the keys that stand beside them."""
+    told = " ".join(sources)
+    papers = load_knowledge().sources
+    return [
+        f"{key}: {paper.citation}" + (f", doi:{paper.doi}" if paper.doi else "")
+        for key, paper in papers.items()
+        if key in told
+    ]
 
 
 def _contradictions(explanation: Explanation) -> list[str]:
