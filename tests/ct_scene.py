@@ -150,20 +150,20 @@ def measured(study: Study, *, masses: int = 2) -> CtMeasurement:
     skeleton = np.zeros(labels.shape, dtype=bool)
     skeleton[:, 34:38, 25:45] = True
     remarks = ("Seen in one scan.",)
-    return CtMeasurement(kept, labels, skeleton, OTHERS, calibration, remarks=remarks)
+    others, places = zip(*OTHERS, strict=True)
+    return CtMeasurement(kept, labels, skeleton, others, calibration, (), remarks, places)
 
 
-def _patch(*box: slice) -> Patch:
-    return Patch(box, np.ones([extent.stop - extent.start for extent in box], dtype=bool))
+def _patch(*extents: tuple[int, int]) -> Patch:
+    box = tuple(slice(*extent) for extent in extents)
+    return Patch(box, np.ones([stop - start for start, stop in extents], dtype=bool))
 
 
 # The second vessel runs through mass 1 and bone: the mass keeps its voxels, bone gives way.
 OTHERS = (
-    OtherCalcification("vascular", 0.1, (0, 0, 0), _patch(*[slice(2, 5)] * 2, slice(40, 44))),
-    OtherCalcification(
-        "vascular", 0.2, (0, 0, 0), _patch(slice(9, 10), slice(13, 38), slice(30, 32))
-    ),
-    OtherCalcification("metal", 0.1, (0, 0, 0), _patch(slice(20, 22), slice(3, 6), slice(8, 9))),
+    (OtherCalcification("vascular", 0.1, (0, 0, 0)), _patch((2, 5), (2, 5), (40, 44))),
+    (OtherCalcification("vascular", 0.2, (0, 0, 0)), _patch((9, 10), (13, 38), (30, 32))),
+    (OtherCalcification("metal", 0.1, (0, 0, 0)), _patch((20, 22), (3, 6), (8, 9))),
 )
 
 

@@ -5,7 +5,7 @@ import pydicom
 import pytest
 
 from calcinosis.read.study import read_study
-from ct_scene import OBLIQUE, SAGITTAL, delivered, enhanced, measured, write_series
+from ct_scene import OBLIQUE, OTHERS, SAGITTAL, delivered, enhanced, measured, write_series
 from outside_readers import assert_conforms, frames_in_space, labels_read_by_dcmqi
 
 TYPE_2 = (
@@ -84,9 +84,9 @@ def others_drawn(scene):
     yield scene.skeleton
     for kind in ("vascular", "metal"):
         mask = np.zeros(scene.labels.shape, dtype=bool)
-        for other in scene.other_calcifications:
+        for other, where in OTHERS:
             if other.kind == kind:
-                mask[other.where.box] |= other.where.mask
+                mask[where.box] |= where.mask
         yield mask
 
 

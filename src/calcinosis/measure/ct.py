@@ -83,7 +83,16 @@ def measure_ct(
     taken = ndimage.binary_dilation(grid.from_native(labels > 0), iterations=2)
     others = other_calcifications(volume, grid, tissue, taken)
     remarks = tuple(_doubt(place) for place in found.unsure_lps_mm)
-    return CtMeasurement(tuple(masses), labels, bones, tuple(others), calibration, METHOD, remarks)
+    return CtMeasurement(
+        tuple(masses),
+        labels,
+        bones,
+        tuple(found for found, _ in others),
+        calibration,
+        METHOD,
+        remarks,
+        other_places=tuple(where for _, where in others),
+    )
 
 
 def _doubt(place_lps_mm: Point) -> str:

@@ -113,7 +113,6 @@ class OtherCalcification:
     kind: CalcificationKind
     volume_ml: float
     centroid_lps_mm: Point
-    where: Patch | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -138,6 +137,7 @@ class CtMeasurement:
         calibration: how calcium mass was computed.
         method: one sentence per step: how it was measured, for the report.
         remarks: limits that hold for the whole scan.
+        other_places: where each of `other_calcifications` lies; empty where that was not kept.
     """
 
     masses: tuple[Mass, ...]
@@ -147,3 +147,4 @@ class CtMeasurement:
     calibration: Calibration
     method: tuple[str, ...] = ()
     remarks: tuple[str, ...] = field(default=())
+    other_places: tuple[Patch, ...] = ()

@@ -41,8 +41,8 @@ class _Speck:
 
 def other_calcifications(
     volume: Volume, grid: WorkingGrid, tissue: TissueMap, masses: NDArray[np.bool_]
-) -> list[OtherCalcification]:
-    """Densities outside skeleton and masses, largest first, each with its kind.
+) -> list[tuple[OtherCalcification, Patch]]:
+    """Densities outside skeleton and masses, largest first, each with its kind and its place.
 
     Args:
         volume: the scan.
@@ -61,8 +61,9 @@ def other_calcifications(
         if speck.volume_ml >= _SMALLEST_ML:
             x, y, z = (float(v) for v in volume.to_lps(centres[index] * grid.step))
             kind = _kind(speck)
-            result.append(OtherCalcification(kind, speck.volume_ml, (x, y, z), speck.where))
-    return sorted(result, key=lambda item: -item.volume_ml)
+            found = OtherCalcification(kind, speck.volume_ml, (x, y, z))
+            result.append((found, speck.where))
+    return sorted(result, key=lambda item: -item[0].volume_ml)
 
 
 def _specks(grid: WorkingGrid, tissue: TissueMap, masses: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcinosis import __version__
-from calcinosis.measure.mass import CalcificationKind, CtMeasurement, Mass
+from calcinosis.measure.mass import (
+    CalcificationKind,
+    CtMeasurement,
+    Mass,
+    OtherCalcification,
+    Patch,
+)
 from calcinosis.volume import Study
 from calcinosis.write import dicom_codes
 from calcinosis.write.dicom_object import UNSETTLED_UID, settle
@@ -131,7 +137,7 @@ def _segments(measurement: CtMeasurement, segments: Segments) -> Iterator[_Segme
         yield _Segment(mass.id, label, "mass", colour(mass.id), mass)
     if segments == "masses":
         return
-    present = {other.kind for other in measurement.other_calcifications if other.where}
+    present = {other.kind for other, _ in _others(measurement)}
     kinds = [kind for kind in get_args(CalcificationKind) if kind in present]
     for kind in ["skeleton"] * bool(measurement.skeleton.any()) + kinds:
         number += 1
@@ -148,11 +154,14 @@ def _labels(measurement: CtMeasurement, wanted: list[_Segment]) -> NDArray[np.ui
     labels = np.zeros_like(measurement.labels)
     if "skeleton" in numbers:
         labels[measurement.skeleton] = numbers["skeleton"]
-    for other in measurement.other_calcifications:
-        if other.where:
-            labels[other.where.box][other.where.mask] = numbers[other.kind]
+    for other, where in _others(measurement):
+        labels[where.box][where.mask] = numbers[other.kind]
     np.copyto(labels, measurement.labels, where=measurement.labels > 0)
     return labels
+
+
+def _others(measurement: CtMeasurement) -> Iterator[tuple[OtherCalcification, Patch]]:
+    return zip(measurement.other_calcifications, measurement.other_places, strict=False)
 
 
 def _description(segment: _Segment, tracking: Mapping[int, Tracking]) -> "SegmentDescription":
