@@ -270,14 +270,15 @@ def _warnings(
     if calcium.min() < HUNGRY_BONE_MG_DL or chance > ALARMING_CHANCE:
         found.append(
             f"Hungry bone or hypocalcaemia: calcium is lowest on day {day[calcium.argmin()]:.0f} "
-            f"({calcium.min():.1f} mg/dL); chance of a fall below 7.5 mg/dL {chance:.0%}. "
+            f"({calcium.min():.1f} mg/dL); chance of a fall below 7.5 mg/dL {100 * chance:.0f} %. "
             "Watch calcium, plan supplements and dialysate."
         )
     quiet = np.mean([_adynamic(run) for run in runs])
     if _adynamic(central) or quiet > 0.5:
+        pth, formation = central["pth_pg_ml"][-1], central["alp_relative"][-1]
         found.append(
-            f"Adynamic bone: PTH settles at {central['pth_pg_ml'][-1]:.0f} pg/mL with bone "
-            f"formation at {central['alp_relative'][-1]:.1f} of normal; chance {quiet:.0%}. "
+            f"Adynamic bone: PTH settles at {pth:.0f} pg/mL with bone formation at "
+            f"{formation:.1f} of normal; chance {100 * quiet:.0f} %. "
             "Such bone buffers little calcium; calcium loads then go to soft tissue."
         )
     return tuple(found)

@@ -66,6 +66,7 @@ class Timeline(NamedTuple):
         day: start of each in days from day 0, [k].
         session: whether a session starts there, [k].
         phase: index of its phase, [k].
+        repeats: where a week begins that repeats the one before: its number of stretches; else 0.
     """
 
     hours: Array
@@ -73,6 +74,7 @@ class Timeline(NamedTuple):
     day: Array
     session: NDArray[np.bool_]
     phase: NDArray[np.int64]
+    repeats: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -211,10 +213,25 @@ def timeline(
                 for hours, controls, start, session in _day(prescription, p, idle, day, detail_h)
             )
             day += 1
-    hours, controls, days, session, phase = zip(*rows, strict=True)
-    return Timeline(
-        np.array(hours), np.array(controls), np.array(days), np.array(session), np.array(phase)
-    )
+    hours, controls, days, sessions, phases = (np.array(c) for c in zip(*rows, strict=True))
+    repeats = repeated_weeks(hours, controls, days, phases)
+    return Timeline(hours, controls, days, sessions, phases, repeats)
+
+
+def repeated_weeks(
+    hours: Array, controls: Array, day: Array, phase: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """`Timeline.repeats`; weeks are counted from the first day of each phase."""
+    found = np.zeros(len(hours), dtype=np.int64)
+    begins = np.searchsorted(phase, phase)  # first row of each row's phase
+    week = (day - day[begins]) // 7
+    starts = np.flatnonzero(np.diff(phase * 1e6 + week, prepend=-1.0))
+    for before, here, after in zip(starts, starts[1:], [*starts[2:], len(hours)], strict=False):
+        same = here - before == after - here and phase[before] == phase[here]
+        earlier, later = slice(before, here), slice(here, after)
+        if same and np.array_equal(hours[earlier], hours[later]):
+            found[here] = (after - here) * np.array_equal(controls[earlier], controls[later])
+    return found
 
 
 def _day(

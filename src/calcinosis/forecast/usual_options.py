@@ -58,14 +58,14 @@ NOW_HAEMODIALYSIS = UsualOption(
     "as now",
     "today's prescription was not given, so the usual one: three sessions of four hours a week, "
     "dialysate calcium 1.5 mmol/L, sevelamer 4.8 g a day, active vitamin D 2 µg a week; "
-    "`calcinosis forecast` takes the true one",
+    "a scenario file takes the true one",
     ({"dialysis": {}, **USUAL_DRUGS},),
 )
 NOW_PERITONEAL = UsualOption(
     "as now",
     "today's prescription was not given, so the usual one: peritoneal dialysis with calcium "
     "1.25 mmol/L, sevelamer 4.8 g a day, active vitamin D 2 µg a week; "
-    "`calcinosis forecast` takes the true one",
+    "a scenario file takes the true one",
     ({"dialysis": {"modality": "pd"}, **USUAL_DRUGS},),
 )
 LOW_CALCIUM = "low-calcium dialysate and sevelamer"

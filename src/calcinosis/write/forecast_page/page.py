@@ -5,6 +5,7 @@ from typing import Any
 
 from calcinosis import __version__
 from calcinosis.forecast.outlook import Course, Outlook
+from calcinosis.write.explanation.wording import percent
 from calcinosis.write.forecast_page.chart import PANELS, panel_svg, swatch
 
 
@@ -57,16 +58,17 @@ def headline(outlook: Outlook) -> str:
     best = max(courses, key=lambda course: course.outcomes[key] or 0.0)
     chance = best.outcomes[key] or 0.0
     if len(courses) == 1:
-        return f"{best.name}: {chance:.0%} chance {goal} within a year"
-    return f"Most likely {goal} within a year: {best.name} ({chance:.0%})"
+        return f"{best.name}: {percent(chance)} chance {goal} within a year"
+    return f"Most likely {goal} within a year: {best.name} ({percent(chance)})"
 
 
 def chances(course: Course) -> str:
     """What an option of the plan may expect, in one line."""
     seen = course.outcomes
-    said = f"Ca × P below 55 after a year: {seen['chance_product_below_55']:.0%}"
-    if seen["chance_deposit_halved"] is not None:
-        said += f"; half the mass gone within it: {seen['chance_deposit_halved']:.0%}"
+    said = f"Ca × P below 55 after a year: {percent(seen['chance_product_below_55'] or 0.0)}"
+    halved = seen["chance_deposit_halved"]
+    if halved is not None:
+        said += f"; half the mass gone within it: {percent(halved)}"
     return f"{said} (simulated: {course.name})"
 
 
@@ -83,6 +85,6 @@ def _shown(course: Course, index: int) -> dict[str, Any]:
         and {
             "phosphate": f"{last.phosphate_mg_dl[0]:.1f} → {last.phosphate_mg_dl[-1]:.1f}",
             "phosphorus": f"{last.phosphate_removed_mg[-1]:.0f}",
-            "calcium": f"{-last.calcium_removed_mg[-1]:+.0f}",
+            "calcium": f"{-last.calcium_removed_mg[-1]:+.0f}".replace("-", "−"),
         },
     }
