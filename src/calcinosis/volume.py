@@ -93,6 +93,17 @@ class Volume:
         along = np.linalg.solve(axes, np.asarray(direction_lps, dtype=np.float64))
         return np.asarray(along / np.linalg.norm(along), dtype=np.float64)
 
+    def grow(self, box: tuple[slice, slice, slice], reach_mm: float) -> tuple[slice, slice, slice]:
+        """A box widened on all sides, as far as the volume goes."""
+        z, y, x = (
+            slice(
+                max(0, extent.start - int(np.ceil(reach_mm / step))),
+                min(size, extent.stop + int(np.ceil(reach_mm / step))),
+            )
+            for extent, step, size in zip(box, self.spacing_mm, self.shape, strict=True)
+        )
+        return z, y, x
+
     def crop(self, box: tuple[slice, slice, slice]) -> "Volume":
         """The voxels of a box (slices with non-negative starts), kept in their place."""
         start = [extent.start or 0 for extent in box]

@@ -46,11 +46,18 @@ def distance_mm(mask: BoolArray, spacing_mm: Spacing) -> FloatArray:
 
 def closed(mask: BoolArray, radius_mm: float, spacing_mm: Spacing) -> BoolArray:
     """Closing with a ball, then holes filled. The box must leave a margin of the radius."""
-    if not mask.any():
-        return mask
-    grown = distance_mm(~mask, spacing_mm) <= radius_mm
-    result = mask | (distance_mm(grown, spacing_mm) > radius_mm)
-    return np.asarray(ndimage.binary_fill_holes(result))
+    result = np.zeros_like(mask)
+    for extent in ndimage.find_objects(mask.view(np.uint8)):
+        reach = [int(radius_mm / step) + 2 for step in spacing_mm]  # what the closing can touch
+        box = tuple(
+            slice(max(0, e.start - more), e.stop + more)
+            for e, more in zip(extent, reach, strict=True)
+        )
+        solid = mask[box]
+        grown = distance_mm(~solid, spacing_mm) <= radius_mm
+        solid = solid | (distance_mm(grown, spacing_mm) > radius_mm)
+        result[box] = ndimage.binary_fill_holes(solid)
+    return result
 
 
 def local_calcification(hu: FloatArray, spacing_mm: Spacing) -> FloatArray:

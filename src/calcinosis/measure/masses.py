@@ -71,8 +71,9 @@ def find_masses(
     for seed in seeds_lps_mm:
         regions = _add_seed(volume, grid, tissue, regions, seed)
     found = [
-        _on_native_grid(volume, grid, tissue, regions == label, seeded=label > _FIRST_SEED)
-        for label in np.unique(regions)[1:]
+        _on_native_grid(volume, grid, tissue, regions, label, extent)
+        for label, extent in enumerate(ndimage.find_objects(regions), start=1)
+        if extent
     ]
     size = volume.voxel_volume_ml
     masses = [
@@ -97,16 +98,23 @@ def _called_regions(
         return np.zeros(called.shape, np.int32), []
     called = closed(called, CLOSING_MM / 2, (GRID_MM,) * 3) & ~(tissue.skeleton > tissue.mass)
     labels = np.asarray(cc3d.connected_components(called, connectivity=18), np.int32)
-    flat = labels.ravel()
-    core = np.bincount(flat, (tissue.mass > _CALL).ravel())
-    sure = np.bincount(flat, (tissue.mass > _SURE).ravel()) / np.maximum(core, 1)
-    dense = np.bincount(flat, (grid.hu > CALCIFIED_HU).ravel()) / np.bincount(flat)
+    inside = labels > 0
+    flat, score = labels[inside], tissue.mass[inside]
+    size = np.bincount(flat)
+    core = np.bincount(flat, score > _CALL)
+    sure = np.bincount(flat, score > _SURE) / np.maximum(core, 1)
+    dense = np.bincount(flat, grid.hu[inside] > CALCIFIED_HU) / np.maximum(size, 1)
     large = (core * _WORKING_ML > 0.5 * SMALLEST_MASS_ML) & (dense > _CALCIFIED_SHARE)
-    large[0] = False
     kept = large & (sure > _SURE_SHARE) & (_share_on_edge(labels) < _CUT_SHARE)
     doubtful = np.flatnonzero(large & ~kept & (sure > _WORTH_A_LOOK_SHARE))
-    places = ndimage.maximum_position(grid.hu, labels, doubtful) if len(doubtful) else []
-    return np.where(kept, np.arange(len(kept)), 0).astype(np.int32)[labels], list(places)
+    places = [_brightest(grid, labels, label) for label in doubtful.tolist()]
+    return np.where(kept, np.arange(len(kept)), 0).astype(np.int32)[labels], places
+
+
+def _brightest(grid: WorkingGrid, labels: NDArray[np.int32], label: int) -> tuple[int, ...]:
+    """The brightest voxel of a label."""
+    places = np.argwhere(labels == label)
+    return tuple(places[grid.hu[tuple(places.T)].argmax()])
 
 
 def _share_on_edge(labels: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -172,28 +180,30 @@ def _flood(
 
 
 def _on_native_grid(
-    volume: Volume, grid: WorkingGrid, tissue: TissueMap, region: NDArray[np.bool_], *, seeded: bool
+    volume: Volume,
+    grid: WorkingGrid,
+    tissue: TissueMap,
+    regions: NDArray[np.int32],
+    label: int,
+    extent: Box,
 ) -> FoundMass:
     """Snap a working-grid region to the scan's own voxels."""
-    margin = int(np.ceil(_MARGIN_MM / GRID_MM))
-    extent = ndimage.find_objects(region.astype(np.uint8))[0]
-    working = tuple(
-        slice(max(0, e.start - margin), min(size, e.stop + margin))
-        for e, size in zip(extent, region.shape, strict=True)
+    working = grid.grow(extent, int(np.ceil(_MARGIN_MM / GRID_MM)))
+    box = grid.native_box(working, volume.shape)
+    near = grid.grow(working, 3)  # what the native voxels are interpolated from
+    region, score = regions[near] == label, tissue.mass[near]
+    z, y, x = (extent.start for extent in near)
+    mass, skeleton, core = (
+        grid.to_native(field.astype(np.uint8), box, (z, y, x))
+        for field in (
+            np.where(region, np.maximum(score, 160), np.minimum(score, 100)),
+            np.where(region, 0, tissue.skeleton[near]),
+            region,
+        )
     )
-    box = grid.native_box((working[0], working[1], working[2]), volume.shape)
     hu = volume.voxels[box].astype(np.float32)
-    mass = np.where(region, np.maximum(tissue.mass, 160), np.minimum(tissue.mass, 100))
-    mass, skeleton = (
-        grid.to_native(score, box) / np.float32(255)
-        for score in (mass.astype(np.uint8), np.where(region, 0, tissue.skeleton).astype(np.uint8))
-    )
-    core = grid.to_native(region.astype(np.float32), box) > 0.5
-    envelope = refine(hu, mass, skeleton, volume.spacing_mm, core)
-    return FoundMass(box, envelope, _score(tissue, region), seeded)
-
-
-def _score(tissue: TissueMap, region: NDArray[np.bool_]) -> float:
-    """Mean network score 0…1 over the voxels of a region that it calls a mass."""
-    values = tissue.mass[region & (tissue.mass > _CALL)]
-    return float(values.mean() / 255) if values.size else 0.0
+    share = np.float32(255)
+    envelope = refine(hu, mass / share, skeleton / share, volume.spacing_mm, core > 0.5)
+    called = score[region & (score > _CALL)]
+    mean_score = float(called.mean() / 255) if called.size else 0.0
+    return FoundMass(box, envelope, mean_score, seeded=label > _FIRST_SEED)

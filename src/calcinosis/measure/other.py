@@ -1,6 +1,7 @@
 """Extraskeletal densities that are no mass: vessel wall, phlebolith, granuloma, metal, contrast."""
 
 from dataclasses import dataclass
+from itertools import product
 
 import cc3d
 import numpy as np
@@ -52,8 +53,8 @@ def other_calcifications(
     """
     labels = _specks(grid, tissue, masses)
     boxes = ndimage.find_objects(labels)
-    skin = distance_mm(tissue.body, (GRID_MM,) * 3)
-    centres = np.array(ndimage.center_of_mass(labels > 0, labels, range(1, len(boxes) + 1)))
+    skin = distance_mm(tissue.body[::2, ::2, ::2], (2 * GRID_MM,) * 3)
+    centres = np.array([_centre(labels, box, index) for index, box in enumerate(boxes)])
     result = []
     for index, box in enumerate(boxes):
         inside = labels[box] == index + 1
@@ -71,18 +72,33 @@ def _specks(grid: WorkingGrid, tissue: TissueMap, masses: NDArray[np.bool_]) -> 
     candidates = (grid.hu > _EDGE_HU) & tissue.body & ~masses
     bone = _skeleton_core(grid, tissue)
     labels = np.asarray(cc3d.connected_components(candidates & ~bone, connectivity=26), np.int32)
-    count = int(labels.max())
-    if count == 0:
+    places = np.argwhere(labels > 0)
+    if not len(places):
         return labels
-    voxels = np.bincount(labels.ravel(), minlength=count + 1).astype(float)
-    peak = ndimage.maximum(grid.hu, labels, np.arange(count + 1))
-    beside = distance_mm(~bone, (GRID_MM,) * 3) <= _BONE_GAP_MM if bone.any() else bone
-    near_bone = np.bincount(labels.ravel(), beside.ravel(), minlength=count + 1) / voxels
-    metal = np.asarray(peak) > METAL_HU
-    kept = (np.asarray(peak) > _SEED_HU) & (voxels >= 3) & ((near_bone < 0.5) | metal)
-    kept[0] = False
+    flat = labels[tuple(places.T)]
+    voxels = np.bincount(flat)
+    peak = np.full(len(voxels), -np.inf)
+    np.maximum.at(peak, flat, grid.hu[tuple(places.T)])
+    near_bone = np.bincount(flat, _beside(bone, places)) / np.maximum(voxels, 1)
+    kept = (peak > _SEED_HU) & (voxels >= 3) & ((near_bone < 0.5) | (peak > METAL_HU))
     order = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
     return order[labels]
+
+
+def _beside(bone: NDArray[np.bool_], places: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of the places [n, 3] have bone within the gap."""
+    reach = int(_BONE_GAP_MM / GRID_MM)
+    offsets = np.array(list(product(range(-reach, reach + 1), repeat=3)))
+    result = np.zeros(len(places), bool)
+    for offset in offsets[np.linalg.norm(offsets, axis=1) * GRID_MM <= _BONE_GAP_MM]:
+        result |= bone[tuple(np.clip(places + offset, 0, np.array(bone.shape) - 1).T)]
+    return result
+
+
+def _centre(labels: NDArray[np.int32], box: Box, index: int) -> NDArray[np.float64]:
+    """Mean place of a speck, in working voxels."""
+    inside = np.argwhere(labels[box] == index + 1)
+    return np.asarray(inside.mean(0) + [extent.start for extent in box])
 
 
 def _skeleton_core(grid: WorkingGrid, tissue: TissueMap) -> NDArray[np.bool_]:
@@ -132,7 +148,7 @@ def _describe(
         surroundings_hu=surroundings,
         length_mm=float(extents[2]),
         width_mm=float(extents[1]),
-        skin_mm=float(skin_mm[box][inside].min()),
+        skin_mm=float(skin_mm[tuple((np.argwhere(inside) + [e.start for e in box]).T // 2)].min()),
         neighbours_in_line=neighbours_in_line,
         where=Patch(native, member),
     )

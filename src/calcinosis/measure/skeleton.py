@@ -4,16 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from calcinosis.measure.tissue import DENSE_HU, TissueMap
 from calcinosis.measure.working_grid import WorkingGrid
 from calcinosis.volume import Volume
 
+_BONE = 127  # network score (of 255) above which a voxel is bone
+_PLANES = 16
+
 
 def skeleton_on_scan(
     volume: Volume, grid: WorkingGrid, tissue: TissueMap, masses: NDArray[np.uint8]
 ) -> NDArray[np.bool_]:
-    """Bones with their marrow, plane by plane to spare memory; never a mass.
+    """Bones with their marrow, a few planes at a time to spare memory; never a mass.
 
     Args:
         volume: the scan.
@@ -23,10 +27,15 @@ def skeleton_on_scan(
     """
     result = np.zeros(volume.shape, bool)
     planes, rows, columns = volume.shape
-    for start in range(0, planes, 16):
-        box = (slice(start, min(start + 16, planes)), slice(0, rows), slice(0, columns))
-        result[box] = grid.to_native(tissue.skeleton, box) > 127
-    result &= masses == 0
+    for start in range(0, planes, _PLANES):
+        slab = (slice(start, min(start + _PLANES, planes)), slice(0, rows), slice(0, columns))
+        depth, *_ = grid.box_of(slab)
+        bone = tissue.skeleton[depth] > _BONE
+        for extent in ndimage.find_objects(bone.view(np.uint8)):
+            _, across, along = grid.native_box(extent, volume.shape)
+            box = (slab[0], across, along)
+            result[box] = grid.to_native(tissue.skeleton, box) > _BONE
+            result[box] &= masses[box] == 0
     return result
 
 

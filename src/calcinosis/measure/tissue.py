@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import cc3d
@@ -25,7 +26,9 @@ DENSE_HU = 150  # above soft tissue and unopacified blood; a named parameter
 METAL_HU = 2500  # above cortical bone and any calcium deposit we know
 METAL_REACH_MM = 8.0  # streaks make densities nearer than this untrustworthy
 _BODY_PART_SHARE, _BODY_PART_ML = 0.05, 20.0  # smaller parts are cushions, tubes and table
-_CORE, _HALO = 96, 16  # block sizes in working voxels
+# Blocks in working voxels: thickness, surroundings, and rows × columns that spare memory.
+_SLAB, _HALO, _BLOCK_PLANE = 96, 16, 128 * 128
+_ROOM = 12  # working voxels around dense tissue: fluid and walls of a mass
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +69,11 @@ def near_metal(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def classify(grid: WorkingGrid, progress: Callable[[float], None] | None = None) -> TissueMap:
-    """Score every block that holds dense tissue inside the body."""
+    """Score the dense tissue inside the body and its surroundings, block by block."""
     body = body_mask(grid.hu)
     dense = (grid.hu > DENSE_HU) & body
     mass, skeleton = np.zeros((2, *grid.hu.shape), np.uint8)
-    blocks = [core for core in _cores(grid.hu.shape) if dense[core].any()]
+    blocks = list(_cores(dense))
     for done, core in enumerate(blocks):
         scores = _scores(grid.hu, core)
         mass[core], skeleton[core] = scores
@@ -79,12 +82,34 @@ def classify(grid: WorkingGrid, progress: Callable[[float], None] | None = None)
     return TissueMap(mass, skeleton, body, near_metal(grid.hu))
 
 
-def _cores(shape: tuple[int, ...]) -> Iterator[Box]:
-    """Boxes that tile the grid."""
-    z, y, x = (range(0, size, _CORE) for size in shape)
-    for start in ((i, j, k) for i in z for j in y for k in x):
-        a, b, c = (slice(s, min(s + _CORE, size)) for s, size in zip(start, shape, strict=True))
-        yield a, b, c
+def _cores(dense: NDArray[np.bool_]) -> Iterator[Box]:
+    """Boxes that tile the dense tissue, slab by slab, with room for what a mass holds beside it."""
+    for top in range(0, len(dense), _SLAB):
+        slab = slice(top, min(top + _SLAB, len(dense)))
+        for _, *across in ndimage.find_objects(dense[slab].view(np.uint8)):
+            y, x = (
+                (max(0, extent.start - _ROOM), min(size, extent.stop + _ROOM))
+                for extent, size in zip(across, dense.shape[1:], strict=True)
+            )
+            rows, columns = _fewest_voxels(y[1] - y[0], x[1] - x[0])
+            yield from ((slab, a, b) for a in _parts(*y, rows) for b in _parts(*x, columns))
+
+
+def _fewest_voxels(height: int, width: int) -> tuple[int, int]:
+    """Into how many rows and columns to cut a plane, halos counted, within a block's size."""
+    sizes = {
+        (rows, columns): (height / rows + 2 * _HALO) * (width / columns + 2 * _HALO)
+        for rows in range(1, height // 32 + 2)
+        for columns in range(1, width // 32 + 2)
+    }
+    fitting = [cut for cut, size in sizes.items() if size <= _BLOCK_PLANE]
+    return min(fitting, key=lambda cut: cut[0] * cut[1] * sizes[cut])
+
+
+def _parts(start: int, stop: int, count: int) -> list[slice]:
+    """Equal parts of a range."""
+    edges = np.linspace(start, stop, count + 1).round().astype(int).tolist()
+    return [slice(a, b) for a, b in pairwise(edges)]
 
 
 def _scores(hu: NDArray[np.float32], core: Box) -> NDArray[np.uint8]:
@@ -115,6 +140,8 @@ def _network() -> "InferenceSession":
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 2
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # two may share a core
+    options.enable_cpu_mem_arena = False  # give memory back after each block
     options.log_severity_level = 3
     weights = resources.files("calcinosis.measure").joinpath("mass_network.onnx").read_bytes()
     return onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])

@@ -1,6 +1,7 @@
 """The 1.5 mm grid on which masses are told from bone, and the way back to the scan's own voxels."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -48,17 +49,30 @@ class WorkingGrid:
         )
         return z, y, x
 
-    def from_native(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """A mask of the scan's voxels, as the nearest voxels of this grid see it."""
+    def grow(self, box: Box, reach: int) -> Box:
+        """A box of working voxels widened on all sides, as far as the grid goes."""
+        z, y, x = (
+            slice(max(0, extent.start - reach), min(size, extent.stop + reach))
+            for extent, size in zip(box, self.hu.shape, strict=True)
+        )
+        return z, y, x
+
+    def from_native(self, field: NDArray[Any]) -> NDArray[Any]:
+        """A field on the scan's voxels, as the nearest voxels of this grid see it."""
         z, y, x = (
             np.minimum(np.round(np.arange(size) * step).astype(int), full - 1)
-            for size, step, full in zip(self.hu.shape, self.step, mask.shape, strict=True)
+            for size, step, full in zip(self.hu.shape, self.step, field.shape, strict=True)
         )
-        return np.asarray(mask[np.ix_(z, y, x)], bool)
+        return field[np.ix_(z, y, x)]
 
-    def to_native(self, field: NDArray[np.generic], native: Box) -> NDArray[np.float32]:
-        """Trilinear values of a working-grid field on the voxels of a native box."""
-        start = np.array([extent.start for extent in native]) / self.step
+    def to_native(
+        self, field: NDArray[np.generic], native: Box, origin: tuple[int, int, int] = (0, 0, 0)
+    ) -> NDArray[np.float32]:
+        """Trilinear values of a field on the voxels of a native box.
+
+        `origin` is the working voxel at which the field starts.
+        """
+        start = np.array([extent.start for extent in native]) / self.step - origin
         shape = tuple(extent.stop - extent.start for extent in native)
         return _sample(field, start, 1 / self.step, shape)
 
