@@ -27,7 +27,7 @@ METAL_HU = 2500  # above cortical bone and any calcium deposit we know
 METAL_REACH_MM = 8.0  # streaks make densities nearer than this untrustworthy
 _BODY_PART_SHARE, _BODY_PART_ML = 0.05, 20.0  # smaller parts are cushions, tubes and table
 # Blocks in working voxels: thickness, surroundings, and rows × columns that spare memory.
-_SLAB, _HALO, _BLOCK_PLANE = 96, 16, 128 * 128
+_SLAB, _HALO, _BLOCK_PLANE = 72, 16, 128 * 128
 _ROOM = 12  # working voxels around dense tissue: fluid and walls of a mass
 
 
