@@ -99,6 +99,8 @@ def _called_regions(
     called = closed(called, CLOSING_MM / 2, (GRID_MM,) * 3) & ~(tissue.skeleton > tissue.mass)
     labels = np.asarray(cc3d.connected_components(called, connectivity=18), np.int32)
     inside = labels > 0
+    if not inside.any():
+        return labels, []
     flat, score = labels[inside], tissue.mass[inside]
     size = np.bincount(flat)
     core = np.bincount(flat, score > _CALL)

@@ -134,12 +134,12 @@ def _scores(hu: NDArray[np.float32], core: Box) -> NDArray[np.uint8]:
 
 
 @cache
-def _network() -> "InferenceSession":
+def _network(threads: int = 2) -> "InferenceSession":
     """The shipped network, loaded once."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 2
+    options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # two may share a core
     options.enable_cpu_mem_arena = False  # give memory back after each block
     options.log_severity_level = 3
