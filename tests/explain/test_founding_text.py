@@ -60,6 +60,12 @@ def test_the_skin_is_usually_normal_and_fistula_compression_and_lysis_are_rarer(
     assert UREMIC.signs["bone_erosion"].p <= 0.25  # 3 of 12 in Steinbach 1995
 
 
+def test_a_mass_without_complaints_is_recognised_as_well():
+    silent = {"pain": False, "limited_motion": False, "nerve_compression": False}
+    told = answer(**DIALYSIS, sites=["hip"], symptoms=silent)
+    assert told.differential.diagnoses[0].diagnosis == "tc_uremic"
+
+
 def test_an_unusual_place_and_osteolysis_leave_it_in_the_list_and_raise_the_alarm():
     unusual = answer(
         **DIALYSIS, sites=["pubis"], imaging={"ct": {"bone_erosion_or_osteolysis": True}}

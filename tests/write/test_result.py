@@ -5,6 +5,9 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
+from calcinosis.explain.explanation import explain
+from calcinosis.finding import Finding
+from calcinosis.read.case_file import Case
 from calcinosis.write.result import result_json, result_of
 from calcinosis.write.schema import SCHEMA_FILE, schema_text
 
@@ -107,3 +110,17 @@ def test_a_forecast_is_written_and_the_plan_points_to_it(forecasted):
     assert {name for name in plan.values() if name} <= set(names)
     chances = written["forecast"]["options"][0]["outcomes"]
     assert 0 < chances["chance_deposit_halved"] < 1
+
+
+def test_a_report_that_contradicts_the_measurement_is_kept_and_named(analysis):
+    report = Case.model_validate({"imaging": {"ct": {"bone_erosion_or_osteolysis": True}}})
+    seen = Finding("bone_erosion", "absent", "measured", "CT", mass_id=1)
+    told = replace(analysis, explanation=explain(report, measured=(seen,)))
+    result = json.loads(result_json(told))
+    (dispute,) = result["contradictions"]
+    assert dispute["code"] == "bone_erosion"
+    assert dispute["says_present"][0]["origin"] == "reported"
+    assert dispute["says_absent"][0]["origin"] == "measured"
+    costs = [test["cost"] for test in result["next_tests"]]
+    assert costs
+    assert costs == sorted(costs)

@@ -149,6 +149,34 @@ class DiagnosisRecord(Record):
     evidence: tuple[EvidenceRecord, ...]
 
 
+class ContradictionRecord(Record):
+    """A sign that one source calls present and another absent; it weighs nothing."""
+
+    code: str
+    says_present: tuple[FindingRecord, ...]
+    says_absent: tuple[FindingRecord, ...]
+
+
+class OutcomeRecord(Record):
+    """One answer to an open question, and which diagnosis would then lead."""
+
+    outcome: str
+    probability: Fraction
+    leads: str
+    leads_with: Fraction
+
+
+class NextTestRecord(Record):
+    """An open question that would move the ranking, cheapest first."""
+
+    finding: str
+    label: str
+    modality: str
+    cost: int = Field(ge=1, le=4, description="1 question or blood test … 4 MRI or bone scan")
+    expected_information_bits: Amount
+    outcomes: tuple[OutcomeRecord, ...]
+
+
 class RedFlagRecord(Record):
     """What must be looked into, whatever the ranking says."""
 
@@ -205,6 +233,9 @@ class Result(Record):
     findings: tuple[FindingRecord, ...]
     patient: dict[str, Any] | None = Field(description="with derived laboratory values")
     differential: tuple[DiagnosisRecord, ...] | None = Field(description="null: no mass to explain")
+    beside: tuple[str, ...] = Field(description="diagnoses that may coexist with the first")
+    contradictions: tuple[ContradictionRecord, ...]
+    next_tests: tuple[NextTestRecord, ...]
     red_flags: tuple[RedFlagRecord, ...]
     plan: tuple[OptionRecord, ...] | None
     forecast: ForecastRecord | None = Field(
@@ -228,6 +259,9 @@ def result_of(analysis: Analysis) -> Result:
             "findings": explanation.findings if explanation else (),
             "patient": analysis.patient and analysis.patient.derived(),
             "differential": explanation and explanation.differential.diagnoses,
+            "beside": explanation.differential.beside if explanation else (),
+            "contradictions": explanation.differential.contradictions if explanation else (),
+            "next_tests": explanation.next_tests if explanation else (),
             "red_flags": explanation.red_flags if explanation else (),
             "plan": explanation and _plan(explanation, analysis.outlook),
             "forecast": analysis.outlook and forecast_record(analysis.outlook),
