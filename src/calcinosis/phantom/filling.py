@@ -1,10 +1,12 @@
 """Filling one locule: paste, sediment under fluid, clear fluid, or two densities that lie askew."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from calcinosis.phantom.grid import Float, Grid
 from calcinosis.phantom.locules import Content
@@ -97,6 +99,9 @@ def levels_of(
     voxel_mm3 = cavity.grid.voxel_ml * 1000
     height = cavity.height_mm()
     below = float(height[cavity.mask].max()) - filled.surface_mm
+    core = cavity.mask & (cavity.depth_mm > cavity.content.rim_mm)
+    fluid = _reach_mm(core & (height < filled.surface_mm), pieces, count, -height)
+    sediment = _reach_mm(core & (height > filled.surface_mm), pieces, count, height)
     cosine = float(np.clip(cavity.down @ cavity.gravity_lps, -1, 1))
     found: list[LevelTruth] = []
     for piece in range(1, count + 1):
@@ -112,6 +117,8 @@ def levels_of(
             centroid_lps_mm=(float(centre[0]), float(centre[1]), float(centre[2])),
             area_mm2=float(area),
             sediment_depth_mm=below,
+            fluid_layer_mm=float(fluid[piece] + filled.surface_mm),
+            sediment_layer_mm=float(sediment[piece] - filled.surface_mm),
             hu_above=cavity.content.fluid_hu,
             hu_below=cavity.content.dense_hu,
             tilt_deg=float(np.rad2deg(np.arccos(cosine))),
@@ -120,3 +127,12 @@ def levels_of(
         marks[pieces == piece] = level.id
         found.append(level)
     return tuple(found), marks
+
+
+def _reach_mm(
+    layer: NDArray[np.bool_], pieces: NDArray[np.integer[Any]], count: int, height: Float
+) -> list[float]:
+    """How high the parts of a layer that touch each piece of the interface reach; 0 for none."""
+    parts = cc3d.connected_components(layer | (pieces > 0))
+    owners = [int(parts[pieces == piece].max()) for piece in range(1, count + 1)]
+    return [0.0, *ndimage.maximum(height, parts, owners)]

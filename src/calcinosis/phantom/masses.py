@@ -14,11 +14,12 @@ from calcinosis.phantom.packed import pack
 from calcinosis.phantom.shapes import Point, Waves
 
 Texture = Literal[
-    "sedimented", "paste", "mixed", "cystic", "microlocular", "cloudy", "chicken_wire"
+    "sedimented", "paste", "mixed", "cystic", "microlocular", "cloudy", "chicken_wire", "layered"
 ]
 Style = Literal["packed", "cellular"]
 Contact = Literal["apart", "touching"]
 TEXTURES: tuple[Texture, ...] = get_args(Texture)
+COMMON_TEXTURES = TEXTURES[:-1]  # the seed chooses among these; "layered" must be asked for
 STYLES: tuple[Style, ...] = get_args(Style)
 
 APART_MM = 4.0  # soft tissue left between a mass "apart" and bone
@@ -33,6 +34,7 @@ _LOCULES: dict[Texture, tuple[int, int]] = {
     "microlocular": (50, 140),
     "cloudy": (1, 5),
     "chicken_wire": (12, 60),
+    "layered": (3, 16),
 }
 _SHARES: dict[Texture, tuple[float, float, float, float]] = {
     "sedimented": (0.15, 0.75, 0.1, 0.0),
@@ -42,6 +44,7 @@ _SHARES: dict[Texture, tuple[float, float, float, float]] = {
     "microlocular": (0.75, 0.1, 0.15, 0.0),
     "cloudy": (1.0, 0.0, 0.0, 0.0),
     "chicken_wire": (0.15, 0.15, 0.7, 0.0),
+    "layered": (0.2, 0.0, 0.0, 0.8),
 }
 _BUILDERS: dict[Style, Callable[[Point, float, int, np.random.Generator], Locules]] = {
     "packed": pack,
@@ -140,7 +143,7 @@ def plan_mass(
     rng: np.random.Generator,
 ) -> MassPlan:
     """Choose locules, septa and contents; the same generator state gives the same mass."""
-    texture = options.texture or TEXTURES[rng.integers(len(TEXTURES))]
+    texture = options.texture or COMMON_TEXTURES[rng.integers(len(COMMON_TEXTURES))]
     low, high = _LOCULES[texture]
     most = max(low, min(high, int(volume_ml / 0.12) + 1))  # locules of at least a small pea
     count = int(np.exp(rng.uniform(np.log(low), np.log(most + 0.99))))
@@ -166,9 +169,9 @@ def plan_mass(
 
 
 def tilted(gravity_lps: NDArray[np.float64], rng: np.random.Generator) -> Point:
-    """A direction 15–80° off gravity: where old blood or layered chalk may come to lie."""
+    """A direction 10–80° off gravity: where old blood or layered chalk may come to lie."""
     side = np.cross(gravity_lps, rng.normal(size=3))
-    angle = np.deg2rad(rng.uniform(15, 80))
+    angle = np.deg2rad(rng.uniform(10, 80))
     return _point(np.cos(angle) * gravity_lps + np.sin(angle) * side / np.linalg.norm(side))
 
 

@@ -18,6 +18,9 @@ class LevelTruth:
         centroid_lps_mm: centre of the interface.
         area_mm2: its area.
         sediment_depth_mm: from the interface down to the deepest point of the locule.
+        fluid_layer_mm: thickest extent along `down` of the lighter layer over it, without a
+            calcified rim.
+        sediment_layer_mm: the same of the denser layer under it.
         hu_above: attenuation above it, before blur and noise.
         hu_below: attenuation below it.
         tilt_deg: angle between its normal and gravity: 0 for a true fluid–calcium level.
@@ -29,6 +32,8 @@ class LevelTruth:
     centroid_lps_mm: Point
     area_mm2: float
     sediment_depth_mm: float
+    fluid_layer_mm: float
+    sediment_layer_mm: float
     hu_above: float
     hu_below: float
     tilt_deg: float

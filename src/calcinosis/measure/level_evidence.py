@@ -1,0 +1,164 @@
+"""Is a candidate surface a fluid level? Its plane, its rim, and what lies above and below it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from calcinosis.measure.level_surfaces import FLUID_HU, SEDIMENT_MIN_HU, STEP_MIN_HU, Surface
+from calcinosis.measure.mass import Point
+from calcinosis.measure.upright import ACROSS_STEP_MM, DOWN_STEP_MM, Upright
+
+# The thresholds below were chosen on our own phantoms (benchmarks/fluid_levels.py).
+ROUGHNESS_MAX_MM = 0.25
+SAGITTA_MAX_MM = 0.40
+TILT_MAX_DEG = 5.0
+UNEVENNESS_MAX = 0.25
+FALLING_RIM_MAX = 0.25
+LAYER_MIN_MM = 2.25
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What lies above and below a surface."""
+
+    hu_above: float
+    hu_below: float
+    unevenness: float
+    sediment_depth_mm: float
+    fluid_height_mm: float
+    share_in_mass: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that is known of one surface."""
+
+    centroid_lps_mm: Point
+    area_mm2: float
+    tilt_deg: float
+    roughness_mm: float
+    sagitta_mm: float
+    falling_rim: float
+    layers: Layers
+
+    def strain(self) -> float:
+        """How far the surface is from a perfect level; beyond 1 it is none."""
+        return max(
+            self.roughness_mm / ROUGHNESS_MAX_MM,
+            self.sagitta_mm / SAGITTA_MAX_MM,
+            self.tilt_deg / TILT_MAX_DEG,
+            self.falling_rim / FALLING_RIM_MAX,
+            self.layers.unevenness / UNEVENNESS_MAX,
+        )
+
+    def holds_fluid_on_sediment(self, along_mm: float) -> bool:
+        """Fluid over sediment, both thick enough, and part of this mass."""
+        thinnest = max(LAYER_MIN_MM, 1.5 * along_mm)
+        layers = self.layers
+        return (
+            FLUID_HU[0] < layers.hu_above < FLUID_HU[1]
+            and layers.hu_below > SEDIMENT_MIN_HU
+            and layers.hu_below - layers.hu_above > STEP_MIN_HU
+            and layers.sediment_depth_mm >= thinnest
+            and layers.fluid_height_mm >= thinnest
+            and layers.share_in_mass >= 0.5
+        )
+
+
+def evidence_for(surface: Surface, upright: Upright, along_mm: float) -> Evidence:
+    """Fit the free plane and look at both sides of it."""
+    member = surface.present
+    core = ndimage.binary_erosion(member)
+    core = core if np.count_nonzero(core) >= 12 else member
+    u, v = np.nonzero(core)
+    points = np.stack([surface.height_mm[core], u * ACROSS_STEP_MM, v * ACROSS_STEP_MM], axis=1)
+    plane, roughness = _fit_plane(points)
+    columns = np.stack([u, v], axis=1) + np.asarray(surface.corner)
+    x, y, z = upright.to_lps(np.array([plane[0], *(columns.mean(axis=0) * ACROSS_STEP_MM)]))
+    return Evidence(
+        centroid_lps_mm=(float(x), float(y), float(z)),
+        area_mm2=float(np.count_nonzero(member)) * ACROSS_STEP_MM**2,
+        tilt_deg=float(np.degrees(np.arctan(np.hypot(plane[1], plane[2])))),
+        roughness_mm=roughness,
+        sagitta_mm=_sagitta_mm(points, float(np.sqrt(len(points) / np.pi))),
+        falling_rim=_falling_rim(surface, member, points, plane),
+        layers=_layers(upright, columns, points[:, 0], along_mm),
+    )
+
+
+def _falling_rim(
+    surface: Surface,
+    member: NDArray[np.bool_],
+    points: NDArray[np.float64],
+    plane: NDArray[np.float64],
+) -> float:
+    """Share of the rim beyond which the sheet falls away.
+
+    Chalk cannot: settled sediment ends at a wall or at paste that rises above it. Domes do.
+    """
+    wide = np.pad(member, 2)
+    rim = ndimage.binary_dilation(wide, iterations=2) & ~wide
+    centre = points[:, 1:].mean(axis=0)
+    u, v = np.nonzero(rim[2:-2, 2:-2] & surface.sheet)
+    expected = plane[0] + (np.stack([u, v], axis=1) * ACROSS_STEP_MM - centre) @ plane[1:]
+    falls = surface.height_mm[u, v] - expected > 0.35
+    return float(np.count_nonzero(falls) / np.count_nonzero(rim))
+
+
+def _fit_plane(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Height at the centre and slopes (mm/mm) of the free plane; rms distance from it."""
+    across = points[:, 1:] - points[:, 1:].mean(axis=0)
+    design = np.column_stack([np.ones(len(points)), across])
+    plane, *_rest = np.linalg.lstsq(design, points[:, 0], rcond=None)
+    residual = points[:, 0] - design @ plane
+    return plane, float(np.sqrt(np.mean(residual**2)))
+
+
+def _sagitta_mm(points: NDArray[np.float64], radius_mm: float) -> float:
+    """How far the best quadric bulges between centre and rim."""
+    u, v = (points[:, 1:] - points[:, 1:].mean(axis=0)).T
+    design = np.column_stack([np.ones(len(u)), u, v, u * u, u * v, v * v])
+    fit, *_rest = np.linalg.lstsq(design, points[:, 0], rcond=None)
+    curvature = np.linalg.eigvalsh([[fit[3], fit[4] / 2], [fit[4] / 2, fit[5]]])
+    return float(np.abs(curvature).max() * radius_mm**2)
+
+
+def _layers(
+    upright: Upright,
+    columns: NDArray[np.int64],
+    height_mm: NDArray[np.float64],
+    along_mm: float,
+) -> Layers:
+    """Measure the columns through a surface."""
+    reach = np.arange(-80, 81)
+    at = np.round(height_mm / DOWN_STEP_MM).astype(int)[:, None] + reach
+    at = np.clip(at, 0, upright.hu.shape[0] - 1)
+    u, v = columns[:, :1], columns[:, 1:]
+    profile = upright.hu[at, u, v]
+    offset_mm = reach * DOWN_STEP_MM
+    near, far = max(1.0, along_mm), max(3.0, 2 * along_mm)
+    above = profile[:, (offset_mm <= -near) & (offset_mm >= -far)]
+    below = profile[:, (offset_mm >= near) & (offset_mm <= near + along_mm + DOWN_STEP_MM)]
+    hu_above, hu_below = float(np.median(above)), float(np.median(below.max(axis=1)))
+    half = (hu_above + hu_below) / 2
+    down, up = profile[:, offset_mm > 0] > half, profile[:, offset_mm < 0][:, ::-1] < half
+    sediment = _run_mm(down[:, 1:])
+    fluid = _run_mm(up[:, 1:])
+    inside = upright.inside[at, u, v][:, (offset_mm >= 0) & (offset_mm <= far)]
+    spread = np.subtract(*np.percentile(below.max(axis=1), [84, 16])) / 2
+    return Layers(
+        hu_above=hu_above,
+        hu_below=hu_below,
+        unevenness=float(spread / (hu_below - min(hu_above, hu_below - 1))),
+        sediment_depth_mm=float(np.percentile(sediment, 90)),
+        fluid_height_mm=float(np.percentile(fluid, 75)),
+        share_in_mass=float(np.mean(inside.any(axis=1))),
+    )
+
+
+def _run_mm(holds: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Length of the first unbroken run of each row, plus the half step before it."""
+    ends = np.argmin(np.pad(holds, ((0, 0), (0, 1))), axis=1)
+    return np.asarray((ends + 1) * DOWN_STEP_MM, dtype=np.float64)
