@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from calcinosis.measure.level_evidence import evidence_for
-from calcinosis.measure.level_surfaces import AREA_MIN_MM2, Surface, flat_parts, surfaces
+from calcinosis.measure.level_evidence import Evidence, evidence_for
+from calcinosis.measure.level_surfaces import AREA_MIN_MM2, flat_parts, surfaces
 from calcinosis.measure.mass import FluidLevel, LevelReading
 from calcinosis.measure.upright import ACROSS_STEP_MM, DOWN_STEP_MM, Upright, stand_upright
 from calcinosis.volume import Volume
@@ -41,12 +41,7 @@ def find_fluid_levels(volume: Volume, envelope: NDArray[np.bool_]) -> LevelReadi
         )
         return LevelReading((), None, (reason,))
     upright = stand_upright(volume, envelope)
-    levels = tuple(
-        level
-        for sheet in surfaces(upright, along_mm)
-        for surface in flat_parts(sheet)
-        if (level := _level(surface, upright, along_mm)) is not None
-    )
+    levels = tuple(_report(evidence) for evidence in _convincing(upright, along_mm))
     levels = tuple(sorted(levels, key=lambda level: -level.area_mm2))
     if levels:
         return LevelReading(levels, sedimentation_sign=True, remarks=())
@@ -91,13 +86,32 @@ def _too_small(
     return None
 
 
-def _level(surface: Surface, upright: Upright, along_mm: float) -> FluidLevel | None:
-    """The level a surface shows, or None when it is not flat, not level or not fluid on chalk."""
-    evidence = evidence_for(surface, upright, along_mm)
+def _convincing(upright: Upright, along_mm: float) -> list[Evidence]:
+    """The surfaces that can only be levels, each once, in its larger and flatter reading."""
     smallest = AREA_MIN_MM2 * (1.5 if upright.noise_hu > 30 else 1.0)
-    strain = evidence.strain()
-    if evidence.area_mm2 < smallest or strain > 1 or not evidence.holds_fluid_on_sediment(along_mm):
-        return None
+    candidates = [
+        evidence_for(part, upright, along_mm)
+        for sheet in surfaces(upright, along_mm)
+        for part in flat_parts(sheet)
+    ]
+    chosen: list[Evidence] = []
+    for evidence in sorted(candidates, key=_worth, reverse=True):
+        if (
+            evidence.area_mm2 >= smallest
+            and evidence.strain() <= 1
+            and evidence.holds_fluid_on_sediment(along_mm)
+            and not any(evidence.repeats(other) for other in chosen)
+        ):
+            chosen.append(evidence)
+    return chosen
+
+
+def _worth(evidence: Evidence) -> float:
+    return evidence.area_mm2 * evidence.confidence()
+
+
+def _report(evidence: Evidence) -> FluidLevel:
+    """A level as it is told; confidence falls as it strains the definition."""
     return FluidLevel(
         centroid_lps_mm=evidence.centroid_lps_mm,
         area_mm2=evidence.area_mm2,
@@ -105,5 +119,5 @@ def _level(surface: Surface, upright: Upright, along_mm: float) -> FluidLevel | 
         hu_above=evidence.layers.hu_above,
         hu_below=evidence.layers.hu_below,
         tilt_deg=evidence.tilt_deg,
-        confidence=round(1 - 0.5 * strain**2, 3),
+        confidence=round(evidence.confidence(), 3),
     )

@@ -6,17 +6,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from calcinosis.measure.level_surfaces import FLUID_HU, SEDIMENT_MIN_HU, STEP_MIN_HU, Surface
+from calcinosis.measure.level_steps import FLUID_HU, SEDIMENT_MIN_HU, STEP_MIN_HU
+from calcinosis.measure.level_surfaces import Surface
 from calcinosis.measure.mass import Point
 from calcinosis.measure.upright import ACROSS_STEP_MM, DOWN_STEP_MM, Upright
 
 # The thresholds below were chosen on our own phantoms (benchmarks/fluid_levels.py).
 ROUGHNESS_MAX_MM = 0.25
 SAGITTA_MAX_MM = 0.40
-TILT_MAX_DEG = 5.0
+TILT_MAX_DEG = 4.0
+TILT_SLACK_DEG_MM = 8.0  # the tilt of a small surface is less sure: this over its radius
+DOME_RADIUS_MAX_MM = 40.0  # a surface flatter than a ball of this radius is no top of paste
+DOME_AREA_MAX_MM2 = 80.0  # on smaller ones curvature is not sure enough to say so
+FAT_HU = -40.0  # fluid is denser
 UNEVENNESS_MAX = 0.25
 FALLING_RIM_MAX = 0.25
 LAYER_MIN_MM = 2.25
+SAME_DEPTH_MM = 1.5
+SAME_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -31,11 +38,13 @@ class Layers:
     share_in_mass: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evidence:
-    """All that is known of one surface."""
+    """All that is known of one surface; its columns (n, 2), and how far down its centre lies."""
 
     centroid_lps_mm: Point
+    columns: NDArray[np.int64]
+    depth_mm: float
     area_mm2: float
     tilt_deg: float
     roughness_mm: float
@@ -45,20 +54,37 @@ class Evidence:
 
     def strain(self) -> float:
         """How far the surface is from a perfect level; beyond 1 it is none."""
+        radius_mm = float(np.sqrt(self.area_mm2 / np.pi))
+        no_dome = (
+            self.area_mm2 > DOME_AREA_MAX_MM2
+            and 2 * DOME_RADIUS_MAX_MM * self.sagitta_mm < radius_mm**2
+        )
         return max(
             self.roughness_mm / ROUGHNESS_MAX_MM,
             self.sagitta_mm / SAGITTA_MAX_MM,
-            self.tilt_deg / TILT_MAX_DEG,
-            self.falling_rim / FALLING_RIM_MAX,
+            self.tilt_deg / (TILT_MAX_DEG + TILT_SLACK_DEG_MM / radius_mm),
+            0.0 if no_dome else self.falling_rim / FALLING_RIM_MAX,
             self.layers.unevenness / UNEVENNESS_MAX,
         )
+
+    def confidence(self) -> float:
+        """From 1 for a perfect level to 0.5 for one that is barely called."""
+        return 1 - 0.5 * self.strain() ** 2
+
+    def repeats(self, other: "Evidence") -> bool:
+        """Whether this is another reading of the same interface."""
+        if abs(self.depth_mm - other.depth_mm) > SAME_DEPTH_MM:
+            return False
+        both = np.concatenate([self.columns, other.columns])
+        shared = len(both) - len(np.unique(both, axis=0))
+        return shared > SAME_SHARE * min(len(self.columns), len(other.columns))
 
     def holds_fluid_on_sediment(self, along_mm: float) -> bool:
         """Fluid over sediment, both thick enough, and part of this mass."""
         thinnest = max(LAYER_MIN_MM, 1.5 * along_mm)
         layers = self.layers
         return (
-            FLUID_HU[0] < layers.hu_above < FLUID_HU[1]
+            FAT_HU < layers.hu_above < FLUID_HU[1]
             and layers.hu_below > SEDIMENT_MIN_HU
             and layers.hu_below - layers.hu_above > STEP_MIN_HU
             and layers.sediment_depth_mm >= thinnest
@@ -74,15 +100,18 @@ def evidence_for(surface: Surface, upright: Upright, along_mm: float) -> Evidenc
     core = core if np.count_nonzero(core) >= 12 else member
     u, v = np.nonzero(core)
     points = np.stack([surface.height_mm[core], u * ACROSS_STEP_MM, v * ACROSS_STEP_MM], axis=1)
-    plane, roughness = _fit_plane(points)
+    clear = (surface.rise_hu[core] / surface.rise_hu[core].max()) ** 2  # blur with a rim halves it
+    plane, roughness = _fit_plane(points, clear)
     columns = np.stack([u, v], axis=1) + np.asarray(surface.corner)
     x, y, z = upright.to_lps(np.array([plane[0], *(columns.mean(axis=0) * ACROSS_STEP_MM)]))
     return Evidence(
         centroid_lps_mm=(float(x), float(y), float(z)),
+        columns=np.argwhere(member) + np.asarray(surface.corner),
+        depth_mm=float(plane[0]),
         area_mm2=float(np.count_nonzero(member)) * ACROSS_STEP_MM**2,
         tilt_deg=float(np.degrees(np.arctan(np.hypot(plane[1], plane[2])))),
         roughness_mm=roughness,
-        sagitta_mm=_sagitta_mm(points, float(np.sqrt(len(points) / np.pi))),
+        sagitta_mm=_sagitta_mm(points, clear, float(np.sqrt(len(points) / np.pi))),
         falling_rim=_falling_rim(surface, member, points, plane),
         layers=_layers(upright, columns, points[:, 0], along_mm),
     )
@@ -107,20 +136,24 @@ def _falling_rim(
     return float(np.count_nonzero(falls) / np.count_nonzero(rim))
 
 
-def _fit_plane(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+def _fit_plane(
+    points: NDArray[np.float64], weight: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
     """Height at the centre and slopes (mm/mm) of the free plane; rms distance from it."""
     across = points[:, 1:] - points[:, 1:].mean(axis=0)
     design = np.column_stack([np.ones(len(points)), across])
-    plane, *_rest = np.linalg.lstsq(design, points[:, 0], rcond=None)
+    plane, *_rest = np.linalg.lstsq(design * weight[:, None], points[:, 0] * weight, rcond=None)
     residual = points[:, 0] - design @ plane
-    return plane, float(np.sqrt(np.mean(residual**2)))
+    return plane, float(np.sqrt(np.average(residual**2, weights=weight**2)))
 
 
-def _sagitta_mm(points: NDArray[np.float64], radius_mm: float) -> float:
+def _sagitta_mm(
+    points: NDArray[np.float64], weight: NDArray[np.float64], radius_mm: float
+) -> float:
     """How far the best quadric bulges between centre and rim."""
     u, v = (points[:, 1:] - points[:, 1:].mean(axis=0)).T
     design = np.column_stack([np.ones(len(u)), u, v, u * u, u * v, v * v])
-    fit, *_rest = np.linalg.lstsq(design, points[:, 0], rcond=None)
+    fit, *_rest = np.linalg.lstsq(design * weight[:, None], points[:, 0] * weight, rcond=None)
     curvature = np.linalg.eigvalsh([[fit[3], fit[4] / 2], [fit[4] / 2, fit[5]]])
     return float(np.abs(curvature).max() * radius_mm**2)
 
@@ -141,7 +174,9 @@ def _layers(
     near, far = max(1.0, along_mm), max(3.0, 2 * along_mm)
     above = profile[:, (offset_mm <= -near) & (offset_mm >= -far)]
     below = profile[:, (offset_mm >= near) & (offset_mm <= near + along_mm + DOWN_STEP_MM)]
-    hu_above, hu_below = float(np.median(above)), float(np.median(below.max(axis=1)))
+    clearest = np.median(above, axis=1)
+    clearest = np.sort(clearest)[: max(1, len(clearest) // 2)]  # the rest may be blurred with a rim
+    hu_above, hu_below = float(np.median(clearest)), float(np.median(below.max(axis=1)))
     half = (hu_above + hu_below) / 2
     down, up = profile[:, offset_mm > 0] > half, profile[:, offset_mm < 0][:, ::-1] < half
     sediment = _run_mm(down[:, 1:])

@@ -4,18 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from calcinosis.measure.level_steps import find_steps, link, storeys
 from calcinosis.measure.upright import ACROSS_STEP_MM, DOWN_STEP_MM, Upright
 
 # The thresholds below were chosen on our own phantoms (benchmarks/fluid_levels.py).
 REACH_MM = 3.5  # how far above and below a step its two plateaus are sought
-KNEE = 0.35
-FLUID_HU = (-70.0, 160.0)
-SEDIMENT_MIN_HU = 170.0
-STEP_MIN_HU = 110.0
 LINK_MM = 0.8  # neighbouring columns of one surface differ by less
 SURFACE_SLOPE_MAX_DEG = 20.0
 SEPTUM_DIP = 0.15  # a narrow line along which the step is this much weaker is a septum
@@ -27,12 +23,23 @@ FLAT_PARTS_MAX = 3
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """One candidate: height (mm, downwards) over a small grid of columns."""
+    """One candidate over a small grid of columns.
+
+    Attributes:
+        corner: where the grid begins among all columns.
+        height_mm: where each column's step lies, downwards.
+        steepest_mm: the same, told by the steepest place instead of half height.
+        rise_hu: how high the step is.
+        present: the columns of this candidate.
+        sheet: the columns of the sheet it was cut from.
+    """
 
     corner: tuple[int, int]
     height_mm: NDArray[np.float64]
+    steepest_mm: NDArray[np.float64]
+    rise_hu: NDArray[np.float64]
     present: NDArray[np.bool_]
-    sheet: NDArray[np.bool_]  # the columns of the sheet it was cut from
+    sheet: NDArray[np.bool_]
 
 
 def surfaces(upright: Upright, along_mm: float) -> Iterator[Surface]:
@@ -40,146 +47,50 @@ def surfaces(upright: Upright, along_mm: float) -> Iterator[Surface]:
     reach = round(max(REACH_MM, 2 * along_mm) / DOWN_STEP_MM)
     profile = ndimage.uniform_filter1d(upright.hu, 3, axis=0, mode="nearest")
     near_mass = ndimage.binary_dilation(upright.inside, iterations=4)
-    columns, heights, rises = _scan(
-        profile, near_mass, reach, KNEE, STEP_MIN_HU, SEDIMENT_MIN_HU, FLUID_HU[0], FLUID_HU[1]
-    )
-    if len(heights) == 0:
+    columns, steps = find_steps(profile, near_mass, reach)
+    if len(steps) == 0:
         return
-    labels = _link(columns, heights, LINK_MM / DOWN_STEP_MM, upright.hu.shape[1:])
+    labels = link(columns, steps[:, 0], LINK_MM / DOWN_STEP_MM, upright.hu.shape[1:])
     order = np.argsort(labels, kind="stable")
     bounds = np.flatnonzero(np.diff(labels[order])) + 1
-    for members in np.split(order, bounds):
-        if len(members) * ACROSS_STEP_MM**2 >= AREA_MIN_MM2:
-            yield from _gentle_parts(
-                columns[members], heights[members] * DOWN_STEP_MM, rises[members]
-            )
+    for linked in np.split(order, bounds):
+        for members in storeys(linked, columns[linked]):
+            if len(members) * ACROSS_STEP_MM**2 >= AREA_MIN_MM2:
+                yield from _gentle_parts(_sheet(columns[members], steps[members]))
 
 
-@njit(cache=True)
-def _scan(  # type: ignore[no-untyped-def]  # noqa: ANN202, PLR0912
-    profile,  # noqa: ANN001
-    near_mass,  # noqa: ANN001
-    reach,  # noqa: ANN001
-    knee,  # noqa: ANN001
-    step_min,  # noqa: ANN001
-    sediment_min,  # noqa: ANN001
-    fluid_low,  # noqa: ANN001
-    fluid_high,  # noqa: ANN001
-):
-    """Half-height crossings of every step from fluid down to sediment, column by column.
+def _sheet(columns: NDArray[np.int64], steps: NDArray[np.float64]) -> Surface:
+    """Linked steps on their grid, less those that fade.
 
-    A step's two plateaus begin where the profile flattens to the share `knee` of its slope.
-    """
-    depth, rows, cols = profile.shape
-    found_columns = []
-    found_heights = []
-    found_rises = []
-    for u in range(rows):
-        for v in range(cols):
-            k = 1
-            while k < depth - 1:
-                rise = profile[k + 1, u, v] - profile[k, u, v]
-                steepest = rise > 0 and near_mass[k, u, v]
-                if steepest:
-                    for other in range(max(0, k - 3), min(depth - 1, k + 4)):
-                        if profile[other + 1, u, v] - profile[other, u, v] > rise:
-                            steepest = False
-                            break
-                if not steepest:
-                    k += 1
-                    continue
-                above, below = k, k + 1
-                while above > max(0, k - reach) and (
-                    profile[above, u, v] - profile[above - 1, u, v] > knee * rise
-                ):
-                    above -= 1
-                while below < min(depth - 1, k + reach) and (
-                    profile[below + 1, u, v] - profile[below, u, v] > knee * rise
-                ):
-                    below += 1
-                low, high = profile[above, u, v], profile[below, u, v]
-                if (
-                    high - low > step_min
-                    and high > sediment_min
-                    and low > fluid_low
-                    and low < fluid_high
-                ):
-                    half = (low + high) / 2
-                    at = k
-                    while at > max(0, k - reach) and profile[at, u, v] > half:
-                        at -= 1
-                    while at < min(depth - 2, k + reach) and profile[at + 1, u, v] < half:
-                        at += 1
-                    gap = profile[at + 1, u, v] - profile[at, u, v]
-                    if gap > 0:
-                        found_columns.append((u, v))
-                        found_heights.append(at + (half - profile[at, u, v]) / gap)
-                        found_rises.append(high - low)
-                k += 3
-    columns = np.empty((len(found_columns), 2), dtype=np.int64)
-    heights = np.empty(len(found_heights), dtype=np.float64)
-    rises = np.empty(len(found_heights), dtype=np.float64)
-    for n in range(len(found_heights)):
-        columns[n, 0], columns[n, 1] = found_columns[n]
-        heights[n], rises[n] = found_heights[n], found_rises[n]
-    return columns, heights, rises
-
-
-@njit(cache=True)
-def _link(columns, heights, tolerance, shape):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Label of each crossing: crossings of neighbouring columns at similar height are one sheet."""
-    count = len(heights)
-    parent = np.arange(count)
-    first = np.full((shape[0] + 1, shape[1] + 1), -1)
-    for n in range(count - 1, -1, -1):
-        first[columns[n, 0], columns[n, 1]] = n
-    for n in range(count):
-        u, v = columns[n]
-        for du, dv in ((1, 0), (0, 1)):
-            m = first[u + du, v + dv]
-            while 0 <= m < count and columns[m, 0] == u + du and columns[m, 1] == v + dv:
-                if abs(heights[m] - heights[n]) <= tolerance:
-                    a, b = n, m
-                    while parent[a] != a:
-                        parent[a] = parent[parent[a]]
-                        a = parent[a]
-                    while parent[b] != b:
-                        parent[b] = parent[parent[b]]
-                        b = parent[b]
-                    parent[max(a, b)] = min(a, b)
-                m += 1
-    for n in range(count):
-        root = n
-        while parent[root] != root:
-            root = parent[root]
-        parent[n] = root
-    return parent
-
-
-def _gentle_parts(
-    columns: NDArray[np.int64], height_mm: NDArray[np.float64], rise_hu: NDArray[np.float64]
-) -> Iterator[Surface]:
-    """A sheet cut where it slopes or fades.
-
-    A level runs into the paste beside it, but does not slope; blurred beyond the wall of its locule
-    it keeps its height, but loses half its step.
+    Blurred beyond the wall of its locule a level keeps its height, but loses half its step.
     """
     corner = columns.min(axis=0)
-    shape = columns.max(axis=0) - corner + 1
-    height, rise = np.zeros(shape), np.zeros(shape)
-    present = np.zeros(shape, dtype=bool)
+    maps = np.zeros((3, *(columns.max(axis=0) - corner + 1)))
     u, v = (columns - corner).T
-    height[u, v], rise[u, v], present[u, v] = height_mm, rise_hu, True
+    maps[:, u, v] = steps.T
+    height, steepest, rise = maps
+    present = rise > 0
     strongest = ndimage.grey_dilation(_blur(rise, present), footprint=_disc(STEP_REACH_MM))
-    strong = rise > 0.5 * strongest
-    gentle = present & strong
-    gentle &= _slope_deg(height, present) < SURFACE_SLOPE_MAX_DEG
+    strong = present & (rise > 0.5 * strongest)
+    return Surface(
+        corner=(int(corner[0]), int(corner[1])),
+        height_mm=height * DOWN_STEP_MM,
+        steepest_mm=steepest * DOWN_STEP_MM,
+        rise_hu=rise,
+        present=present,
+        sheet=strong,
+    )
+
+
+def _gentle_parts(sheet: Surface) -> Iterator[Surface]:
+    """A sheet cut where it slopes: a level runs into the paste beside it, but does not slope."""
+    gentle = sheet.sheet & (_slope_deg(sheet.height_mm, sheet.present) < SURFACE_SLOPE_MAX_DEG)
     gentle = ndimage.binary_opening(gentle, np.ones((2, 2)))
     parts, count = ndimage.label(gentle)
     for part in range(1, count + 1):
-        for member in _between_septa(parts == part, rise):
+        for member in _between_septa(parts == part, sheet.rise_hu):
             if np.count_nonzero(member) * ACROSS_STEP_MM**2 >= AREA_MIN_MM2:
-                yield Surface((int(corner[0]), int(corner[1])), height, member, present & strong)
+                yield replace(sheet, present=member)
 
 
 def _between_septa(
@@ -236,16 +147,20 @@ def _slope_deg(height: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArr
 
 
 def flat_parts(surface: Surface) -> Iterator[Surface]:
-    """The flat pieces of a gentle sheet: one level may run into the next at another height."""
-    left = surface.present.copy()
-    for _ in range(FLAT_PARTS_MAX):
-        if np.count_nonzero(left) * ACROSS_STEP_MM**2 < AREA_MIN_MM2:
-            return
-        member = _consensus(surface.height_mm, left)
-        if np.count_nonzero(member) * ACROSS_STEP_MM**2 < AREA_MIN_MM2:
-            return
-        yield replace(surface, present=member)
-        left &= ~ndimage.binary_dilation(member)
+    """The flat pieces of a gentle sheet: one level may run into the next at another height.
+
+    Both readings of its height are tried: the smooth one, and the one that nothing draws aside.
+    """
+    for height in (surface.height_mm, surface.steepest_mm):
+        left = surface.present.copy()
+        for _ in range(FLAT_PARTS_MAX):
+            if np.count_nonzero(left) * ACROSS_STEP_MM**2 < AREA_MIN_MM2:
+                break
+            member = _consensus(height, left)
+            if np.count_nonzero(member) * ACROSS_STEP_MM**2 < AREA_MIN_MM2:
+                break
+            yield replace(surface, height_mm=height, present=member)
+            left &= ~ndimage.binary_dilation(member)
 
 
 def _consensus(height: NDArray[np.float64], columns: NDArray[np.bool_]) -> NDArray[np.bool_]:
