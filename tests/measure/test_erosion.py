@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from calcinosis.measure.erosion import relate_to_bone
 from calcinosis.volume import Volume
@@ -8,10 +9,19 @@ SPACING = (1.0, 0.8, 0.8)
 SHAPE = (70, 90, 90)
 
 
-def scan():
+CORTEX_MM = 2.5
+
+
+def scan(bone, mass, eaten=None):
+    """Muscle, marrow under a cortex, paste. What was eaten away has neither, and leaves no rim."""
     affine = np.eye(4)
     affine[:3, :3] = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]]) * np.array(SPACING)
-    return Volume(voxels=np.zeros(SHAPE, np.int16), affine=affine)
+    whole = bone if eaten is None else bone | eaten
+    depth = ndimage.distance_transform_edt(whole, sampling=SPACING)
+    hu = np.where(bone, np.where(depth <= CORTEX_MM, 1100, 60), np.where(mass, 600, 50))
+    hu = ndimage.gaussian_filter(hu.astype(float), [0.6 / s for s in SPACING])
+    noise = np.random.default_rng(3).normal(0, 20, SHAPE)
+    return Volume(voxels=np.round(hu + noise).astype(np.int16), affine=affine)
 
 
 def millimetres():
@@ -32,7 +42,8 @@ def ball(centre_x_mm, radius_mm=9.0):
 
 def test_a_mass_pressed_into_a_shaft_erodes_it_to_its_depth():
     mass = ball(18.0)  # reaches 6 mm below the surface
-    relation = relate_to_bone(scan(), mass, shaft() & ~mass)
+    bone = shaft() & ~mass
+    relation = relate_to_bone(scan(bone, mass, eaten=mass & shaft()), mass, bone)
     assert relation.eroded
     assert relation.erosion_depth_mm == pytest.approx(6.0, abs=1.2)
     assert relation.distance_mm == 0
@@ -42,27 +53,52 @@ def test_a_mass_pressed_into_a_shaft_erodes_it_to_its_depth():
 def test_contact_alone_is_not_erosion():
     bone = shaft()
     mass = ball(20.0) & ~bone  # wraps the intact shaft
-    relation = relate_to_bone(scan(), mass, bone)
+    relation = relate_to_bone(scan(bone, mass), mass, bone)
     assert relation.eroded is False
     assert relation.contact_mm2 > 50
+
+
+def test_a_natural_hollow_under_its_own_cortex_is_not_erosion():
+    hollow = ball(20.0, 10.0)  # 5 mm deep, and the mass lies in it
+    bone = shaft() & ~hollow
+    mass = ball(20.0, 9.5) & ~bone
+    relation = relate_to_bone(scan(bone, mass), mass, bone)
+    assert relation.eroded is False
+    assert "cortex" in relation.expected_surface
+
+
+def test_an_envelope_that_stops_short_of_the_floor_still_shows_the_defect():
+    eaten = ball(18.0) & shaft()
+    bone = shaft() & ~eaten
+    relation = relate_to_bone(scan(bone, ball(18.0), eaten), ball(18.0, 8.3), bone)
+    assert relation.erosion_depth_mm == pytest.approx(6.0, abs=1.5)
+
+
+def test_bone_without_a_visible_cortex_is_not_judged():
+    bone = shaft()
+    mass = ball(20.0) & ~bone
+    faint = scan(np.zeros(SHAPE, bool), mass)
+    assert relate_to_bone(faint, mass, bone).eroded is None
 
 
 def test_open_marrow_is_bone_not_a_defect():
     _, y, x = millimetres()
     cortex = shaft() & (np.hypot(x, y) > 11)
     mass = ball(20.0) & ~shaft()
-    assert relate_to_bone(scan(), mass, cortex).eroded is False
+    assert relate_to_bone(scan(shaft(), mass), mass, cortex).eroded is False
 
 
 @pytest.mark.parametrize("gap_mm", [3.0, 8.0, 14.0])
 def test_distance_is_the_gap_between_surfaces(gap_mm):
-    relation = relate_to_bone(scan(), ball(15 + gap_mm + 5, 5.0), shaft())
+    mass = ball(15 + gap_mm + 5, 5.0)
+    relation = relate_to_bone(scan(shaft(), mass), mass, shaft())
     assert relation.distance_mm == pytest.approx(gap_mm, abs=0.8)
     assert relation.contact_mm2 == 0
     assert relation.eroded is False
 
 
 def test_without_bone_nothing_is_said_of_it():
-    relation = relate_to_bone(scan(), ball(0.0), np.zeros(SHAPE, bool))
+    none = np.zeros(SHAPE, bool)
+    relation = relate_to_bone(scan(none, ball(0.0)), ball(0.0), none)
     assert relation.distance_mm is None
     assert relation.eroded is None

@@ -1,9 +1,8 @@
 """How a mass lies to bone: distance, contact, and the defect it has pressed or eaten into cortex.
 
-The expected surface of the bone is its own smooth continuation: surface points around the contact
-(never under it) are joined by a cubic radial basis function, whose zero level bridges the contact
-(Carr et al. 2001, doi:10.1145/383259.383266). Where that bridge lies above the bone and the mass
-fills the gap, there is a defect.
+A natural hollow keeps a dense line of cortex towards the mass; an eroded bone has lost it. Where
+the line is lost, the expected surface is the bone's own smooth continuation: what surrounds the
+loss is bridged (`bone_surface`). What the bone lacks below the bridge is the defect.
 """
 
 from dataclasses import dataclass
@@ -13,25 +12,33 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
-from scipy.spatial.distance import cdist
 
+from calcinosis.measure.bone_surface import (
+    Bridge,
+    SurfacePoints,
+    continuation,
+    far_from,
+    surface_points,
+)
 from calcinosis.measure.mass import BoneRelation
 from calcinosis.volume import Volume
 
 NEAR_MM = 25.0  # bone this far around the mass shapes the expected surface
 CONTACT_GAP_MM = 1.0  # envelope and bone closer than this touch
-SPARE_MM = 2.5  # surface this close to the mass may itself be eroded and is not trusted
-EROSION_MIN_MM = (
-    2.5  # shallower defects are within the spread of intact contacts (docs/accuracy.md)
-)
+SPARE_MM = 2.5  # surface this close to the mass may be eroded
+AROUND_MM = 15.0  # the cortex up to here tells how dense the bone's cortex is
+CORTEX_MIN_HU = 250.0  # a surface fainter than this shows no cortex that could be lost
+# Of the median around, intact contacts keep ≥ 0.55 in 98 % of their points, and pits of ≥ 2.7 mm
+# fall below 0.2 somewhere: 18 phantoms, seeds 100–117 of benchmarks/erosion.py.
+LOST_SHARE = 0.45
+LOST_AREA_MIN_MM2 = 6.0
+BESIDE_MM = 3.0  # surface this close to the loss may be the wall of the defect
+FAR_MM = 12.0  # so may covered surface this close to it
+GAP_MM = 3.0  # an envelope may stop this far above the floor of the defect
+EROSION_MIN_MM = 2.0  # shallower defects are within the spread of the method (docs/accuracy.md)
 SURFACE_POINTS = 400
 SURFACE_POINTS_MIN = 40
-OFFSET_MM = 2.5  # the distance is also prescribed this far above and below the surface
-SCALE_MM = 10.0
-SMOOTHING = 0.02
-INTACT_MM = 0.5  # covered bone that comes this near to the first bridge was never eroded
-DEEPEST_MM3 = 2.0  # depth: this much of the mass lies deeper
-FLOOR_GAP_MM = 1.5  # mass voxels end up to this far above the floor of the defect
+DEEPEST_PERCENT = 99  # depth: this share of the surface that lost its cortex is shallower
 SHALLOW_MM = 0.5  # volume: shallower is surface roughness
 COARSE_MM = 2.0
 HOLE_MAX_CM2 = 25.0
@@ -43,6 +50,7 @@ class _Site:
     """Crop around a mass: masks on the native grid and signed distances in mm."""
 
     spacing_mm: tuple[float, float, float]
+    hu: NDArray[np.int16]
     mass: NDArray[np.bool_]
     bone: NDArray[np.bool_]  # filled: marrow belongs to it
     to_mass_mm: NDArray[np.float32]
@@ -62,7 +70,7 @@ def relate_to_bone(
     Returns:
         `nearest` is left None: the skeleton mask carries no names. `distance_mm` is None without
         any bone in the image. Erosion is judged only where mass and bone touch; it is None where
-        too little intact surface surrounds the contact.
+        too little surface surrounds the contact, or its cortex is too faint to be missed.
     """
     if not envelope.any() or not skeleton.any():
         return BoneRelation(None, None, 0.0, None, None, None)
@@ -70,7 +78,7 @@ def relate_to_bone(
     if not skeleton[box].any():
         distance = _distance_far_mm(volume, envelope, skeleton)
         return BoneRelation(None, distance, 0.0, 0.0, 0.0, eroded=False)
-    site = _site(volume.spacing_mm, envelope[box], skeleton[box])
+    site = _site(volume.crop(box), envelope[box], skeleton[box])
     touching = site.mass & ndimage.binary_dilation(site.bone)
     distance = 0.0 if touching.any() else max(0.0, float(site.to_bone_mm[site.mass].min()))
     contact = _contact_mm2(site)
@@ -87,7 +95,9 @@ def relate_to_bone(
         erosion_depth_mm=depth,
         erosion_volume_ml=volume_ml,
         eroded=depth >= EROSION_MIN_MM,
-        expected_surface="smooth continuation of the same bone around the contact",
+        expected_surface="smooth continuation of the same bone where its cortex is lost"
+        if depth
+        else "the bone's own cortex, unbroken under the contact",
     )
 
 
@@ -118,15 +128,13 @@ def _signed_distance_mm(
     return np.asarray(np.where(solid, half - inside, outside - half), dtype=np.float32)
 
 
-def _site(
-    spacing_mm: tuple[float, float, float],
-    mass: NDArray[np.bool_],
-    skeleton: NDArray[np.bool_],
-) -> _Site:
+def _site(volume: Volume, mass: NDArray[np.bool_], skeleton: NDArray[np.bool_]) -> _Site:
     """Fill the marrow of the bone beside the mass and measure distances."""
+    spacing_mm = volume.spacing_mm
     bone = _filled(skeleton, mass, spacing_mm)
     return _Site(
         spacing_mm,
+        volume.voxels,
         mass & ~bone,
         bone,
         _signed_distance_mm(mass & ~bone, spacing_mm),
@@ -180,107 +188,40 @@ def _contact_mm2(site: _Site) -> float:
 
 
 def _defect(site: _Site) -> tuple[float, float] | None:
-    """Depth (mm) and volume (mL) of the mass below the bone's expected surface."""
-    expected = _expected_surface(site)
-    if expected is None:
+    """Depth (mm) and volume (mL) of what is missing under lost cortex; None: cannot tell."""
+    points = surface_points(
+        site.hu, site.to_bone_mm, site.to_mass_mm, site.spacing_mm, reach_mm=NEAR_MM
+    )
+    around = (points.to_mass_mm > SPARE_MM) & (points.to_mass_mm < AROUND_MM)
+    if np.count_nonzero(around) < SURFACE_POINTS_MIN:
         return None
+    usual_hu = float(np.median(points.cortex_hu[around]))
+    if usual_hu < CORTEX_MIN_HU:
+        return None
+    lost = (points.to_mass_mm < SPARE_MM) & (points.cortex_hu < LOST_SHARE * usual_hu)
     voxel_mm3 = float(np.prod(site.spacing_mm))
-    hollow = site.mass & (expected < 0)
-    below = -expected[hollow]
-    if len(below) * voxel_mm3 < DEEPEST_MM3:
+    if np.count_nonzero(lost) * voxel_mm3 / max(site.spacing_mm) < LOST_AREA_MIN_MM2:
         return 0.0, 0.0
-    floor = below + np.clip(site.to_bone_mm[hollow], 0, FLOOR_GAP_MM)  # down to the bone itself
-    depth = np.sort(floor)[-max(1, round(DEEPEST_MM3 / voxel_mm3))]
-    volume_ml = np.count_nonzero(below > SHALLOW_MM) * voxel_mm3 / 1000
-    return float(depth), float(volume_ml)
-
-
-def _expected_surface(site: _Site) -> NDArray[np.float32] | None:
-    """Signed distance to the bone's surface, continued smoothly under the mass.
-
-    First the intact surroundings alone are bridged; covered bone that reaches this bridge is intact
-    too and joins in, so that in the end the bridge spans only what is missing.
-    """
-    surface = _surface_points(site)
-    if surface is None:
+    bridge = _expected_surface(site, points, lost)
+    if bridge is None:
         return None
-    points, normals, to_mass = surface
-    free = to_mass > SPARE_MM
-    if np.count_nonzero(free) < SURFACE_POINTS_MIN:
+    depth = float(np.percentile(-bridge(points.places[lost]), DEEPEST_PERCENT))
+    missing = ~site.bone & (_sampled(bridge, site) < -SHALLOW_MM) & (site.to_mass_mm < GAP_MM)
+    return max(0.0, depth), float(np.count_nonzero(missing) * voxel_mm3 / 1000)
+
+
+def _expected_surface(site: _Site, points: SurfacePoints, lost: NDArray[np.bool_]) -> Bridge | None:
+    """The bone's surface, continued smoothly where the cortex is lost; None: too little is left."""
+    gone = points.places[lost]
+    free = (points.to_mass_mm > SPARE_MM) & far_from(points.places, gone, BESIDE_MM)
+    trusted = np.flatnonzero(free | far_from(points.places, gone, FAR_MM))
+    if len(trusted) < SURFACE_POINTS_MIN:
         return None
-    bridge = _bridge(site, points[free], normals[free], points[:0])
-    intact = ~free & (np.abs(bridge(points)) < INTACT_MM)
-    return _sampled(_bridge(site, points[free], normals[free], points[intact]), site)
+    few = np.random.default_rng(0).permutation(trusted)[:SURFACE_POINTS]
+    return continuation(points[few], site.to_bone_mm, site.spacing_mm)
 
 
-def _surface_points(
-    site: _Site,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]] | None:
-    """Points (mm) on the bone near the mass, their outward normals, their distance to the mass."""
-    shell = site.bone & (site.to_bone_mm > -1.01 * max(site.spacing_mm))
-    places = np.argwhere(shell & (site.to_mass_mm < NEAR_MM))
-    if len(places) < SURFACE_POINTS_MIN:
-        return None
-    chosen = places[np.random.default_rng(0).permutation(len(places))[:SURFACE_POINTS]]
-    smooth = ndimage.gaussian_filter(site.to_bone_mm, 1.5 / np.asarray(site.spacing_mm))
-    slopes = np.gradient(smooth, *site.spacing_mm)
-    gradient = np.stack([slope[tuple(chosen.T)] for slope in slopes], axis=1)
-    length = np.linalg.norm(gradient, axis=1)
-    clear = length > 0.3
-    chosen, normals = chosen[clear], gradient[clear] / length[clear, None]
-    inward = site.to_bone_mm[tuple(chosen.T)]
-    points = chosen * np.asarray(site.spacing_mm) - normals * inward[:, None]
-    return points, normals, site.to_mass_mm[tuple(chosen.T)]
-
-
-@dataclass(frozen=True, eq=False)
-class _Bridge:
-    """A cubic radial basis function with a linear part: the smoothest surface through points."""
-
-    centres: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    plane: NDArray[np.float64]
-
-    @classmethod
-    def through(cls, points: NDArray[np.float64], values: NDArray[np.float64]) -> "_Bridge":
-        """Fit values (mm) at points (mm), allowing for the roughness of voxels."""
-        count = len(points)
-        design = np.column_stack([np.ones(count), points / SCALE_MM])
-        system = np.zeros((count + 4, count + 4))
-        system[:count, :count] = (cdist(points, points) / SCALE_MM) ** 3
-        system[:count, :count] += SMOOTHING * np.eye(count)
-        system[:count, count:], system[count:, :count] = design, design.T
-        solved = np.linalg.solve(system, np.concatenate([values, np.zeros(4)]))
-        return cls(points, solved[:count], solved[count:])
-
-    def __call__(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Signed distance in mm at places (n, 3) in mm."""
-        radial = (cdist(places, self.centres) / SCALE_MM) ** 3 @ self.weights
-        return np.asarray(radial + self.plane[0] + places @ self.plane[1:] / SCALE_MM)
-
-
-def _bridge(
-    site: _Site,
-    points: NDArray[np.float64],
-    normals: NDArray[np.float64],
-    covered: NDArray[np.float64],
-) -> _Bridge:
-    """The bridge through surface points, rising along their normals, and through covered points.
-
-    A point off the surface counts only where no other surface (a thin bone's far side, the floor of
-    a defect) is nearer.
-    """
-    places = [points, covered]
-    values = [np.zeros(len(points)), np.zeros(len(covered))]
-    for offset in (OFFSET_MM, -OFFSET_MM):
-        shifted = points + offset * normals
-        own = np.abs(_at(site.to_bone_mm, shifted, site.spacing_mm) - offset) < OFFSET_MM / 5
-        places.append(shifted[own])
-        values.append(np.full(np.count_nonzero(own), offset))
-    return _Bridge.through(np.concatenate(places), np.concatenate(values))
-
-
-def _sampled(bridge: _Bridge, site: _Site) -> NDArray[np.float32]:
+def _sampled(bridge: Bridge, site: _Site) -> NDArray[np.float32]:
     """The bridge on the native grid, by way of a coarse one; far above where mass cannot erode."""
     spacing = np.asarray(site.spacing_mm)
     extent = np.asarray(site.mass.shape) * spacing
@@ -297,13 +238,3 @@ def _sampled(bridge: _Bridge, site: _Site) -> NDArray[np.float32]:
         coarse, spacing / COARSE_MM, output_shape=site.mass.shape, order=1
     )
     return np.asarray(fine, dtype=np.float32)
-
-
-def _at(
-    field: NDArray[np.float32], points: NDArray[np.float64], spacing_mm: tuple[float, float, float]
-) -> NDArray[np.float64]:
-    """A field on the native grid at points in mm."""
-    indices = (points / np.asarray(spacing_mm)).T
-    return np.asarray(
-        ndimage.map_coordinates(field, indices, order=1, mode="nearest"), dtype=np.float64
-    )

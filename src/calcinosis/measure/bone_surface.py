@@ -1,0 +1,132 @@
+"""The surface of a bone beside a mass: its points, its cortex, and its smooth continuation.
+
+A continuation joins surface points by a cubic radial basis function, whose zero level bridges what
+is left out (Carr et al. 2001, doi:10.1145/383259.383266).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
+
+Spacing = tuple[float, float, float]
+
+SCALE_MM = 10.0
+SMOOTHING = 0.02
+OFFSET_MM = 2.5  # the distance is also prescribed this far above and below the surface
+CORTEX_DEPTHS_MM = np.array([0.5, 1.0, 1.5, 2.0])  # where the dense line of a cortex is looked for
+
+
+@dataclass(frozen=True, eq=False)
+class SurfacePoints:
+    """Points on bone: place (n, 3) in mm, outward normal, distance to the mass, cortex in HU."""
+
+    places: NDArray[np.float64]
+    normals: NDArray[np.float64]
+    to_mass_mm: NDArray[np.float32]
+    cortex_hu: NDArray[np.float64]
+
+    def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> "SurfacePoints":
+        return SurfacePoints(
+            self.places[chosen],
+            self.normals[chosen],
+            self.to_mass_mm[chosen],
+            self.cortex_hu[chosen],
+        )
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+
+def surface_points(
+    hu: NDArray[np.int16],
+    to_bone_mm: NDArray[np.float32],
+    to_mass_mm: NDArray[np.float32],
+    spacing_mm: Spacing,
+    reach_mm: float,
+) -> SurfacePoints:
+    """The outermost voxels of bone within reach of the mass, moved onto the surface between voxels.
+
+    The cortex of a point is the brightest of a short line from it into the bone.
+    """
+    spacing = np.asarray(spacing_mm)
+    shell = (to_bone_mm < 0) & (to_bone_mm > -1.01 * max(spacing_mm)) & (to_mass_mm < reach_mm)
+    chosen = np.argwhere(shell)
+    smooth = ndimage.gaussian_filter(to_bone_mm, 1.5 / spacing)
+    slopes = np.gradient(smooth, *spacing_mm)
+    gradient = np.stack([slope[tuple(chosen.T)] for slope in slopes], axis=1)
+    length = np.linalg.norm(gradient, axis=1)
+    clear = length > 0.3
+    chosen, normals = chosen[clear], gradient[clear] / length[clear, None]
+    places = chosen * spacing - normals * to_bone_mm[tuple(chosen.T)][:, None]
+    inward = places[:, None] - normals[:, None] * CORTEX_DEPTHS_MM[:, None]
+    line = at_places(hu, inward.reshape(-1, 3), spacing_mm).reshape(len(places), -1)
+    cortex = line.max(axis=1) if len(places) else np.zeros(0)
+    return SurfacePoints(places, normals, to_mass_mm[tuple(chosen.T)], cortex)
+
+
+def far_from(
+    places: NDArray[np.float64], others: NDArray[np.float64], gap_mm: float
+) -> NDArray[np.bool_]:
+    """Which places keep a gap from all others."""
+    if len(others) == 0:
+        return np.ones(len(places), dtype=bool)
+    distance, _ = cKDTree(others).query(places)
+    return np.asarray(distance > gap_mm)
+
+
+def at_places(
+    field: NDArray[np.float32] | NDArray[np.int16], places: NDArray[np.float64], spacing_mm: Spacing
+) -> NDArray[np.float64]:
+    """A field on the native grid at places in mm."""
+    indices = (places / np.asarray(spacing_mm)).T
+    return np.asarray(
+        ndimage.map_coordinates(field, indices, order=1, mode="nearest", output=np.float64)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Bridge:
+    """A cubic radial basis function with a linear part: the smoothest surface through points."""
+
+    centres: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    plane: NDArray[np.float64]
+
+    @classmethod
+    def through(cls, points: NDArray[np.float64], values: NDArray[np.float64]) -> "Bridge":
+        """Fit values (mm) at points (mm), allowing for the roughness of voxels."""
+        count = len(points)
+        design = np.column_stack([np.ones(count), points / SCALE_MM])
+        system = np.zeros((count + 4, count + 4))
+        system[:count, :count] = (cdist(points, points) / SCALE_MM) ** 3
+        system[:count, :count] += SMOOTHING * np.eye(count)
+        system[:count, count:], system[count:, :count] = design, design.T
+        solved = np.linalg.solve(system, np.concatenate([values, np.zeros(4)]))
+        return cls(points, solved[:count], solved[count:])
+
+    def __call__(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Signed distance in mm at places (n, 3) in mm."""
+        radial = (cdist(places, self.centres) / SCALE_MM) ** 3 @ self.weights
+        return np.asarray(radial + self.plane[0] + places @ self.plane[1:] / SCALE_MM)
+
+
+def continuation(
+    points: SurfacePoints, to_bone_mm: NDArray[np.float32], spacing_mm: Spacing
+) -> Bridge:
+    """The smoothest surface through points, rising along their normals.
+
+    A place off the surface counts only where no other surface (a thin bone's far side, the floor of
+    a defect) is nearer.
+    """
+    places = [points.places]
+    values = [np.zeros(len(points))]
+    for offset in (OFFSET_MM, -OFFSET_MM):
+        shifted = points.places + offset * points.normals
+        own = np.abs(at_places(to_bone_mm, shifted, spacing_mm) - offset) < OFFSET_MM / 5
+        places.append(shifted[own])
+        values.append(np.full(np.count_nonzero(own), offset))
+    return Bridge.through(np.concatenate(places), np.concatenate(values))
