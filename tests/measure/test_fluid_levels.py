@@ -22,8 +22,13 @@ def locule_scan(
     septum_mm=0.0,
     axes=AXIAL,
     solid=False,
+    rim_mm=0.0,
+    paste_below_mm=np.inf,
 ):
-    """A ball, half fluid and half sediment, its interface tilted against gravity."""
+    """A ball, half fluid and half sediment, its interface tilted against gravity.
+
+    It may have a calcified rim, and paste denser than the sediment at some depth below it.
+    """
     turn = np.deg2rad(turn_deg)
     about_z = [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]
     affine = np.eye(4)
@@ -41,6 +46,8 @@ def locule_scan(
     across = np.abs(places @ np.cross(down, aside))
     dense = inside & ((height > 0) | solid) & (across > septum_mm / 2)
     hu = np.where(inside, FLUID_HU, TISSUE_HU) + dense * (SEDIMENT_HU - FLUID_HU)
+    rim = inside & (np.linalg.norm(places, axis=-1) > radius_mm - rim_mm)
+    hu[rim | (inside & (height > paste_below_mm))] = 900.0
     hu = ndimage.gaussian_filter(hu, [0.6 * 3 / s for s in spacing])
     blocks = [x for n in shape for x in (n, 3)]
     hu = hu.reshape(blocks).mean(axis=(1, 3, 5))
@@ -82,6 +89,24 @@ def test_an_envelope_that_misses_the_fluid_keeps_the_sign():
 def test_levels_on_both_sides_of_a_septum_count_one_each():
     volume, envelope = locule_scan(radius_mm=13.0, septum_mm=2.5, spacing=(1.0, 0.7, 0.7))
     assert len(find_fluid_levels(volume, envelope).levels) == 2
+
+
+def test_a_calcified_rim_does_not_hide_a_level():
+    (level,) = find_fluid_levels(*locule_scan(radius_mm=7.0, rim_mm=1.5)).levels
+    assert level.tilt_deg < 2
+    assert level.hu_above == pytest.approx(FLUID_HU, abs=60)
+
+
+def test_shallow_sediment_on_denser_paste_is_a_level_at_the_top_of_the_sediment():
+    (level,) = find_fluid_levels(*locule_scan(paste_below_mm=4.0, spacing=(1.0, 0.6, 0.6))).levels
+    assert np.linalg.norm(level.centroid_lps_mm) < 1.0
+    assert level.tilt_deg < 2
+
+
+def test_a_level_beside_the_mass_is_not_its_sign():
+    volume, envelope = locule_scan()  # as a bladder or a bowel loop with contrast beside the mass
+    aside = np.roll(envelope, 14, axis=0) & ~envelope
+    assert find_fluid_levels(volume, aside).levels == ()
 
 
 def test_thick_slices_parallel_to_the_level_cannot_be_judged():

@@ -16,8 +16,7 @@ ROUGHNESS_MAX_MM = 0.25
 SAGITTA_MAX_MM = 0.40
 TILT_MAX_DEG = 4.0
 TILT_SLACK_DEG_MM = 8.0  # the tilt of a small surface is less sure: this over its radius
-DOME_RADIUS_MAX_MM = 40.0  # a surface flatter than a ball of this radius is no top of paste
-DOME_AREA_MAX_MM2 = 80.0  # on smaller ones curvature is not sure enough to say so
+DOME_RADIUS_MAX_MM = 50.0  # a surface flatter than a ball of this radius is no top of paste
 FAT_HU = -40.0  # fluid is denser
 UNEVENNESS_MAX = 0.25
 FALLING_RIM_MAX = 0.25
@@ -55,10 +54,8 @@ class Evidence:
     def strain(self) -> float:
         """How far the surface is from a perfect level; beyond 1 it is none."""
         radius_mm = float(np.sqrt(self.area_mm2 / np.pi))
-        no_dome = (
-            self.area_mm2 > DOME_AREA_MAX_MM2
-            and 2 * DOME_RADIUS_MAX_MM * self.sagitta_mm < radius_mm**2
-        )
+        bulge_mm = self.sagitta_mm + self.roughness_mm
+        no_dome = 2 * DOME_RADIUS_MAX_MM * bulge_mm < radius_mm**2
         return max(
             self.roughness_mm / ROUGHNESS_MAX_MM,
             self.sagitta_mm / SAGITTA_MAX_MM,
@@ -144,7 +141,7 @@ def _fit_plane(
     design = np.column_stack([np.ones(len(points)), across])
     plane, *_rest = np.linalg.lstsq(design * weight[:, None], points[:, 0] * weight, rcond=None)
     residual = points[:, 0] - design @ plane
-    return plane, float(np.sqrt(np.average(residual**2, weights=weight**2)))
+    return np.asarray(plane, np.float64), float(np.sqrt(np.average(residual**2, weights=weight**2)))
 
 
 def _sagitta_mm(

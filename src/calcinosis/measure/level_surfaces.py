@@ -60,37 +60,39 @@ def surfaces(upright: Upright, along_mm: float) -> Iterator[Surface]:
 
 
 def _sheet(columns: NDArray[np.int64], steps: NDArray[np.float64]) -> Surface:
-    """Linked steps on their grid, less those that fade.
-
-    Blurred beyond the wall of its locule a level keeps its height, but loses half its step.
-    """
+    """Linked steps on their grid."""
     corner = columns.min(axis=0)
     maps = np.zeros((3, *(columns.max(axis=0) - corner + 1)))
     u, v = (columns - corner).T
     maps[:, u, v] = steps.T
     height, steepest, rise = maps
-    present = rise > 0
-    strongest = ndimage.grey_dilation(_blur(rise, present), footprint=_disc(STEP_REACH_MM))
-    strong = present & (rise > 0.5 * strongest)
     return Surface(
         corner=(int(corner[0]), int(corner[1])),
         height_mm=height * DOWN_STEP_MM,
         steepest_mm=steepest * DOWN_STEP_MM,
         rise_hu=rise,
-        present=present,
-        sheet=strong,
+        present=rise > 0,
+        sheet=_strong(rise, rise > 0),
     )
+
+
+def _strong(rise: NDArray[np.float64], columns: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Columns whose step does not fade: blurred beyond a wall it keeps its height, but halves."""
+    strongest = ndimage.grey_dilation(_blur(rise, columns), footprint=_disc(STEP_REACH_MM))
+    return np.asarray(columns & (rise > 0.5 * strongest))
 
 
 def _gentle_parts(sheet: Surface) -> Iterator[Surface]:
     """A sheet cut where it slopes: a level runs into the paste beside it, but does not slope."""
-    gentle = sheet.sheet & (_slope_deg(sheet.height_mm, sheet.present) < SURFACE_SLOPE_MAX_DEG)
-    gentle = ndimage.binary_opening(gentle, np.ones((2, 2)))
-    parts, count = ndimage.label(gentle)
+    gentle = sheet.present & (_slope_deg(sheet.height_mm, sheet.present) < SURFACE_SLOPE_MAX_DEG)
+    whole, count = ndimage.label(ndimage.binary_opening(gentle, np.ones((2, 2))))
     for part in range(1, count + 1):
-        for member in _between_septa(parts == part, sheet.rise_hu):
-            if np.count_nonzero(member) * ACROSS_STEP_MM**2 >= AREA_MIN_MM2:
-                yield replace(sheet, present=member)
+        strong = _strong(sheet.rise_hu, whole == part)
+        pieces, parts = ndimage.label(ndimage.binary_opening(strong, np.ones((2, 2))))
+        for piece in range(1, parts + 1):
+            for member in _between_septa(pieces == piece, sheet.rise_hu):
+                if np.count_nonzero(member) * ACROSS_STEP_MM**2 >= AREA_MIN_MM2:
+                    yield replace(sheet, present=member)
 
 
 def _between_septa(
