@@ -79,11 +79,11 @@ class Pages:
 
     def show_report(self, request: Request) -> Response:
         """The report, as it was written."""
-        return self._written(request, "report.html")
-
-    def show_forecast(self, request: Request) -> Response:
-        """The forecast, as it was written."""
-        return self._written(request, "forecast.html")
+        file = self._results(request) / "report.html"
+        if not file.is_file():
+            raise HTTPException(404, "There is no report yet.")
+        headers = {"content-security-policy": REPORT_POLICY}
+        return FileResponse(file, media_type="text/html", headers=headers)
 
     def download(self, request: Request) -> Response:
         """One file of the results."""
@@ -314,13 +314,6 @@ class Pages:
         if folder is None or not folder.is_dir():
             raise HTTPException(404, "There are no results yet.")
         return folder
-
-    def _written(self, request: Request, name: str) -> Response:
-        file = self._results(request) / name
-        if not file.is_file():
-            raise HTTPException(404, "There is no such page among the results.")
-        headers = {"content-security-policy": REPORT_POLICY}
-        return FileResponse(file, media_type="text/html", headers=headers)
 
 
 async def _form(request: Request) -> FormData:

@@ -16,10 +16,8 @@ from calcinosis.write.report.numbers import calcium, number, quantity
 
 ABOUT_FILES = {
     "report.html": "Report: one page, works offline, prints",
-    "forecast.html": "Forecast: what each treatment would do",
     "result.json": "Every number, for programs",
-    "forecast.json": "Forecast, for programs",
-    "forecast.csv": "Forecast as a table",
+    "forecast.csv": "Forecast day by day, as a table",
     "masses.nii.gz": "Masses as a label map (NIfTI)",
     "masses.seg.dcm": "Contours for PACS (DICOM SEG)",
     "measurements.sr.dcm": "Measurements for PACS (DICOM SR)",
@@ -57,6 +55,16 @@ class DiagnosisLine:
 
 
 @dataclass(frozen=True)
+class OutlookLine:
+    """What one treatment would do, from the forecast."""
+
+    name: str
+    product: str
+    chance_below_target: str
+    chance_halved: str
+
+
+@dataclass(frozen=True)
 class Brief:
     """The results in brief, from result.json."""
 
@@ -67,6 +75,8 @@ class Brief:
     suggested: tuple[str, ...]
     remarks: tuple[str, ...]
     product: str | None
+    outlook: tuple[OutlookLine, ...]
+    horizon: str
 
     @property
     def leading(self) -> str:
@@ -162,6 +172,7 @@ def _brief(results: Path) -> Brief | None:
     masses = record["masses"]
     total_ml = sum(mass["volume_ml"] for mass in masses)
     count = "One calcified mass" if len(masses) == 1 else f"{len(masses)} calcified masses"
+    options = (record["forecast"] or {}).get("options", [])
     product = (record["patient"] or {}).get("ca_p_product_mg2_dl2")
     return Brief(
         finding=f"{count}, {quantity(total_ml, 'mL')}" if masses else "No calcified mass",
@@ -173,6 +184,8 @@ def _brief(results: Path) -> Brief | None:
         ),
         remarks=tuple(record["remarks"]),
         product=None if product is None else f"{product:.0f} mg²/dL²",
+        outlook=tuple(_outlook_line(option) for option in options),
+        horizon=f"{options[0]['outcomes']['horizon_days']:.0f} days" if options else "",
     )
 
 
@@ -197,6 +210,17 @@ def _mass_line(mass: Mapping[str, Any]) -> MassLine:
 def _diagnosis_line(each: Mapping[str, Any]) -> DiagnosisLine:
     spread = " to ".join(dict.fromkeys((percent(each["low"]), percent(each["high"]))))
     return DiagnosisLine(each["label"], each["probability"], percent(each["probability"]), spread)
+
+
+def _outlook_line(option: Mapping[str, Any]) -> OutlookLine:
+    seen = option["outcomes"]
+    halved = seen["chance_deposit_halved"]
+    return OutlookLine(
+        name=option["name"][:1].upper() + option["name"][1:],
+        product=f"{seen['ca_p_product_mg2_dl2']:.0f} mg²/dL²",
+        chance_below_target=percent(seen["chance_product_below_55"]),
+        chance_halved="" if halved is None else percent(halved),
+    )
 
 
 def _name(dicom_name: str) -> str:
