@@ -5,11 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What the tests call that pip cannot install: command:package pairs.
-TEST_TOOLS := chromium:chromium dciodvfy:dicom3tools dsrdump:dcmtk npm:npm \
+TEST_TOOLS := chromium:chromium chromedriver:chromium-driver dciodvfy:dicom3tools dsrdump:dcmtk npm:npm \
 	Orthanc:orthanc Orthanc:orthanc-dicomweb pg_ctlcluster:postgresql
 FHIR_VALIDATOR := 4.12.0
 LOCK := $(BIN)/uv pip compile --quiet --universal --no-emit-index-url --no-header --no-annotate \
-	--no-strip-extras --python-version 3.11
+	--python-version 3.11
 
 # $(call apt,PACKAGES): install Debian packages where we may, else say which are missing.
 apt = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -44,8 +44,9 @@ lock: $(VENV)/.test  ## pin the dependencies of pyproject.toml anew
 	$(LOCK) pyproject.toml --extra test --output-file requirements/test.txt
 	$(LOCK) pyproject.toml --constraint requirements/test.txt --output-file requirements/runtime.txt
 
-picture: demo tools  ## the README's picture, from the demo's report
+picture: demo tools $(VENV)/.test  ## the pictures of README and manual, from the demo's results
 	$(BIN)/python docs/picture.py calcinosis-demo/report.html docs/report.png
+	$(BIN)/python docs/worklist.py calcinosis-demo docs/worklist.png
 
 tools: $(VENV)/.runtime
 	@missing=; PATH="$$PATH:/usr/sbin"; for pair in $(TEST_TOOLS); do \

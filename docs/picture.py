@@ -7,11 +7,12 @@ from pathlib import Path
 
 from PIL import Image
 
-WIDTH_PX, HEIGHT_PX = 1280, 1500
+WIDTH_PX, HEIGHT_PX = 1280, 1500  # of the README's picture
+FRAME_PX = 200  # of the window that the browser may keep for itself
 MAX_BYTES = 400_000  # a README should not be heavier to load than the pages around it
 
 
-def photograph(page: Path, picture: Path) -> None:
+def photograph(page: Path, picture: Path, height_px: int = HEIGHT_PX) -> None:
     """Render the top of `page` in Chromium and save it with few enough colours to be light."""
     with tempfile.TemporaryDirectory() as folder:
         shot = Path(folder) / "shot.png"
@@ -21,12 +22,12 @@ def photograph(page: Path, picture: Path) -> None:
             "--no-sandbox",  # the page is our own, and Chromium's sandbox refuses root
             "--hide-scrollbars",
             f"--user-data-dir={folder}/profile",
-            f"--window-size={WIDTH_PX},{HEIGHT_PX}",
+            f"--window-size={WIDTH_PX},{height_px + FRAME_PX}",
             f"--screenshot={shot}",
             page.resolve().as_uri(),
         ]
         subprocess.run(command, check=True, capture_output=True, timeout=120)
-        image = Image.open(shot).convert("RGB")
+        image = Image.open(shot).convert("RGB").crop((0, 0, WIDTH_PX, height_px))
     for colours in (256, 128, 64):
         image.quantize(colours).save(picture, optimize=True)
         if picture.stat().st_size <= MAX_BYTES:

@@ -74,6 +74,7 @@ def test_lock_pins_every_line_and_names_no_place_on_the_network(name):
     for requirements in pins(name).values():
         for requirement in requirements:
             assert re.fullmatch(r"==[^,*]+", str(requirement.specifier)), requirement
+            assert not requirement.extras, f"{requirement}: pip refuses extras in constraints"
 
 
 @pytest.mark.parametrize("name", LOCKS)
