@@ -6,7 +6,14 @@ import pytest
 
 from calcinosis.read.study import read_study
 from ct_scene import OBLIQUE, OTHERS, SAGITTAL, delivered, enhanced, measured, write_series
-from outside_readers import assert_conforms, frames_in_space, labels_read_by_dcmqi
+from outside_readers import (
+    assert_conforms,
+    frames_in_space,
+    labels_read_by_dcmqi,
+    numbers,
+    report_read_by_dcmqi,
+    run,
+)
 
 TYPE_2 = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
@@ -73,10 +80,18 @@ def test_every_segment_returns_from_another_reader(segments, seg_type, plain, tm
     if seg_type == "bitmap":
         assert_conforms(out / "masses.seg.dcm")
         assert_conforms(out / "measurements.sr.dcm")
+        run("dsrdump", out / "measurements.sr.dcm")
         assert seg.SegmentationType == "BINARY"
-    else:  # dciodvfy does not know this kind yet, nor reports that refer to it
+    else:  # dciodvfy and dcmtk 3.6 do not know this kind yet, nor reports that refer to it
+        run("dsrdump", "--invalid-item-value", out / "measurements.sr.dcm")
         assert seg.SegmentationType == "LABELMAP"
         assert seg.file_meta.TransferSyntaxUID == pydicom.uid.RLELossless
+    by_segment = {
+        group["ReferencedSegment"]: dict(numbers(group))["Volume"]
+        for group in report_read_by_dcmqi(out / "measurements.sr.dcm", tmp_path)
+        if "ReferencedSegment" in group
+    }
+    assert by_segment == {1: (52.125, "mL"), 2: (8.5, "mL")}
 
 
 def others_drawn(scene):
