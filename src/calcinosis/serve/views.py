@@ -208,7 +208,8 @@ def _mass_line(mass: Mapping[str, Any]) -> MassLine:
 
 
 def _diagnosis_line(each: Mapping[str, Any]) -> DiagnosisLine:
-    spread = " to ".join(dict.fromkeys((percent(each["low"]), percent(each["high"]))))
+    low, high = percent(each["low"]), percent(each["high"])
+    spread = "" if low == high else f"{low} to {high}"
     return DiagnosisLine(each["label"], each["probability"], percent(each["probability"]), spread)
 
 

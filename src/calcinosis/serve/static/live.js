@@ -1,13 +1,14 @@
 // Keeps the parts of a page marked data-live as the server has them: often while work is going on.
 "use strict";
 
-const ACTIVE_MS = 1000;
+const ACTIVE_MS = 1500;
 const QUIET_MS = 8000;
+const PAGE = document.currentScript.dataset.page; // after a refused form, not where the browser is
 
 async function fresh() {
-  const answer = await fetch(location.href, { redirect: "manual", cache: "no-store" });
+  const answer = await fetch(PAGE, { redirect: "manual", cache: "no-store" });
   if (!answer.ok) {
-    location.reload();
+    location.assign(PAGE);
     return null;
   }
   return new DOMParser().parseFromString(await answer.text(), "text/html");

@@ -1,0 +1,252 @@
+"""From a study sent by dcmtk's storescu to a diagnosis that follows the laboratory, in Chromium."""
+
+import io
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import httpx2
+import pytest
+from pydicom import dcmread
+from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+from calcinosis.phantom.dicom import write_series
+from calcinosis.phantom.masses import MassOptions
+from calcinosis.phantom.patient import PhantomOptions, make_phantom
+
+FAMILY, NUMBER = "Plantedname", "PLANTED-4711"
+TOKEN = "a-token-for-the-browser-test"  # noqa: S105 - of this test alone
+PATIENT_S = 540  # a busy machine is slow, not wrong
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",  # it refuses root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--window-size=1280,1400",
+)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return held.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """A coarse CT of an artificial patient with a mass at the left hip, who bears a name."""
+    folder = tmp_path_factory.mktemp("phantom")
+    mass = MassOptions(volume_ml=120, joint="hip", side="left")
+    options = PhantomOptions(masses=(mass,), decoys=("vessel",), pixel_mm=2.5, slice_spacing_mm=4.0)
+    write_series(make_phantom(options), folder / "dicom")
+    for file in (folder / "dicom").iterdir():
+        image = dcmread(file)
+        image.PatientName, image.PatientID = f"{FAMILY}^Hildegard", NUMBER
+        image.save_as(file)
+    return folder / "dicom"
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory):
+    """(DICOM port, web port, log) of a running `calcinosis serve`."""
+    folder = tmp_path_factory.mktemp("serve")
+    ports, log = (free_port(), free_port()), folder / "log"
+    options = ["--port", ports[0], "--web-port", ports[1], "--quiet-seconds", 2]
+    command = [sys.executable, "-m", "calcinosis", "serve", "--data", folder / "data", *options]
+    with log.open("wb") as written:
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            stderr=written,
+            stdout=written,
+            env={**os.environ, "CALCINOSIS_TOKEN": TOKEN},
+        )
+    deadline = time.monotonic() + PATIENT_S
+    while "pages on" not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    yield *ports, log
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 0
+    assert FAMILY not in log.read_text()
+    assert NUMBER not in log.read_text()
+    assert not [path for path in folder.rglob("*") if FAMILY in path.name or NUMBER in path.name]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or "chromium"
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = shutil.which("chromedriver")
+    assert driver, "chromedriver is missing; `make tools` installs it"
+    opened = webdriver.Chrome(options=options, service=Service(driver))
+    yield opened
+    opened.quit()
+
+
+def until(browser, selector, words):
+    """Wait until an element says the words; the page is never asked to load again."""
+
+    def said(_browser):
+        assert not browser.find_elements(By.CSS_SELECTOR, ".state.failed"), "the analysis failed"
+        found = browser.find_elements(By.CSS_SELECTOR, selector)
+        return found if any(words in element.text for element in found) else None
+
+    renewed = [StaleElementReferenceException]
+    WebDriverWait(browser, PATIENT_S, 1, ignored_exceptions=renewed).until(said)
+
+
+def press(browser, selector):
+    browser.find_element(By.CSS_SELECTOR, selector).click()
+
+
+def log_in(browser, address):
+    browser.get(address)
+    browser.find_element(By.ID, "token").send_keys(TOKEN)
+    press(browser, "main button")
+    assert browser.find_element(By.TAG_NAME, "h1").text == "Worklist"
+
+
+def chances(browser):
+    """Percentages of the diagnoses, by name, as the page shows them."""
+    rows = browser.find_elements(By.CSS_SELECTOR, ".diagnoses li")
+    lines = [row.text.splitlines() for row in rows]
+    return {line[0]: line[1] for line in lines}
+
+
+def send(images, port):
+    beside_us = str(Path(sys.executable).parent)  # pynetdicom brings a storescu of its own
+    places = [place for place in os.environ["PATH"].split(os.pathsep) if place != beside_us]
+    storescu = shutil.which("storescu", path=os.pathsep.join(places))
+    command = [storescu, "-aec", "CALCINOSIS", "+sd", "127.0.0.1", port, images]
+    subprocess.run([str(word) for word in command], check=True, timeout=PATIENT_S)
+
+
+@pytest.mark.timeout(3 * PATIENT_S)
+def test_from_storescu_to_the_report_on_screen_and_a_diagnosis_that_follows_the_labs(
+    node, browser, images
+):
+    dicom_port, web_port, _ = node
+    address = f"http://127.0.0.1:{web_port}"
+    log_in(browser, address)
+    assert "No studies yet" in browser.find_element(By.ID, "studies").text
+    browser.execute_script("window.sameDocument = true")
+
+    send(images, dicom_port)
+    until(browser, "#studies a", f"{FAMILY}, Hildegard")
+    until(browser, "#studies .state", "Done")
+    assert "One calcified mass" in browser.find_element(By.ID, "studies").text
+    assert browser.execute_script("return window.sameDocument"), "the list renews itself"
+
+    press(browser, "#studies a")
+    study = browser.current_url
+    assert "Left hip" in browser.find_element(By.ID, "result").text
+    before = chances(browser)
+    assert_report_is_whole(browser, study)
+
+    browser.get(study)
+    assert_refused_values_stay(browser)
+    enter_labs(browser)
+    until(browser, "#labs-title + .lead ~ .scroll", "Phosphate")
+    until(browser, "#result", "calcium × phosphate")
+    until(browser, "#state", "Done")
+    after = chances(browser)
+    assert after != before
+    assert next(iter(after)).startswith("Uremic")
+    assert "What treatment could do" in browser.find_element(By.ID, "result").text
+
+    assert_downloads(browser, study)
+    assert_deleted(browser, study)
+    assert_calm(browser)
+
+
+def assert_report_is_whole(browser, study):
+    press(browser, "#result .button.main")
+    assert browser.current_url == f"{study}/report"
+    assert "calcified mass" in browser.find_element(By.TAG_NAME, "h1").text
+    main = browser.find_element(By.TAG_NAME, "main")
+    assert main.value_of_css_property("max-width") == "1120px", "its own styles hold"
+    picture = browser.find_element(By.CSS_SELECTOR, "svg.picture image")
+    assert picture.size["width"] > 100
+    assert FAMILY not in browser.page_source
+
+
+def assert_refused_values_stay(browser):
+    """An impossible value is told, and the page that renews itself leaves the form alone."""
+    browser.execute_script("document.getElementById('drawn').value = '2025-10-05'")
+    browser.find_element(By.ID, "value_calcium").send_keys("104")
+    press(browser, "form[action$='/labs'] button")
+    time.sleep(3)
+    assert "impossible" in browser.find_element(By.ID, "problem").text
+    calcium = browser.find_element(By.ID, "value_calcium")
+    assert calcium.get_attribute("value") == "104"
+    calcium.clear()
+
+
+def enter_labs(browser):
+    Select(browser.find_element(By.ID, "kidneys")).select_by_visible_text("Haemodialysis")
+    browser.execute_script("document.getElementById('drawn').value = '2025-10-05'")
+    for name, value in (("calcium", "10.4"), ("phosphate", "7.6"), ("pth", "1300")):
+        browser.find_element(By.ID, f"value_{name}").send_keys(value)
+    press(browser, "form[action$='/labs'] button")
+
+
+def assert_downloads(browser, study):
+    cookies = {cookie["name"]: cookie["value"] for cookie in browser.get_cookies()}
+    answer = httpx2.get(f"{study}/files.zip", cookies=cookies)
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert {"report.html", "masses.seg.dcm", "forecast.csv"} <= set(archive.namelist())
+        assert archive.testzip() is None
+
+
+def assert_deleted(browser, study):
+    press(browser, "a.danger")
+    press(browser, "button.danger")
+    assert "No studies yet" in browser.find_element(By.ID, "studies").text
+    browser.get(study)
+    assert "not in the worklist" in browser.find_element(By.TAG_NAME, "h1").text
+
+
+def assert_calm(browser):
+    """Nothing was blocked by our own policy, and no script failed."""
+    complaints = [
+        entry["message"]
+        for entry in browser.get_log("browser")
+        if entry["level"] == "SEVERE" and not re.search(r"status of 4(04|22)", entry["message"])
+    ]
+    assert complaints == []
+
+
+def test_the_pages_fit_a_telephone_in_light_and_dark(node, browser):
+    _, web_port, _ = node
+    for path in ("/", "/login", "/about/tumoral-calcinosis", "/none"):
+        browser.get(f"http://127.0.0.1:{web_port}{path}")
+        metrics = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        width = browser.execute_script("return document.documentElement.scrollWidth")
+        assert width <= 400, path
+        for scheme, channel in (("dark", range(60)), ("light", range(240, 256))):
+            wanted = {"name": "prefers-color-scheme", "value": scheme}
+            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [wanted]})
+            paper = browser.find_element(By.TAG_NAME, "body").value_of_css_property(
+                "background-color"
+            )
+            assert int(paper.split("(")[1].split(",")[0]) in channel, (path, paper)
