@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from calcinosis.measure.level_evidence import Evidence, evidence_for
-from calcinosis.measure.level_surfaces import AREA_MIN_MM2, flat_parts, surfaces
+from calcinosis.measure.level_surfaces import flat_parts, surfaces
 from calcinosis.measure.mass import FluidLevel, LevelReading
 from calcinosis.measure.upright import ACROSS_STEP_MM, DOWN_STEP_MM, Upright, stand_upright
 from calcinosis.volume import Volume
 
 VOXEL_ALONG_GRAVITY_MAX_MM = 3.0  # thicker slices lying parallel to the level blur it away
 LAYER_VOXELS = 3
+LEVEL_AREA_MIN_MM2 = 20.0  # smaller flat patches are as often ledges of paste
 LOCULE_MIN_ML = 0.5
 
 
@@ -88,7 +89,7 @@ def _too_small(
 
 def _convincing(upright: Upright, along_mm: float) -> list[Evidence]:
     """The surfaces that can only be levels, each once, in its larger and flatter reading."""
-    smallest = AREA_MIN_MM2 * (1.5 if upright.noise_hu > 30 else 1.0)
+    smallest = LEVEL_AREA_MIN_MM2 * (1.5 if upright.noise_hu > 30 else 1.0)
     candidates = [
         evidence_for(part, upright, along_mm)
         for sheet in surfaces(upright, along_mm)

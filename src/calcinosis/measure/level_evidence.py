@@ -18,6 +18,7 @@ TILT_MAX_DEG = 4.0
 TILT_SLACK_DEG_MM = 8.0  # the tilt of a small surface is less sure: this over its radius
 DOME_RADIUS_MAX_MM = 50.0  # a surface flatter than a ball of this radius is no top of paste
 FAT_HU = -40.0  # fluid is denser
+BLURRED_SHARE = 0.25  # shallow fluid between dense paste looks as dense as this share of it
 UNEVENNESS_MAX = 0.25
 FALLING_RIM_MAX = 0.25
 LAYER_MIN_MM = 2.25
@@ -81,7 +82,7 @@ class Evidence:
         thinnest = max(LAYER_MIN_MM, 1.5 * along_mm)
         layers = self.layers
         return (
-            FAT_HU < layers.hu_above < FLUID_HU[1]
+            FAT_HU < layers.hu_above < max(FLUID_HU[1], BLURRED_SHARE * layers.hu_below)
             and layers.hu_below > SEDIMENT_MIN_HU
             and layers.hu_below - layers.hu_above > STEP_MIN_HU
             and layers.sediment_depth_mm >= thinnest
