@@ -66,12 +66,13 @@ def write_stack(block: Path, slices: int, folder: Path) -> None:
 def read_by_hand(folder: Path) -> NDArray[np.int16]:
     """What a user of pydicom writes: read, sort, stack, rescale."""
     import pydicom
+    from pydicom.pixels import apply_rescale
 
     slices = [pydicom.dcmread(path) for path in folder.iterdir()]
     slices.sort(key=lambda ds: float(ds.ImagePositionPatient[2]))
     voxels = np.empty((len(slices), *slices[0].pixel_array.shape), np.int16)
     for plane, ds in zip(voxels, slices, strict=True):
-        plane[:] = ds.pixel_array.astype(np.int16) * int(ds.RescaleSlope) + int(ds.RescaleIntercept)
+        plane[:] = apply_rescale(ds.pixel_array, ds)
     return voxels
 
 

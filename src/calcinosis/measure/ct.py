@@ -11,7 +11,8 @@ from calcinosis.measure.calcium import calcium_mass, calibration_for
 from calcinosis.measure.envelope import CLOSING_MM
 from calcinosis.measure.erosion import relate_to_bone
 from calcinosis.measure.fluid_levels import find_fluid_levels
-from calcinosis.measure.joints import Joint, find_joints, nearest
+from calcinosis.measure.joint import Joint
+from calcinosis.measure.joints import find_joints, nearest
 from calcinosis.measure.locules import count_locules
 from calcinosis.measure.mass import (
     BoneRelation,

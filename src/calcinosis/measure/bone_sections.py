@@ -1,0 +1,109 @@
+"""Bone and lung on a coarse grid along the patient's axes, and the bones of each slice."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from calcinosis.measure.mass import Point
+from calcinosis.volume import Volume
+
+Array = NDArray[np.float64]
+
+GRID_MM = 3.0
+THIN_CM2 = (0.5, 3.2)
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """Bone and air on a 3 mm grid along the patient's axes: [z up, y back, x left]."""
+
+    bone: NDArray[np.bool_]
+    lung: NDArray[np.bool_]
+    origin: Array  # LPS of voxel 0, as (z, y, x)
+
+    def lps(self, z: float, y: float, x: float) -> Point:
+        """Indices to LPS mm (x, y, z)."""
+        place = self.origin + GRID_MM * np.array([z, y, x])
+        return float(place[2]), float(place[1]), float(place[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """One bone in one slice."""
+
+    z: int
+    y: float
+    x: float
+    cm2: float
+    round: bool
+
+
+def stand_along_axes(volume: Volume, skeleton: NDArray[np.bool_]) -> Body:
+    """Nearest-voxel samples on a grid along the patient's axes, marrow filled per slice."""
+    corners = np.stack(np.meshgrid(*[[0, n - 1] for n in volume.shape]), axis=-1).reshape(-1, 3)
+    placed = volume.to_lps(corners)
+    low, high = placed.min(axis=0), placed.max(axis=0)
+    x, y, z = (np.arange(a, b + 0.1, GRID_MM) for a, b in zip(low, high, strict=True))
+    inverse = np.linalg.inv(volume.affine[:3, :3])
+    start = inverse @ (low - volume.affine[:3, 3])
+    index = [
+        start[axis]
+        + inverse[axis, 2] * (z - z[0])[:, None, None]
+        + inverse[axis, 1] * (y - y[0])[None, :, None]
+        + inverse[axis, 0] * (x - x[0])[None, None, :]
+        for axis in range(3)
+    ]
+    inside = np.ones((len(z), len(y), len(x)), dtype=bool)
+    place = []
+    for axis, size in enumerate(volume.shape):
+        whole = np.round(index[axis]).astype(np.int32)
+        inside &= (whole >= 0) & (whole < size)
+        place.append(np.clip(whole, 0, size - 1))
+    bone = skeleton[tuple(place)] & inside
+    hu = volume.voxels[tuple(place)]
+    for plane in bone:
+        np.putmask(plane, ndimage.binary_fill_holes(plane), values=True)
+    return Body(bone, _lung(hu, inside), low[::-1].astype(np.float64))
+
+
+def _lung(hu: NDArray[np.int16], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Lung-like air that does not reach the edge of its slice."""
+    air = (hu < -500) & inside
+    for plane in air:
+        labels, _ = ndimage.label(plane)
+        rim = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+        np.putmask(plane, np.isin(labels, rim), values=False)
+    return np.asarray(air)
+
+
+def sections(body: Body) -> list[list[Section]]:
+    """Every bone section of every slice."""
+    result = []
+    edge = np.zeros(body.bone.shape[1:], dtype=bool)
+    edge[[0, -1], :] = edge[:, [0, -1]] = True
+    for z, plane in enumerate(body.bone):
+        labels, _ = ndimage.label(plane)
+        found = []
+        for number, box in enumerate(ndimage.find_objects(labels), start=1):
+            member = labels[box] == number
+            cm2 = np.count_nonzero(member) * GRID_MM**2 / 100
+            if cm2 < THIN_CM2[0]:
+                continue
+            y, x = np.argwhere(member).mean(axis=0)
+            cut = bool((edge[box] & member).any())
+            round_ = not cut and _is_round(member)
+            found.append(Section(z, y + box[0].start, x + box[1].start, cm2, round_))
+        result.append(found)
+    return result
+
+
+def _is_round(member: NDArray[np.bool_]) -> bool:
+    """Does a section fill its ellipse of inertia, and is that not too long?"""
+    places = np.argwhere(member)
+    if len(places) < 4:
+        return True
+    short, long = np.sqrt(np.linalg.eigvalsh(np.cov(places.T) + np.eye(2) / 12))
+    fills = len(places) / (4 * np.pi * short * long)
+    return bool(fills > 0.8 and short / long > 0.5)

@@ -1,0 +1,18 @@
+"""A joint seen in a scan."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from calcinosis.measure.mass import Point
+
+Side = Literal["left", "right"]
+
+
+@dataclass(frozen=True)
+class Joint:
+    """A joint seen in the scan; `side` None when the scan does not tell."""
+
+    name: str
+    side: Side | None
+    centre_lps_mm: Point
+    length_mm: float = 0.0  # of the spine, upwards from the centre
