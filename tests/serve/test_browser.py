@@ -52,7 +52,7 @@ def images(tmp_path_factory):
     """A coarse CT of an artificial patient with a mass at the left hip, who bears a name."""
     folder = tmp_path_factory.mktemp("phantom")
     mass = MassOptions(volume_ml=120, joint="hip", side="left")
-    options = PhantomOptions(masses=(mass,), decoys=("vessel",), pixel_mm=2.5, slice_spacing_mm=4.0)
+    options = PhantomOptions(masses=(mass,), decoys=("vessel",), pixel_mm=3.0, slice_spacing_mm=6.0)
     write_series(make_phantom(options), folder / "dicom")
     for file in (folder / "dicom").iterdir():
         image = dcmread(file)
