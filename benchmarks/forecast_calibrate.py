@@ -20,7 +20,7 @@ from calcinosis.forecast.parameters import Parameters, population, table
 
 YAML = Path(__file__).parents[1] / "src/calcinosis/forecast/parameters.yaml"
 COHORT_SD = {"shpt gland": 0.6, "ptx gland": 0.6, "ptx intake": 0.15}
-COHORT_START = {"shpt gland": 6.0, "ptx gland": 7.8, "ptx intake": 1.15}
+COHORT_START = {"shpt gland": 10.0, "ptx gland": 12.5, "ptx intake": 1.15}
 
 
 def main() -> None:

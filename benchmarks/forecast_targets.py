@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from calcinosis.forecast.labs import SCATTER, laboratory
-from calcinosis.forecast.model import Array
+from calcinosis.forecast.model import (
+    CA_ABSORBED,
+    CA_DIALYSED,
+    CA_SECRETED,
+    CA_URINE,
+    P_URINE,
+    Array,
+)
 from calcinosis.forecast.outlook import reported_rows
 from calcinosis.forecast.parameters import Parameters
 from calcinosis.forecast.scenario import parse_scenario
@@ -58,9 +65,10 @@ class Cohort:
         )
 
 
-SHPT = Cohort("secondary hyperparathyroidism, trial entry", gland_tendency=8.3)
+CINACALCET = Cohort("cinacalcet with calcitriol, PTH 483", gland_tendency=2.8)
+SHPT = Cohort("secondary hyperparathyroidism, trial entry", gland_tendency=10.0)
 TRANSPLANT = Cohort("transplant recipients, PTH about 300 before", gland_tendency=0.65)
-PTX = Cohort("before parathyroidectomy", gland_tendency=9.8, p_intake_factor=1.15)
+PTX = Cohort("before parathyroidectomy", gland_tendency=12.5, p_intake_factor=1.15)
 
 
 @dataclass(frozen=True)
@@ -308,11 +316,10 @@ def glands(p: Parameters, shpt: Cohort, ptx: Cohort) -> dict[str, float]:
     found: dict[str, float] = {}
     own = shpt.of(p)
     names = ((P, "phosphate"), (CA, "calcium"), (PTH, "PTH"))
-    for drug, days in (("etelcalcetide", 182), ("cinacalcet", 182)):
-        mimetic = {"days": days, "calcimimetic": {"drug": drug}}
-        course = run(own, {}, [HPT, mimetic])
+    for drug, cohort in (("etelcalcetide", own), ("cinacalcet", CINACALCET.of(p))):
+        course = run(cohort, {}, [HPT, {"days": 182, "calcimimetic": {"drug": drug}}])
         then = {key: course.at(key, 28) for key in (P, CA, PTH, CXP)}
-        change = {key: 100 * (course.at(key, 28 + days) / then[key] - 1) for key in then}
+        change = {key: 100 * (course.at(key, 28 + 182) / then[key] - 1) for key in then}
         if drug == "etelcalcetide":
             found |= {f"secondary HPT: {name}": then[key] for key, name in names}
             found |= {f"etelcalcetide 26 wk: {name}": change[key] for key, name in names}
@@ -381,7 +388,7 @@ def kidneys(p: Parameters) -> dict[str, float]:
     bound = run(
         p, healthy, [{"days": 28}, {"days": 28, "binder": {"drug": "lanthanum", "g_per_day": 3}}]
     )
-    urine = bound.states[-1, 19] - 2 * plain.states[-1, 19]
+    urine = bound.states[-1, P_URINE] - 2 * plain.states[-1, P_URINE]
     found["lanthanum 3 g, healthy: fall of urine phosphorus"] = -urine * 30.97 / 28
     return found
 
@@ -398,7 +405,9 @@ def lowest_recorded(day: Array, phosphate: Array) -> tuple[float, float]:
 def calcium_balance(course: Run, days: float) -> float:
     """Mean mg/d: absorbed less secreted, urine and dialysate."""
     end = course.states[-1]
-    return float(end[14] - end[15] - end[16] - end[17]) * 40.08 / days
+    return (
+        float(end[CA_ABSORBED] - end[CA_SECRETED] - end[CA_URINE] - end[CA_DIALYSED]) * 40.08 / days
+    )
 
 
 def figures(p: Parameters, shpt: Cohort, ptx: Cohort) -> dict[str, float]:

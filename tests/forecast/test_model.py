@@ -15,6 +15,7 @@ from calcinosis.forecast.treatments import before_day_0, gland_tissue, prescribe
 
 CALCIUM = [model.CA_PLASMA, model.CA_SURFACE, model.CA_BONE]
 DEPOSIT = [model.DEPOSIT_LABILE, model.DEPOSIT_MATURE]
+CA_LOST = [model.CA_SECRETED, model.CA_URINE, model.CA_DIALYSED]
 MINERAL = [model.CA_BONE, *DEPOSIT]
 
 
@@ -39,7 +40,7 @@ def imbalance(start, end, p):
     def phosphate(y):
         return y[model.P_PLASMA] + y[model.P_DEEP] + y[MINERAL].sum() / q
 
-    ca_in = end[model.CA_ABSORBED] - end[[15, 16, 17]].sum()
+    ca_in = end[model.CA_ABSORBED] - end[CA_LOST].sum()
     p_in = end[model.P_ABSORBED] - end[[model.P_URINE, model.P_DIALYSED]].sum()
     return (
         abs(calcium(end) - calcium(start) - ca_in) / calcium(start),

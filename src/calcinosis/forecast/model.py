@@ -36,6 +36,7 @@ Array = NDArray[np.float64]
     LN_FGF23,  # logarithm of intact FGF23 relative to normal
     GLAND,  # functional parathyroid mass, 1 = normal
     RESORPTION,  # osteoclast activity, 1 = normal
+    PRECURSORS,  # osteoblasts to be, 1 = normal
     FORMATION,  # osteoblast activity, 1 = normal; alkaline phosphatase follows it
     DEPOSIT_LABILE,  # soft-tissue deposit as mmol calcium
     DEPOSIT_MATURE,
@@ -46,8 +47,8 @@ Array = NDArray[np.float64]
     P_ABSORBED,
     P_URINE,
     P_DIALYSED,
-) = range(21)
-N_STATES = 21
+) = range(22)
+N_STATES = 22
 
 
 class Controls(NamedTuple):
@@ -204,16 +205,24 @@ def bone(y: Array, now: Serum, p: Parameters) -> tuple[float, float, float]:
 
 
 @njit(cache=True, nogil=True)
-def bone_cells(y: Array, now: Serum, p: Parameters, s: Solved) -> tuple[float, float]:
-    """Rates (1/h) of osteoclast and osteoblast activity: formation follows resorption."""
+def bone_cells(y: Array, now: Serum, p: Parameters, s: Solved) -> tuple[float, float, float]:
+    """Rates (1/h) of osteoclast activity, osteoblast precursors and osteoblast activity.
+
+    Formation follows resorption: what resorption sets free (TGF-beta) recruits precursors and holds
+    them back from maturing (Lemaire 2004, doi:10.1016/j.jtbi.2004.03.023). When resorption ends at
+    once, those waiting mature together: formation and alkaline phosphatase rise before they fall.
+    """
     effective = now.skeletal_pth * p.pth_ref
     wanted = p.resorption_min + (p.resorption_max - p.resorption_min) * effective / (
         effective + s.resorption_half
     )
     resorption = max(y[RESORPTION], 1e-6)
+    ln_resorption = log(resorption)
+    maturing = y[PRECURSORS] * exp(-p.precursor_restraint * ln_resorption)
     return (
         (wanted - resorption) / (24.0 * p.resorption_days),
-        (exp(p.coupling * log(resorption)) - y[FORMATION]) / (24.0 * p.formation_days),
+        (exp(p.coupling * ln_resorption) - maturing) / (24.0 * p.precursor_days),
+        (maturing - y[FORMATION]) / (24.0 * p.formation_days),
     )
 
 
@@ -318,7 +327,7 @@ def rates(y: Array, u: Controls, p: Parameters, s: Solved, dy: Array) -> None:
     dy[P_DEEP] = -from_deep
     dy[CALCITRIOL], dy[LN_FGF23] = hormones(y, now, u, p)
     dy[GLAND] = gland_growth(y, now, u, p)
-    dy[RESORPTION], dy[FORMATION] = bone_cells(y, now, p, s)
+    dy[RESORPTION], dy[PRECURSORS], dy[FORMATION] = bone_cells(y, now, p, s)
     dy[DEPOSIT_LABILE] = u.deposit_rate * (grown - lost_labile - aged)
     dy[DEPOSIT_MATURE] = u.deposit_rate * (aged - lost_mature)
     dy[CA_ABSORBED], dy[CA_SECRETED] = ca_gut, ca_secreted
@@ -336,5 +345,5 @@ def healthy_state(p: Parameters) -> Array:
     y[P_PLASMA] = p.p_ref * p.p_volume_share * p.ecf_volume
     y[P_DEEP] = p.p_ref * p.p_deep_volume
     y[CALCITRIOL] = p.calcitriol_ref
-    y[[GLAND, RESORPTION, FORMATION]] = 1.0
+    y[[GLAND, RESORPTION, PRECURSORS, FORMATION]] = 1.0
     return y

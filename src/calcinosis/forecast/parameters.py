@@ -58,6 +58,8 @@ class Parameters(NamedTuple):
     skeletal_resistance: float
     coupling: float
     resorption_days: float
+    precursor_days: float
+    precursor_restraint: float
     formation_days: float
     mineralisation_ca: float
     mineralisation_p: float
