@@ -32,6 +32,7 @@ CORTEX_MIN_HU = 250.0  # a surface fainter than this shows no cortex that could 
 # fall below 0.2 somewhere: 18 phantoms, seeds 100–117 of benchmarks/erosion.py.
 LOST_SHARE = 0.45
 LOST_AREA_MIN_MM2 = 6.0
+FAINT_AROUND_MAX = 0.25  # where so much of the cortex around is faint too, it tells nothing
 BESIDE_MM = 3.0  # surface this close to the loss may be the wall of the defect
 FAR_MM = 12.0  # so may covered surface this close to it
 GAP_MM = 3.0  # an envelope may stop this far above the floor of the defect
@@ -143,7 +144,9 @@ def _site(volume: Volume, mass: NDArray[np.bool_], skeleton: NDArray[np.bool_]) 
 
 
 def _filled(
-    skeleton: NDArray[np.bool_], mass: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+    skeleton: NDArray[np.bool_],
+    mass: NDArray[np.bool_],
+    spacing_mm: tuple[float, float, float],
 ) -> NDArray[np.bool_]:
     """Bone with its marrow, slice by slice; a cortical gap under the mass is held shut by it."""
     solid = skeleton.copy()
@@ -198,11 +201,14 @@ def _defect(site: _Site) -> tuple[float, float] | None:
     usual_hu = float(np.median(points.cortex_hu[around]))
     if usual_hu < CORTEX_MIN_HU:
         return None
-    lost = (points.to_mass_mm < SPARE_MM) & (points.cortex_hu < LOST_SHARE * usual_hu)
+    faint = points.cortex_hu < LOST_SHARE * usual_hu
+    if np.mean(faint[around]) > FAINT_AROUND_MAX:
+        return None
+    lost = faint & (points.to_mass_mm < SPARE_MM)
     voxel_mm3 = float(np.prod(site.spacing_mm))
     if np.count_nonzero(lost) * voxel_mm3 / max(site.spacing_mm) < LOST_AREA_MIN_MM2:
         return 0.0, 0.0
-    bridge = _expected_surface(site, points, lost)
+    bridge = _expected_surface(site, points, faint)
     if bridge is None:
         return None
     depth = float(np.percentile(-bridge(points.places[lost]), DEEPEST_PERCENT))
