@@ -271,7 +271,13 @@ def forecast(scenario: Path, output: Path, *, force: bool) -> None:
 @click.option("--tls-key", type=FOLDER)
 @click.option("--quiet-seconds", default=30.0, show_default=True, help="Until a study is complete.")
 @click.option("--time-limit", default=1800.0, show_default=True, help="Of one analysis, seconds.")
-@click.option("--memory-limit", default=12000, show_default=True, help="Of one analysis, MB.")
+@click.option(
+    "--memory-limit",
+    type=click.IntRange(min=1000),
+    default=12000,
+    show_default=True,
+    help="Of one analysis, MB.",
+)
 @click.option("--dicomweb", metavar="URL", help="Fetch CT studies from there; ?QUERY narrows them.")
 @click.option("--deidentify", is_flag=True, help="As in analyze; the worklist names nobody either.")
 def serve(

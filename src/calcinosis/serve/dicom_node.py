@@ -182,6 +182,8 @@ class Handler(RequestHandler):
         association = super()._create_association()
         transport = association.dul.socket
         assert transport is not None  # noqa: S101 - just set
+        # Each association asks for news in a loop; many of them take turns, or nobody gets any.
+        association.dul._run_loop_delay *= 1 + len(self.server.active_associations)  # noqa: SLF001 - no other way
         transport.recv = _bounded(transport.recv)  # type: ignore[assignment]
         return association
 

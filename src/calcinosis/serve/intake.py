@@ -45,12 +45,12 @@ def header_of(file: Path, *, deidentify: bool = False) -> Received:
     tags: list[Any] = [*_WANTED_TAGS, *([] if deidentify else _IDENTITY_TAGS)]
     try:
         header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags)
-        texts = {tag: str(header.get(tag) or "").replace("\0", "").strip() for tag in tags}
+        texts = {tag: _text(header.get(tag)) for tag in tags}
     except Exception as error:  # a parser of foreign bytes may raise anything
         raise NotReadableError(f"the DICOM header cannot be read ({one_line(error)})") from error
     for tag in _WANTED_TAGS[:2]:
-        if not 0 < len(texts[tag]) <= LONGEST_UID:
-            raise NotReadableError(f"{tag} is empty or longer than {LONGEST_UID} characters")
+        if not (texts[tag].isascii() and texts[tag].isprintable() and _fits(texts[tag])):
+            raise NotReadableError(f"{tag} is not 1 to {LONGEST_UID} ASCII characters")
     date = texts.get("StudyDate", "")
     return Received(
         texts["StudyInstanceUID"],
@@ -84,6 +84,16 @@ def take_in(worklist: Worklist, file: Path, received: Received) -> tuple[str, bo
             )
             worklist.store.move_in(file, study, received.sop_instance_uid)
     return study, new
+
+
+def _text(value: object) -> str:
+    """As any database takes it."""
+    text = str(value or "").replace("\0", "").strip()
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _fits(uid: str) -> bool:
+    return 0 < len(uid) <= LONGEST_UID
 
 
 def _changes(received: Received) -> dict[str, Any]:

@@ -1,78 +1,44 @@
 """A measurement kept beside its results, so that it need not be made again for new labs."""
 
-import json
+import pickle
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from calcinosis import __version__
-from calcinosis.measure.mass import Calibration, CtMeasurement, Mass, OtherCalcification
+from calcinosis.measure.mass import CtMeasurement, Mass, OtherCalcification
 from calcinosis.volume import Study
 
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-
-NAME = "measurement.npz"
+NAME = "measurement.pickle"
 
 
 def save_measurement(path: Path, study: Study, measurement: CtMeasurement) -> None:
     """Write what was measured on a study."""
-    import numpy as np
-
-    np.savez_compressed(
-        path,
-        about=np.array(json.dumps(_about(study))),
-        facts=_facts().dump_json(_told(measurement)),
-        labels=measurement.labels,
-        skeleton=np.packbits(measurement.skeleton),
-    )
+    path.write_bytes(pickle.dumps((_about(study), measurement)))
 
 
 def load_measurement(path: Path, study: Study) -> CtMeasurement | None:
-    """What was measured; None where it was of another series, or by another version of ours."""
-    import numpy as np
+    """What was measured; None where it was of another series, or by another version of ours.
 
-    if not path.is_file():
+    Only ever a file that `save_measurement` wrote, in a folder that is its owner's alone.
+    """
+    try:
+        about, measurement = pickle.loads(path.read_bytes())  # noqa: S301 - our own file
+    except Exception:  # noqa: BLE001 - another version's may raise anything
         return None
-    with np.load(path, allow_pickle=False) as kept:
-        if json.loads(str(kept["about"])) != _about(study):
-            return None
-        masses, others, calibration, method, remarks = _facts().validate_json(kept["facts"].item())
-        labels = kept["labels"]
-        bones = np.unpackbits(kept["skeleton"], count=labels.size).reshape(labels.shape)
-    return CtMeasurement(masses, labels, bones.astype(bool), others, calibration, method, remarks)
+    known = about == _about(study) and isinstance(measurement, CtMeasurement)
+    return measurement if known else None
 
 
 def _about(study: Study) -> dict[str, Any]:
     """What must be the same for a measurement to be that of a study."""
     return {
         "version": __version__,
+        "fields": [[one.name for one in fields(kind)] for kind in _KINDS],
         "series": study.series_instance_uid,
-        "shape": list(study.volume.shape),
+        "shape": study.volume.shape,
         "affine": study.volume.affine.tolist(),
     }
 
 
-_Facts = tuple[
-    tuple[Mass, ...],
-    tuple[OtherCalcification, ...],
-    Calibration,
-    tuple[str, ...],
-    tuple[str, ...],
-]
-
-
-def _told(measurement: CtMeasurement) -> _Facts:
-    """All but the arrays."""
-    return (
-        measurement.masses,
-        measurement.other_calcifications,
-        measurement.calibration,
-        measurement.method,
-        measurement.remarks,
-    )
-
-
-def _facts() -> "TypeAdapter[_Facts]":
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(_Facts)
+_KINDS = (CtMeasurement, Mass, OtherCalcification)

@@ -72,8 +72,7 @@ class Supervisor:
 
     def step(self, stop: Event) -> bool:
         """Queue what has come to rest and do one study; False where there is none."""
-        for study in queue_quiet(self.worklist, self.limits.quiet_s):
-            LOG.info("study %s: complete", study)
+        self._queue_quiet()
         held = claim(self.worklist)
         if held is None:
             return False
@@ -92,6 +91,10 @@ class Supervisor:
             LOG.info("study %s: given up", held.study)
         return True
 
+    def _queue_quiet(self) -> None:
+        for study in queue_quiet(self.worklist, self.limits.quiet_s):
+            LOG.info("study %s: complete", study)
+
     def _supervise(self, held: Claim, stop: Event) -> dict[str, Any]:
         """Run a worker on one study: its last word, or what became of it.
 
@@ -106,9 +109,10 @@ class Supervisor:
                         return message
                     progress = message.get("progress", progress)
                     if monotonic() > deadline:
-                        return _failure(f"took longer than {self.limits.time_s:.0f} s", again=False)
+                        return _failure(f"took longer than {self.limits.time_s:g} s", again=False)
                     if monotonic() >= beat:
                         beat = monotonic() + BEAT_S
+                        self._queue_quiet()
                         if stop.is_set() or not still_ours(self.worklist, held, progress):
                             return {}
                 return _ended(process.wait())

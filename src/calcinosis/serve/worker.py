@@ -9,6 +9,7 @@ import json
 import os
 import re
 import resource
+import signal
 import sys
 import threading
 from dataclasses import asdict, dataclass
@@ -50,6 +51,7 @@ class Job:
 def main() -> None:
     """Do one job."""
     job = Job(**json.loads(sys.stdin.readline()))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees to it
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.nice(NICENESS)
     limit = job.memory_mb << 20

@@ -1,0 +1,152 @@
+"""Studies analysed in worker processes, with limits, by the real pipeline."""
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calcinosis.errors import NotReadableError
+from calcinosis.serve.intake import header_of, take_in
+from calcinosis.serve.queue import queue_quiet
+from calcinosis.serve.supervisor import Limits, Supervisor
+from calcinosis.serve.worker import without_quotation
+from calcinosis.serve.worklist import Worklist, open_worklist
+from dicom_series import ct_series, save
+
+PLANTED = {"PatientName": "PLANTED^NAME", "PatientID": "PLANTED-ID"}
+LABS = "date,analyte,value,unit\n2026-01-03,phosphate,7.1,mg/dL\n2026-01-03,calcium,9.4,mg/dL\n"
+
+
+def thigh():
+    """Hounsfield units [z, y, x] of a thigh with a mass that has a fluid level."""
+    z, y, x = np.indices((40, 90, 110))
+    radius = np.hypot((y - 45) / 45, (x - 55) / 55)
+    units = np.where(radius < 0.9, -100.0, -1000.0)
+    units[radius < 0.8] = 50
+    units[np.hypot(y - 45, x - 40) < 9] = 900
+    mass = ((z - 20) / 9) ** 2 + ((y - 45) / 14) ** 2 + ((x - 75) / 14) ** 2 < 1
+    units[mass] = np.where(y[mass] > 45, 500, 20)
+    return (units + np.random.default_rng(0).normal(0, 8, units.shape)).astype(np.int16)
+
+
+def send(worklist: Worklist, datasets, folder: Path) -> str:
+    for file in sorted(save(datasets, folder).iterdir()):
+        study, _ = take_in(worklist, file, header_of(file))
+    queue_quiet(worklist, 0)
+    return study
+
+
+def results(worklist, study):
+    folder = worklist.results_folder(study)
+    return folder, json.loads((folder / "result.json").read_text())
+
+
+@pytest.fixture
+def worklist(tmp_path):
+    made = open_worklist(tmp_path / "data")
+    yield made
+    made.engine.dispose()
+
+
+def supervisor(worklist, **limits):
+    return Supervisor(worklist, Limits(**{"quiet_s": 0.0} | limits), ("pacs",))
+
+
+def test_a_study_is_analysed_and_labs_renew_the_explanation_alone(worklist, tmp_path):
+    study = send(worklist, ct_series(thigh(), spacing_mm=(2.0, 1.5, 1.5)), tmp_path / "sent")
+    assert supervisor(worklist).step(threading.Event())
+    entry = worklist.study(study)
+    assert (entry.state, entry.error) == ("done", None)
+    folder, before = results(worklist, study)
+    assert before["masses"]
+    assert (folder / "report.html").is_file()
+    assert {one.file for one in entry.deliveries} == {"masses.seg.dcm", "measurements.sr.dcm"}
+    worklist.set_labs(study, LABS, "csv")
+    assert supervisor(worklist).step(threading.Event())
+    assert not folder.exists(), "earlier results make room"
+    folder, after = results(worklist, study)
+    assert after["masses"] == before["masses"]
+    assert after["timings_s"]["measure"] is None, "the CT is not measured again"
+    assert before["patient"] is None
+    assert after["patient"] is not None
+    assert after["differential"] != before["differential"]
+    assert (folder / "masses.seg.dcm").is_file()
+
+
+def test_a_study_that_is_no_ct_fails_with_one_line(worklist, tmp_path):
+    study = send(worklist, ct_series(**PLANTED)[:1], tmp_path / "sent")
+    supervisor(worklist).step(threading.Event())
+    entry = worklist.study(study)
+    assert entry.state == "failed"
+    assert "the series has 1 slice; expected at least 3" in entry.error
+    assert not worklist.studies()[0].has_results
+    assert [path.name for path in worklist.store.study(study).iterdir()] == ["instances"]
+
+
+def test_a_study_is_given_up_at_its_time_limit(worklist, tmp_path):
+    study = send(worklist, ct_series(), tmp_path / "sent")
+    supervisor(worklist, time_s=0.2).step(threading.Event())
+    assert worklist.study(study).state == "failed"
+    assert "took longer than 0.2 s" in worklist.study(study).error
+
+
+def test_a_study_is_given_up_at_its_memory_limit(worklist, tmp_path):
+    huge = np.zeros((3, 6000, 6000), np.int16)
+    study = send(worklist, ct_series(huge), tmp_path / "sent")
+    supervisor(worklist, memory_mb=300).step(threading.Event())
+    entry = worklist.study(study)
+    assert (entry.state, entry.error) == ("failed", "the study needs more than 300 MB of memory")
+
+
+def workers():
+    """Process ids of workers we started."""
+    tasks = Path("/proc/self/task").iterdir()
+    every = [int(one) for task in tasks for one in (task / "children").read_text().split()]
+    return [one for one in every if b"serve.worker" in Path(f"/proc/{one}/cmdline").read_bytes()]
+
+
+def run_until_worker(worklist):
+    """A supervisor at work in a thread, and the process id of its worker."""
+    stop = threading.Event()
+    thread = threading.Thread(target=supervisor(worklist).step, args=[stop])
+    thread.start()
+    while not workers():
+        time.sleep(0.02)
+    return stop, thread, workers()[0]
+
+
+def test_a_killed_worker_means_another_attempt(worklist, tmp_path):
+    study = send(worklist, ct_series(), tmp_path / "sent")
+    _, thread, worker = run_until_worker(worklist)
+    os.kill(worker, signal.SIGKILL)
+    thread.join()
+    entry = worklist.study(study)
+    assert (entry.state, entry.error) == ("queued", "the analysis was killed by signal 9")
+
+
+def test_a_deleted_study_ends_its_worker_and_leaves_nothing(worklist, tmp_path):
+    study = send(worklist, ct_series(), tmp_path / "sent")
+    _, thread, _ = run_until_worker(worklist)
+    worklist.delete(study)
+    thread.join()
+    assert not workers()
+    assert not worklist.store.study(study).exists()
+
+
+def test_a_server_told_to_stop_lays_the_study_down(worklist, tmp_path):
+    study = send(worklist, ct_series(), tmp_path / "sent")
+    stop, thread, _ = run_until_worker(worklist)
+    stop.set()
+    thread.join()
+    assert not workers()
+    assert worklist.study(study).state == "queued"
+
+
+def test_what_a_library_quotes_from_a_file_stays_out_of_the_line():
+    error = NotReadableError("1.dcm: the DICOM header cannot be read (VR DA: 'PLANTED (NAME)')")
+    assert without_quotation(error) == "1.dcm: the DICOM header cannot be read"
