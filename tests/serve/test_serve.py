@@ -116,7 +116,9 @@ def test_thirty_studies_survive_kills_of_server_and_worker(node, tmp_path):
 def test_orthanc_forwards_a_study_and_gets_its_results_once(node, tmp_path):
     """As docs/serve.md shows it; what comes back is forwarded once more and starts nothing."""
     script = tmp_path / "forward.lua"
-    script.write_text('function OnStableStudy(id) SendToModality(id, "calcinosis") end')
+    script.write_text(
+        'function OnStableStudy(id) RestApiPost("/modalities/calcinosis/store", id) end'
+    )
     archive = running_orthanc(
         tmp_path / "orthanc",
         StableAge=1,
