@@ -4,7 +4,7 @@ Where treatment repeats week by week and the patient hardly changes, weeks are p
 amounts go on along the parabola through the last three week starts (projective integration, Gear
 and Kevrekidis 2003, doi:10.1137/S1064827501388157). Sums are kept, so nothing is lost by it.
 
-numba's cache watches this file alone: after an edit of ``model.py`` delete ``__pycache__``.
+numba's cache watches this file alone: after an edit of ``model.py`` touch this file too.
 """
 
 from dataclasses import replace
