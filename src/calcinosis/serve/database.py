@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from calcinosis.errors import InputError
@@ -90,6 +90,9 @@ def connect(url: str) -> Engine:
     Raises:
         InputError: the URL cannot be read, or the database cannot be reached.
     """
+    unreadable = "--database cannot be read; expected sqlite:///FILE or postgresql://USER@HOST/NAME"
+    if not url.startswith(("sqlite:///", "postgresql://")):
+        raise InputError(unreadable)
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     try:
@@ -103,10 +106,8 @@ def connect(url: str) -> Engine:
             if engine.dialect.name == "postgresql":
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})"))
             tables.create_all(connection)
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise InputError(
-            "--database cannot be read; expected sqlite:///FILE or postgresql://USER@HOST/NAME"
-        ) from error
+    except (ArgumentError, ValueError) as error:
+        raise InputError(unreadable) from error
     except SQLAlchemyError as error:
         kind = type(getattr(error, "orig", None) or error).__name__
         raise InputError(f"--database cannot be used ({kind}); is it running and ours?") from error
