@@ -129,7 +129,7 @@ def seed_point(volume: Volume, truth: Truth) -> Point:
     """A user's click: a bright voxel near the middle of the mass."""
     inside = np.argwhere(truth.envelope > 0)
     values = volume.voxels[tuple(inside.T)]
-    bright = inside[values >= np.percentile(values, 80)]
+    bright = inside[values >= np.percentile(values, 95)]
     middle = bright[np.argmin(np.linalg.norm(bright - inside.mean(0), axis=1))]
     x, y, z = (float(value) for value in volume.to_lps(middle))
     return x, y, z

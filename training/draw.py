@@ -1,8 +1,9 @@
 """Training examples: masses drawn into donor blocks with wide variety, and the truth beside them.
 
-Everything a mass can look like is drawn from broad distributions rather than from one style: packed
-locules, Voronoi cells with septa, amorphous chalk, sediment under fluid, rims, any density. The
-generator that judges (`calcinosis.phantom`) shares nothing with this one.
+Everything a mass can look like is drawn from broad distributions rather than from one style:
+packed locules, Voronoi cells with septa, amorphous chalk, sediment under fluid, rims, soft outer
+walls, any density. Half of the blocks with a mass also hold a seed point on one, as a user would
+set it. The generator that judges (`calcinosis.phantom`) shares nothing with this one.
 """
 
 import argparse
@@ -98,7 +99,8 @@ def cell_contents(
 ) -> np.ndarray:
     """Hounsfield units inside the cells: paste, chalk, fluid, or sediment under fluid."""
     count = int(index.max()) + 1
-    mixture = rng.dirichlet([1.2, 0.7, 0.5, 1.0])
+    cystic = rng.random() < 0.15
+    mixture = rng.dirichlet([0.3, 0.2, 3.0, 0.8] if cystic else [1.2, 0.7, 0.5, 1.0])
     kinds = rng.choice(4, count, p=mixture)
     centre_hu = rng.uniform(250, 1300)
     paste = np.clip(centre_hu * np.exp(rng.normal(0, rng.uniform(0, 0.35), count)), 180, 2000)
@@ -135,7 +137,7 @@ def mass_hounsfield(
     elif style == "single":
         index = np.zeros((size,) * 3, dtype=int)
         hu = cell_contents(rng, index, gravity, texture)
-        hu = np.where(field > -rng.uniform(1, 4), rng.uniform(100, 900), hu)
+        hu = np.where(field > -rng.uniform(0.6, 4), rng.uniform(100, 900), hu)
     else:
         pitch = np.clip(rng.uniform(6, 40), 6, max(8, radius * 1.2))
         index, wall = cells(rng, size, pitch)
@@ -149,6 +151,8 @@ def mass_hounsfield(
         patchy = smooth_noise(rng, size, rng.uniform(8, 30)) > rng.uniform(-2.5, 0.3)
         rim = (field > -rng.uniform(0.8, 4.0)) & patchy
         hu = np.where(rim, rng.uniform(150, 1000), hu)
+    if rng.random() < 0.6:  # fibrous wall
+        hu = np.where(field > -rng.uniform(0.3, 2.7), rng.uniform(30, 90), hu)
     return hu.astype(np.float32), inside
 
 
@@ -277,8 +281,20 @@ def augment(rng: np.random.Generator, hu: np.ndarray, skeleton: np.ndarray) -> n
     return hu
 
 
-def example(rng: np.random.Generator, donor: Donor) -> tuple[np.ndarray, np.ndarray]:
-    """One training block: int16 Hounsfield units and uint8 labels, BLOCK³ each."""
+def seed_point(rng: np.random.Generator, hu: np.ndarray, mass: np.ndarray) -> np.ndarray:
+    """Where a user would click: one of the brighter voxels of a mass, z, y, x."""
+    inside = np.argwhere(mass)
+    values = hu[mass]
+    bright = inside[values >= np.percentile(values, rng.uniform(50, 95))]
+    return bright[rng.integers(len(bright))]
+
+
+def example(rng: np.random.Generator, donor: Donor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One training block: int16 Hounsfield units and uint8 labels, BLOCK³ each; and a seed.
+
+    The seed is z, y, x in voxels, or −1 where there is none. A mass with next to no calcium is left
+    out of the lesson (IGNORE) unless the seed lies on it.
+    """
     pad = [(0, max(0, BLOCK - n)) for n in donor.hu.shape]
     hu, skeleton, ignore, occupied = (
         np.pad(array, pad, constant_values=value)
@@ -298,10 +314,14 @@ def example(rng: np.random.Generator, donor: Donor) -> tuple[np.ndarray, np.ndar
     block, bone = hu[box].astype(np.float32), skeleton[box].copy()
     block = draw_decoys(rng, augment(rng, block, bone), bone)
     envelope, faint = np.zeros_like(bone), np.zeros_like(bone)
+    seed = np.full(3, -1)
     taken = occupied[box].copy()
     for _ in range(int(rng.choice([0, 1, 2], p=[0.25, 0.6, 0.15]))):
         block, new = draw_mass(rng, block, bone, donor.noise_hu, donor.slice_blur_mm, taken)
-        if (block[new] > 180).mean() > 0.08 if new.any() else False:
+        if new.any() and seed[0] < 0 and block[new].max() > 180 and rng.random() < 0.5:
+            seed = seed_point(rng, block, new)
+            envelope |= new
+        elif new.any() and (block[new] > 180).mean() > 0.08:
             envelope |= new
         else:
             faint |= new
@@ -316,7 +336,7 @@ def example(rng: np.random.Generator, donor: Donor) -> tuple[np.ndarray, np.ndar
     labels[bone] = SKELETON
     labels[envelope] = MASS
     labels[(ignore[box] | faint) & ~envelope] = IGNORE
-    return np.clip(np.round(block), -1024, 3071).astype(np.int16), labels
+    return np.clip(np.round(block), -1024, 3071).astype(np.int16), labels, seed
 
 
 def main() -> None:
@@ -332,11 +352,11 @@ def main() -> None:
     for shard in range(options.shards):
         rng = np.random.default_rng([options.seed, shard])
         chosen = [options.donors[i] for i in rng.integers(len(options.donors), size=4)]
-        pairs = [example(rng, donor) for donor in map(Donor.read, chosen) for _ in range(4)]
-        blocks, labels = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
-        np.savez(options.output / f"part-{options.seed}-{shard}.npz", hu=blocks, labels=labels)
-        name = f"{options.seed}-{shard:05d}"
-        (options.output / f"part-{options.seed}-{shard}.npz").rename(options.output / f"{name}.npz")
+        drawn = [example(rng, donor) for donor in map(Donor.read, chosen) for _ in range(4)]
+        blocks, labels, seeds = (np.stack(arrays) for arrays in zip(*drawn, strict=True))
+        part = options.output / f"part-{options.seed}-{shard}.npz"
+        np.savez(part, hu=blocks, labels=labels, seeds=seeds)
+        part.rename(options.output / f"{options.seed}-{shard:05d}.npz")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 CLASSES = 3
 IGNORE = 255
+SEED_RADIUS = 3.0  # voxels: the ball that shows the network a seed point
 
 
 def stage(inputs: int, outputs: int) -> nn.Sequential:
@@ -32,12 +33,15 @@ def stage(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray]  # Hounsfield units, labels, seeds
+
+
 class MassNetwork(nn.Module):
-    """A four-level U-Net on 1.5 mm Hounsfield units; returns class scores."""
+    """A four-level U-Net on 1.5 mm Hounsfield units and seed points; returns class scores."""
 
     def __init__(self, widths: tuple[int, ...] = (8, 16, 32, 64)) -> None:
         super().__init__()
-        self.first = stage(2, widths[0])
+        self.first = stage(3, widths[0])
         pairs = list(pairwise(widths))
         self.down = nn.ModuleList(stage(a, b) for a, b in pairs)
         self.squeeze = nn.ModuleList(nn.Conv3d(b, a, 1) for a, b in pairs)
@@ -49,11 +53,11 @@ class MassNetwork(nn.Module):
         )
         self.last = nn.Conv3d(widths[0], CLASSES, 1)
 
-    def forward(self, hu: Tensor) -> Tensor:
-        """Hounsfield units [n, 1, z, y, x] to class scores [n, 3, z, y, x]."""
+    def forward(self, hu: Tensor, seed: Tensor) -> Tensor:
+        """Hounsfield units and seed balls [n, 1, z, y, x] to class scores [n, 3, z, y, x]."""
         soft = hu.clamp(-200, 300) / 250
         dense = hu.clamp(0, 2000) / 800
-        features = [self.first(torch.cat([soft, dense], 1))]
+        features = [self.first(torch.cat([soft, dense, seed], 1))]
         for down in self.down:
             features.append(down(functional.max_pool3d(features[-1], 2)))
         value = features.pop()
@@ -74,23 +78,33 @@ def loss_of(scores: Tensor, labels: Tensor) -> Tensor:
     return entropy + 0.5 * dice
 
 
-def turned(
-    rng: np.random.Generator, blocks: np.ndarray, labels: np.ndarray
-) -> tuple[Tensor, Tensor]:
-    """The same random mirror and quarter turn for a batch, and a brightness shift."""
+def seed_balls(seeds: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A ball of ones round each seed, one block per seed; nothing where the seed is negative."""
+    z, y, x = np.ogrid[tuple(slice(0, size) for size in shape)]
+    balls = [
+        ((z - a) ** 2 + (y - b) ** 2 + (x - c) ** 2 <= SEED_RADIUS**2) & (a >= 0)
+        for a, b, c in seeds
+    ]
+    return np.stack(balls).astype(np.float32)
+
+
+def turned(rng: np.random.Generator, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """The same random mirror, quarter turn and brightness shift for a batch; some made slabs."""
     flips = [axis for axis in (1, 2, 3) if rng.random() < 0.5]
     turns = int(rng.integers(4))
-    blocks, labels = (
+    blocks, labels, seeds = (
         np.ascontiguousarray(np.rot90(np.flip(array, flips), turns, (2, 3)))
-        for array in (blocks, labels)
+        for array in (batch[0], batch[1], seed_balls(batch[2], batch[0].shape[1:]))
     )
+    if rng.random() < 0.2:  # many scans are thin
+        depth = 8 * int(rng.integers(2, 6))
+        start = int(rng.integers(blocks.shape[1] - depth + 1))
+        blocks, labels, seeds = (a[:, start : start + depth] for a in (blocks, labels, seeds))
     hu = torch.from_numpy(blocks.astype(np.float32))[:, None] + float(rng.normal(0, 10))
-    return hu, torch.from_numpy(labels.astype(np.int64))
+    return hu, torch.from_numpy(seeds)[:, None], torch.from_numpy(labels.astype(np.int64))
 
 
-def batches(
-    rng: np.random.Generator, pool: Path, size: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def batches(rng: np.random.Generator, pool: Path, size: int) -> Iterator[Batch]:
     """Endless batches from two random shards at a time; new shards join as they appear."""
     while True:
         shards = sorted(pool.glob("[0-9]*.npz"))
@@ -99,12 +113,13 @@ def batches(
             len(shards), size=min(3, len(shards)), replace=False, p=weights / weights.sum()
         )
         loaded = [np.load(shards[i]) for i in picked]
-        hu = np.concatenate([data["hu"] for data in loaded])
-        labels = np.concatenate([data["labels"] for data in loaded])
+        hu, labels, seeds = (
+            np.concatenate([data[name] for data in loaded]) for name in ("hu", "labels", "seeds")
+        )
         order = rng.permutation(len(hu))
         for start in range(0, len(order) - size + 1, size):
             chosen = order[start : start + size]
-            yield hu[chosen], labels[chosen]
+            yield hu[chosen], labels[chosen], seeds[chosen]
 
 
 def judge(network: nn.Module, pool: Path, shards: int) -> dict[str, float]:
@@ -114,8 +129,12 @@ def judge(network: nn.Module, pool: Path, shards: int) -> dict[str, float]:
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         for shard in sorted(pool.glob("[0-9]*.npz"))[:shards]:
             data = np.load(shard)
-            for block, label in zip(data["hu"], data["labels"], strict=True):
-                scores = network(torch.from_numpy(block.astype(np.float32))[None, None])
+            balls = seed_balls(data["seeds"], data["hu"].shape[1:])
+            for block, label, ball in zip(data["hu"], data["labels"], balls, strict=True):
+                hu, seed = (
+                    torch.from_numpy(a.astype(np.float32))[None, None] for a in (block, ball)
+                )
+                scores = network(hu, seed)
                 mass = scores[0].float().argmax(0).numpy() == 1
                 mass &= label != IGNORE
                 hits += (mass & (label == 1)).sum()
@@ -133,11 +152,11 @@ def export(network: nn.Module, target: Path) -> None:
     free = {0: "n", 2: "z", 3: "y", 4: "x"}
     torch.onnx.export(
         network,
-        (torch.zeros(1, 1, 64, 64, 64),),
+        (torch.zeros(1, 1, 64, 64, 64), torch.zeros(1, 1, 64, 64, 64)),
         target,
-        input_names=["hu"],
+        input_names=["hu", "seed"],
         output_names=["scores"],
-        dynamic_axes={"hu": free, "scores": free},
+        dynamic_axes={"hu": free, "seed": free, "scores": free},
         dynamo=False,
         opset_version=17,
     )
@@ -168,7 +187,7 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     began = last = time.time()
     running = []
-    for step, (blocks, labels) in enumerate(batches(rng, options.pool, 4)):
+    for step, batch in enumerate(batches(rng, options.pool, 4)):
         spent = (time.time() - began) / (60 * options.minutes)
         if spent >= 1:
             break
@@ -176,13 +195,14 @@ def main() -> None:
         optimizer.param_groups[0]["lr"] = (
             warm * options.rate * (0.5 + 0.5 * np.cos(np.pi * spent)) + 1e-6
         )
-        hu, truth = turned(rng, blocks, labels)
+        hu, seed, truth = turned(rng, batch)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            scores = network(hu.contiguous(memory_format=torch.channels_last_3d))
+            scores = network(hu.contiguous(memory_format=torch.channels_last_3d), seed)
         loss = loss_of(scores.float(), truth)
         optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+        if not torch.isfinite(nn.utils.clip_grad_norm_(network.parameters(), 2.0)):
+            continue  # nothing known in the batch, or bfloat16 ran over
         optimizer.step()
         average.update_parameters(network)
         running.append(float(loss.detach()))

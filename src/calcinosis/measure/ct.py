@@ -24,6 +24,7 @@ from calcinosis.measure.mass import (
 )
 from calcinosis.measure.masses import FoundMass, find_masses
 from calcinosis.measure.other import other_calcifications
+from calcinosis.measure.seed import seed_voxels
 from calcinosis.measure.size import diameters
 from calcinosis.measure.skeleton import override_skeleton, skeleton_on_scan
 from calcinosis.measure.skin import skin_distance_mm
@@ -68,10 +69,11 @@ def measure_ct(
     """
     volume = study.volume
     grid = resample(volume.voxels, volume.spacing_mm)
-    tissue = classify(grid, progress)
+    seeds = seed_voxels(volume, grid, seeds_lps_mm)
+    tissue = classify(grid, seeds, progress)
     if skeleton is not None:
         tissue = override_skeleton(grid, tissue, skeleton)
-    found = find_masses(volume, grid, tissue, seeds_lps_mm)
+    found = find_masses(volume, grid, tissue, seeds)
     labels = _label_map(volume, found.masses)
     bones = skeleton_on_scan(volume, grid, tissue, labels) if skeleton is None else skeleton
     calibration = calibration_for(study.tube_voltage_kv)

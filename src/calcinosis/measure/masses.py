@@ -1,6 +1,6 @@
 """Calcified masses: where the network sees one, or where a seed point says there is one."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cc3d
@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from calcinosis.errors import InputError
 from calcinosis.measure.envelope import (
     CALCIFIED_HU,
     CLOSING_MM,
@@ -18,7 +17,8 @@ from calcinosis.measure.envelope import (
     refine,
 )
 from calcinosis.measure.mass import Point
-from calcinosis.measure.tissue import TissueMap
+from calcinosis.measure.seed import SEED_REACH_MM
+from calcinosis.measure.tissue import Index, TissueMap, ball
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid
 from calcinosis.volume import Volume
 
@@ -27,15 +27,13 @@ _WORKING_ML = GRID_MM**3 / 1000
 _MARGIN_MM = 9.0
 # Gates measured on drawn-in masses and on scans without one (docs/accuracy.md).
 _CALL = 128  # network score (of 255) above which a voxel is a mass
-_EDGE_CALL = 60  # above which it belongs to the mass it touches: walls are faint
+_EDGE_CALL = 32  # above which it belongs to the mass it touches: walls are faint
 _SURE = 217
-_SURE_SHARE = (
-    0.79  # masses drawn into unseen scans: mostly 0.80–0.93; bone taken for one: up to 0.78
-)
+# Masses drawn into unseen scans: mostly 0.84–0.96; bone taken for one: up to 0.77. Bones cut by the
+# edge of the scan lack their cortex there and look surer, so more is asked of what lies on it.
+_SURE_SHARE, _MORE_ON_EDGE = 0.78, 0.4
 _WORTH_A_LOOK_SHARE = 0.5
-_CUT_SHARE = 0.15  # of its surface on the edge of the scan: a bone cut there lacks its cortex
 _CALCIFIED_SHARE = 0.05
-_SEED_REACH_MM = 6.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,14 +62,16 @@ class FoundMasses:
 
 
 def find_masses(
-    volume: Volume, grid: WorkingGrid, tissue: TissueMap, seeds_lps_mm: Iterable[Point] = ()
+    volume: Volume, grid: WorkingGrid, tissue: TissueMap, seeds: Sequence[Index] = ()
 ) -> FoundMasses:
-    """All masses of at least 1 mL; each seed point forces one."""
-    regions, unsure = _called_regions(grid, tissue)
-    for seed in seeds_lps_mm:
-        regions = _add_seed(volume, grid, tissue, regions, seed)
+    """All masses of at least 1 mL; each seed, a working voxel on calcification, forces one."""
+    candidates = _candidates(tissue)
+    regions, unsure = _called_regions(grid, tissue, candidates)
+    first_seeded = int(regions.max()) + 1
+    for label, seed in enumerate(seeds, start=first_seeded):
+        regions[_seeded_region(grid, tissue, candidates, seed)] = label
     found = [
-        _on_native_grid(volume, grid, tissue, regions, label, extent)
+        _on_native_grid(volume, grid, tissue, regions, label, extent, seeded=label >= first_seeded)
         for label, extent in enumerate(ndimage.find_objects(regions), start=1)
         if extent
     ]
@@ -82,32 +82,34 @@ def find_masses(
         if mass.seeded or mass.envelope.occupancy.sum() * size >= SMALLEST_MASS_ML
     ]
     masses.sort(key=lambda mass: -float(mass.envelope.occupancy.sum()))
-    places = [volume.to_lps(np.array(place) * grid.step) for place in unsure]
+    open_places = [place for place in unsure if regions[place] < first_seeded]
+    places = [volume.to_lps(np.array(place) * grid.step) for place in open_places]
     return FoundMasses(tuple(masses), tuple((float(x), float(y), float(z)) for x, y, z in places))
 
 
-_FIRST_SEED = 1_000  # labels above this were asked for by a seed point
+def _candidates(tissue: TissueMap) -> NDArray[np.int32]:
+    """Label map of everything that the network holds for mass."""
+    called = (tissue.mass > _EDGE_CALL) & ~tissue.near_metal
+    if not called.any():
+        return np.zeros(called.shape, np.int32)
+    called = closed(called, CLOSING_MM / 2, (GRID_MM,) * 3) & ~(tissue.skeleton > tissue.mass)
+    return np.asarray(cc3d.connected_components(called, connectivity=18), np.int32)
 
 
 def _called_regions(
-    grid: WorkingGrid, tissue: TissueMap
+    grid: WorkingGrid, tissue: TissueMap, labels: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], list[tuple[int, ...]]]:
     """Label map of what is surely a mass, and the brightest voxels of what may be one."""
-    called = (tissue.mass > _EDGE_CALL) & ~tissue.near_metal
-    if not called.any():
-        return np.zeros(called.shape, np.int32), []
-    called = closed(called, CLOSING_MM / 2, (GRID_MM,) * 3) & ~(tissue.skeleton > tissue.mass)
-    labels = np.asarray(cc3d.connected_components(called, connectivity=18), np.int32)
     inside = labels > 0
     if not inside.any():
-        return labels, []
+        return np.zeros_like(labels), []
     flat, score = labels[inside], tissue.mass[inside]
     size = np.bincount(flat)
     core = np.bincount(flat, score > _CALL)
     sure = np.bincount(flat, score > _SURE) / np.maximum(core, 1)
     dense = np.bincount(flat, grid.hu[inside] > CALCIFIED_HU) / np.maximum(size, 1)
     large = (core * _WORKING_ML > 0.5 * SMALLEST_MASS_ML) & (dense > _CALCIFIED_SHARE)
-    kept = large & (sure > _SURE_SHARE) & (_share_on_edge(labels) < _CUT_SHARE)
+    kept = large & (sure > _SURE_SHARE + _MORE_ON_EDGE * _share_on_edge(labels))
     doubtful = np.flatnonzero(large & ~kept & (sure > _WORTH_A_LOOK_SHARE))
     places = [_brightest(grid, labels, label) for label in doubtful.tolist()]
     return np.where(kept, np.arange(len(kept)), 0).astype(np.int32)[labels], places
@@ -128,49 +130,26 @@ def _share_on_edge(labels: NDArray[np.int32]) -> NDArray[np.float64]:
     return np.bincount(np.concatenate(faces), minlength=count) / np.maximum(surface, 1)
 
 
-def _add_seed(
-    volume: Volume,
-    grid: WorkingGrid,
-    tissue: TissueMap,
-    regions: NDArray[np.int32],
-    seed_lps_mm: Point,
-) -> NDArray[np.int32]:
-    """Put the calcification at a seed point into its own region, cut from bone."""
-    place = np.round(volume.to_indices(seed_lps_mm) / grid.step).astype(int)
-    text = ",".join(f"{value:g}" for value in seed_lps_mm)
-    if (place < 0).any() or (place >= grid.hu.shape).any():
-        raise InputError(f"seed {text} lies outside the scan; expected LPS mm inside it")
-    near = _ball(grid.hu.shape, place, _SEED_REACH_MM / GRID_MM)
+def _seeded_region(
+    grid: WorkingGrid, tissue: TissueMap, candidates: NDArray[np.int32], seed: Index
+) -> NDArray[np.bool_]:
+    """The mass at a seed: what the network outlines there, else what can be cut from bone."""
+    near = ball(grid.hu.shape, seed, SEED_REACH_MM / GRID_MM)
     dense = near & (grid.hu > CALCIFIED_HU)
-    if not dense.any():
-        raise InputError(
-            f"seed {text} has nothing above {CALCIFIED_HU:g} HU within {_SEED_REACH_MM:g} mm; "
-            "expected a point on calcification"
-        )
-    label = max(int(regions.max()), _FIRST_SEED) + 1
-    touched = np.unique(regions[dense])
-    touched = touched[touched > 0]
-    if len(touched):
-        return np.where(np.isin(regions, touched), label, regions).astype(np.int32)
-    region = _flood(grid, tissue, dense, place)
-    return np.where(region, label, regions).astype(np.int32)
-
-
-def _ball(shape: tuple[int, ...], centre: NDArray[np.int64], radius: float) -> NDArray[np.bool_]:
-    axes = np.ogrid[tuple(slice(0, size) for size in shape)]
-    return np.asarray(
-        sum((axis - middle) ** 2 for axis, middle in zip(axes, centre, strict=True)) <= radius**2
-    )
+    touched = np.bincount(candidates[dense])[1:]
+    if 4 * touched.max(initial=0) > dense.sum():
+        return np.asarray(candidates == touched.argmax() + 1)
+    return _flood(grid, tissue, dense, seed)
 
 
 def _flood(
-    grid: WorkingGrid, tissue: TissueMap, seed: NDArray[np.bool_], place: NDArray[np.int64]
+    grid: WorkingGrid, tissue: TissueMap, seed: NDArray[np.bool_], place: Index
 ) -> NDArray[np.bool_]:
     """Let seed and sure skeleton flood the dense tissue between them; keep the seed's part."""
     from skimage.segmentation import watershed
 
     members = ((grid.hu > CALCIFIED_HU) | (tissue.mass > _CALL // 2)) & tissue.body
-    near = _ball(grid.hu.shape, place, 2 * _SEED_REACH_MM / GRID_MM)
+    near = ball(grid.hu.shape, place, 2 * SEED_REACH_MM / GRID_MM)
     markers = np.zeros(grid.hu.shape, np.int32)
     markers[(tissue.skeleton > _SURE) & (grid.hu > CALCIFIED_HU) & ~near] = 2
     markers[seed] = 1
@@ -188,6 +167,8 @@ def _on_native_grid(
     regions: NDArray[np.int32],
     label: int,
     extent: Box,
+    *,
+    seeded: bool,
 ) -> FoundMass:
     """Snap a working-grid region to the scan's own voxels."""
     working = grid.grow(extent, int(np.ceil(_MARGIN_MM / GRID_MM)))
@@ -208,4 +189,4 @@ def _on_native_grid(
     envelope = refine(hu, mass / share, skeleton / share, volume.spacing_mm, core > 0.5)
     called = score[region & (score > _CALL)]
     mean_score = float(called.mean() / 255) if called.size else 0.0
-    return FoundMass(box, envelope, mean_score, seeded=label > _FIRST_SEED)
+    return FoundMass(box, envelope, mean_score, seeded)

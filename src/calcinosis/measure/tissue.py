@@ -4,7 +4,7 @@ The network is ours, trained on masses drawn into real scans (`training/`, model
 `docs/model_card.md`). It is run only on blocks that hold dense tissue inside the body.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -29,6 +29,9 @@ _BODY_PART_SHARE, _BODY_PART_ML = 0.05, 20.0  # smaller parts are cushions, tube
 # Blocks in working voxels: thickness, surroundings, and rows × columns that spare memory.
 _SLAB, _HALO, _BLOCK_PLANE = 72, 16, 128 * 128
 _ROOM = 12  # working voxels around dense tissue: fluid and walls of a mass
+SEED_RADIUS = 3.0  # working voxels; the network learnt a seed point as a ball of this radius
+
+Index = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,14 +71,21 @@ def near_metal(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.asarray(edt.edt(~metal, parallel=1) * GRID_MM < METAL_REACH_MM)
 
 
-def classify(grid: WorkingGrid, progress: Callable[[float], None] | None = None) -> TissueMap:
-    """Score the dense tissue inside the body and its surroundings, block by block."""
+def classify(
+    grid: WorkingGrid,
+    seeds: Sequence[Index] = (),
+    progress: Callable[[float], None] | None = None,
+) -> TissueMap:
+    """Score the dense tissue inside the body and its surroundings, block by block.
+
+    `seeds` are working voxels [z, y, x] on calcification that a user says belongs to a mass.
+    """
     body = body_mask(grid.hu)
     dense = (grid.hu > DENSE_HU) & body
     mass, skeleton = np.zeros((2, *grid.hu.shape), np.uint8)
     blocks = list(_cores(dense))
     for done, core in enumerate(blocks):
-        scores = _scores(grid.hu, core)
+        scores = _scores(grid.hu, core, seeds)
         mass[core], skeleton[core] = scores
         if progress:
             progress((done + 1) / len(blocks))
@@ -112,7 +122,7 @@ def _parts(start: int, stop: int, count: int) -> list[slice]:
     return [slice(a, b) for a, b in pairwise(edges)]
 
 
-def _scores(hu: NDArray[np.float32], core: Box) -> NDArray[np.uint8]:
+def _scores(hu: NDArray[np.float32], core: Box, seeds: Sequence[Index]) -> NDArray[np.uint8]:
     """Mass and skeleton scores [2, z, y, x] of one box, seen with its surroundings."""
     before = [min(_HALO, extent.start) for extent in core]
     outer = tuple(
@@ -121,8 +131,12 @@ def _scores(hu: NDArray[np.float32], core: Box) -> NDArray[np.uint8]:
     )
     block = hu[outer]
     pad = [(0, -size % 8) for size in block.shape]
-    block = np.pad(block, pad, mode="edge")[None, None]
-    scores = _network().run(None, {"hu": np.ascontiguousarray(block)})[0][0]
+    block = np.pad(block, pad, mode="edge")
+    here = [tuple(i - e.start for i, e in zip(seed, outer, strict=True)) for seed in seeds]
+    balls = np.zeros(block.shape, np.float32)
+    for place in here:
+        balls[ball(block.shape, place, SEED_RADIUS)] = 1
+    scores = _network().run(None, {"hu": block[None, None], "seed": balls[None, None]})[0][0]
     inner = tuple(
         slice(lead, lead + extent.stop - extent.start)
         for lead, extent in zip(before, core, strict=True)
@@ -131,6 +145,14 @@ def _scores(hu: NDArray[np.float32], core: Box) -> NDArray[np.uint8]:
     weights = np.exp(scores - scores.max(0))
     shares = weights[1:] / weights.sum(0)
     return np.asarray(np.round(shares * 255), np.uint8)
+
+
+def ball(shape: tuple[int, ...], centre: tuple[int, ...], radius: float) -> NDArray[np.bool_]:
+    """Voxels of an array within `radius` voxels of a place, which may lie outside the array."""
+    axes = np.ogrid[tuple(slice(0, size) for size in shape)]
+    return np.asarray(
+        sum((axis - middle) ** 2 for axis, middle in zip(axes, centre, strict=True)) <= radius**2
+    )
 
 
 @cache

@@ -6,11 +6,12 @@ from calcinosis.measure.envelope import Envelope, Spacing, distance_mm
 from calcinosis.measure.mass import Interval
 from calcinosis.measure.masses import FoundMass
 
-# Standard deviation of the outline's place, as a share of the voxel's mean edge and in mm. Set from
-# the errors on drawn-in masses; how often the interval covers is in docs/accuracy.md.
+# Standard deviation of the outline's place: a share of the voxel's mean edge, and mm. Set on masses
+# drawn by the cellular generator into scans kept for tuning; docs/accuracy.md tells how often the
+# interval covers on others.
 _EDGE_VOXELS = 0.10
-_EDGE_MM = 0.90
-_UNSURE_MM = 1.0  # more where the network is unsure
+_EDGE_MM = 0.3
+_UNSURE_MM = 22.0  # times how far the network's mean score stays below 1
 
 
 def volume_interval(
@@ -21,7 +22,7 @@ def volume_interval(
     voxel_ml = float(np.prod(spacing_mm)) / 1000
     depth_mm = max(spacing_mm)
     area_ml_per_mm = float((envelope.mask & (inside <= depth_mm)).sum()) * voxel_ml / depth_mm
-    edge_mm = _EDGE_VOXELS * float(np.mean(spacing_mm)) + _EDGE_MM + _UNSURE_MM * (1 - score) ** 2
+    edge_mm = _EDGE_VOXELS * float(np.mean(spacing_mm)) + _EDGE_MM + _UNSURE_MM * (1 - score)
     half_width = 1.96 * edge_mm * area_ml_per_mm
     return max(0.0, volume_ml - half_width), volume_ml + half_width
 
