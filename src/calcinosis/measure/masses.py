@@ -32,7 +32,8 @@ _EDGE_REACH = 4.0  # working voxels: how far a faint wall lies from what is sure
 _SURE = 217
 # Masses drawn into unseen scans: mostly 0.84–0.96; bone taken for one: up to 0.77. Bones cut by the
 # edge of the scan lack their cortex there and look surer, so more is asked of what lies on it.
-_SURE_SHARE, _MORE_ON_EDGE = 0.80, 0.4
+_SURE_SHARE = 0.80
+_FREE_ON_EDGE, _MORE_ON_EDGE = 0.15, 0.6  # share of the surface that costs nothing; slope beyond
 _WORTH_A_LOOK_SHARE = 0.5
 _CALCIFIED_SHARE = 0.05
 
@@ -120,7 +121,8 @@ def _called_regions(
     sure = np.bincount(flat, score > _SURE) / np.maximum(core, 1)
     dense = np.bincount(flat, grid.hu[inside] > CALCIFIED_HU) / np.maximum(size, 1)
     large = (core * _WORKING_ML > 0.5 * SMALLEST_MASS_ML) & (dense > _CALCIFIED_SHARE)
-    kept = large & (sure > _SURE_SHARE + _MORE_ON_EDGE * _share_on_edge(labels))
+    on_edge = np.maximum(_share_on_edge(labels) - _FREE_ON_EDGE, 0)
+    kept = large & (sure > _SURE_SHARE + _MORE_ON_EDGE * on_edge)
     doubtful = np.flatnonzero(large & ~kept & (sure > _WORTH_A_LOOK_SHARE))
     places = [_brightest(grid, labels, label) for label in doubtful.tolist()]
     return np.where(kept, np.arange(len(kept)), 0).astype(np.int32)[labels], places
