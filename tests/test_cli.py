@@ -102,7 +102,7 @@ def test_the_label_map_lies_over_the_mass(analysed, phantom):
     places = np.argwhere(np.asarray(image.dataobj) == 1)
     lps = (np.column_stack([places, np.ones(len(places))]) @ image.affine.T)[:, :3] * [-1, -1, 1]
     inside = np.round(phantom.volume.to_indices(lps)).astype(int)
-    # The vessel that runs along the mass may be taken with it; a wrong affine gives next to nothing.
+    # The vessel beside the mass may be taken with it; a wrong affine gives next to nothing.
     assert (phantom.truth.envelope[tuple(inside.T)] == 1).mean() > 0.7
 
 

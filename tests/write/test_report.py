@@ -199,7 +199,7 @@ def test_a_forecast_stands_beside_the_options_it_answers(forecasted):
     assert "What treatment would do" in said
     assert "two published patients with like labs went opposite ways" in said
     assert re.search(
-        r"Ca × P below 55 after a year: \d+%; half the mass gone within it: \d+%", said
+        r"Ca × P below 55 after a year: \d+\s%; half the mass gone within it: \d+\s%", said
     )
     assert all(len(attributes["aria-label"]) > 15 for attributes in page.all("svg")
                if "aria-hidden" not in attributes)  # fmt: skip
