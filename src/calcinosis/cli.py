@@ -111,17 +111,9 @@ def analyze(
     source: Path,
     output: Path,
     *,
-    labs: Path | None,
-    patient: Path | None,
-    series: str | None,
-    seeds: tuple["Point", ...],
-    skeleton: str,
-    patient_position: str | None,
-    deidentify: bool,
-    segments: "Segments",
-    seg_type: "SegmentationType",
     quiet: bool,
     force: bool,
+    **options: Any,  # noqa: ANN401 - as in _analyze_into
 ) -> None:
     """Measure the calcified masses of a CT, and write report, figures and masks.
 
@@ -130,20 +122,7 @@ def analyze(
     from calcinosis.write.files import result_folder
 
     with result_folder(output, force=force) as folder:
-        analysis = _analyze_into(
-            folder,
-            source,
-            labs=labs,
-            patient=patient,
-            series=series,
-            seeds=seeds,
-            skeleton=skeleton,
-            patient_position=patient_position,
-            deidentify=deidentify,
-            segments=segments,
-            seg_type=seg_type,
-            quiet=quiet,
-        )
+        analysis = _analyze_into(folder, source, quiet=quiet, **options)
     if not quiet:
         _print_result(analysis, output)
 

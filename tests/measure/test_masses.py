@@ -1,0 +1,55 @@
+"""What becomes of the network's scores: regions, the call, and what a seed point changes."""
+
+import numpy as np
+
+from calcinosis.measure.masses import find_masses
+from calcinosis.measure.tissue import TissueMap
+from calcinosis.measure.working_grid import GRID_MM, WorkingGrid
+from calcinosis.volume import Volume
+
+SURE, FAINT = 250, 90
+
+
+def scene(*parts):
+    """Soft tissue with boxes of calcification, each with the network's score; 1.5 mm voxels."""
+    hu = np.full((40, 40, 60), 40, np.int16)
+    mass = np.zeros(hu.shape, np.uint8)
+    for box, brightness, score in parts:
+        hu[box], mass[box] = brightness, score
+    volume = Volume(hu, np.diag([GRID_MM, GRID_MM, GRID_MM, 1.0])[:, [2, 1, 0, 3]])
+    none = np.zeros(hu.shape, bool)
+    tissue = TissueMap(mass, np.zeros_like(mass), np.ones(hu.shape, bool), none)
+    return volume, WorkingGrid(hu.astype(np.float32), np.ones(3)), tissue
+
+
+def cube(z, y, x, side):
+    return (slice(z, z + side), slice(y, y + side), slice(x, x + side))
+
+
+LEFT, RIGHT = cube(14, 14, 6, 12), cube(14, 14, 42, 12)
+BRIDGE = (slice(18, 22), slice(18, 22), slice(18, 42))
+
+
+def test_what_faint_voxels_alone_connect_is_two_masses():
+    found = find_masses(*scene((BRIDGE, 300, FAINT), (LEFT, 600, SURE), (RIGHT, 600, SURE)))
+    assert len(found.masses) == 2
+
+
+def test_a_doubtful_density_is_no_mass_until_a_seed_says_so():
+    # Two thirds sure: enough for a remark, not for a call.
+    half = scene((LEFT, 600, 180), ((slice(14, 22), *LEFT[1:]), 600, SURE))
+    unseeded = find_masses(*half)
+    assert unseeded.masses == ()
+    assert len(unseeded.unsure_lps_mm) == 1
+    seeded = find_masses(*half, [(20, 20, 12)])
+    assert [mass.seeded for mass in seeded.masses] == [True]
+    assert seeded.unsure_lps_mm == ()
+
+
+def test_more_is_asked_of_what_the_edge_of_the_scan_cuts():
+    inside = ((LEFT, 600, SURE), (cube(14, 14, 6, 6), 600, 150))
+    flat = (slice(0, 6), slice(4, 36), slice(4, 36))
+    part = (slice(0, 2), slice(4, 22), slice(4, 36))
+    cut = ((flat, 600, SURE), (part, 600, 150))
+    assert len(find_masses(*scene(*inside)).masses) == 1
+    assert find_masses(*scene(*cut)).masses == ()
