@@ -1,44 +1,136 @@
-"""A measurement kept beside its results, so that it need not be made again for new labs."""
+"""A measurement kept beside its results, so that it need not be made again for new labs.
 
-import pickle
-from dataclasses import fields
+A zip of numpy arrays and one JSON text; reading it runs nothing (no pickle).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from calcinosis import __version__
-from calcinosis.measure.mass import CtMeasurement, Mass, OtherCalcification
+from calcinosis.measure.mass import Calibration, CtMeasurement, Mass, OtherCalcification, Patch
 from calcinosis.volume import Study
 
-NAME = "measurement.pickle"
+NAME = "measurement.npz"
+_ROOMS = ("calcinosis.read", "calcinosis.measure")  # their code and weights make a measurement
+
+Range = tuple[int, int]
+Box = tuple[Range, Range, Range]
+
+
+@dataclass(frozen=True)
+class _About:
+    """What must be the same for a measurement to be that of a study."""
+
+    made_by: str
+    series: str | None
+    shape: tuple[int, int, int]
+    affine: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What is kept of a measurement apart from its arrays; and where its patches lie."""
+
+    about: _About
+    masses: tuple[Mass, ...]
+    other_calcifications: tuple[OtherCalcification, ...]
+    calibration: Calibration
+    method: tuple[str, ...]
+    remarks: tuple[str, ...]
+    boxes: tuple[Box, ...]
+
+
+_KEPT = TypeAdapter(_Kept)
 
 
 def save_measurement(path: Path, study: Study, measurement: CtMeasurement) -> None:
     """Write what was measured on a study."""
-    path.write_bytes(pickle.dumps((_about(study), measurement)))
+    kept = _Kept(
+        _about(study),
+        measurement.masses,
+        measurement.other_calcifications,
+        measurement.calibration,
+        measurement.method,
+        measurement.remarks,
+        tuple(_ranges(patch) for patch in measurement.other_places),
+    )
+    text = json.dumps(_KEPT.dump_python(kept, mode="json"))  # which knows not-a-number
+    masks = [patch.mask.ravel() for patch in measurement.other_places]
+    with path.open("wb") as file:
+        np.savez_compressed(
+            file,
+            text=np.frombuffer(text.encode(), np.uint8),
+            labels=measurement.labels,
+            skeleton=np.packbits(measurement.skeleton),
+            places=np.packbits(np.concatenate(masks)) if masks else np.empty(0, np.uint8),
+        )
 
 
 def load_measurement(path: Path, study: Study) -> CtMeasurement | None:
-    """What was measured; None where it was of another series, or by another version of ours.
-
-    Only ever a file that `save_measurement` wrote, in a folder that is its owner's alone.
-    """
+    """What was measured; None where it was of another series, or other code or weights made it."""
     try:
-        about, measurement = pickle.loads(path.read_bytes())  # noqa: S301 - our own file
-    except Exception:  # noqa: BLE001 - another version's may raise anything
+        with np.load(path, allow_pickle=False) as file:
+            kept = _KEPT.validate_python(json.loads(file["text"].tobytes()))
+            if kept.about != _about(study):
+                return None
+            labels, skeleton, places = file["labels"], file["skeleton"], file["places"]
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile):
         return None
-    known = about == _about(study) and isinstance(measurement, CtMeasurement)
-    return measurement if known else None
+    return CtMeasurement(
+        kept.masses,
+        labels,
+        _unpacked(skeleton, kept.about.shape),
+        kept.other_calcifications,
+        kept.calibration,
+        kept.method,
+        kept.remarks,
+        tuple(_patches(kept.boxes, places)),
+    )
 
 
-def _about(study: Study) -> dict[str, Any]:
-    """What must be the same for a measurement to be that of a study."""
-    return {
-        "version": __version__,
-        "fields": [[one.name for one in fields(kind)] for kind in _KINDS],
-        "series": study.series_instance_uid,
-        "shape": study.volume.shape,
-        "affine": study.volume.affine.tolist(),
-    }
+def _about(study: Study) -> _About:
+    affine = tuple(tuple(float(one) for one in row) for row in study.volume.affine)
+    return _About(_made_by(), study.series_instance_uid, study.volume.shape, affine)
 
 
-_KINDS = (CtMeasurement, Mass, OtherCalcification)
+@cache
+def _made_by() -> str:
+    """This version, and a digest of the code and weights that read and measure."""
+    digest = hashlib.sha256()
+    for room in _ROOMS:
+        for file in sorted(_files(resources.files(room)), key=lambda one: one.name):
+            digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    return f"{__version__} {digest.hexdigest()}"
+
+
+def _files(folder: Traversable) -> Iterator[Traversable]:
+    return (one for one in folder.iterdir() if one.is_file())
+
+
+def _ranges(patch: Patch) -> Box:
+    z, y, x = ((extent.start, extent.stop) for extent in patch.box)
+    return z, y, x
+
+
+def _patches(boxes: tuple[Box, ...], packed: NDArray[np.uint8]) -> Iterator[Patch]:
+    shapes = [tuple(stop - start for start, stop in box) for box in boxes]
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+    flat = np.unpackbits(packed).view(bool)
+    for box, shape, mask in zip(boxes, shapes, np.split(flat, ends)[:-1], strict=True):
+        z, y, x = (slice(start, stop) for start, stop in box)
+        yield Patch((z, y, x), mask.reshape(shape))
+
+
+def _unpacked(packed: NDArray[np.uint8], shape: tuple[int, int, int]) -> NDArray[np.bool_]:
+    return np.unpackbits(packed, count=int(np.prod(shape))).view(bool).reshape(shape)
