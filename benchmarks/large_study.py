@@ -26,27 +26,40 @@ from pynetdicom import AE, _config
 from calcinosis.serve.worklist import Worklist, open_worklist
 
 SLICE_MM, PIXEL_MM = 0.5, 0.8
+BONY_MM = 100.0  # around the middle; above and below, all is air and soft tissue
 STUDY, SERIES = generate_uid(), generate_uid()
-NOISE = np.random.default_rng(0).normal(0, 8, (7, 2048, 2048)).astype(np.float32)
 
 
-def plane(index: int, count: int, size: int) -> np.ndarray:
-    """Stored values of one slice: air, fat, muscle, two bones, and a mass around the middle."""
-    y, x = np.ogrid[:size, :size]
-    y, x = y / size - 0.5, x / size - 0.5
-    units = np.full((size, size), -1000.0, np.float32)
-    for radius, level in ((0.42, -100), (0.38, 50)):
-        units[np.hypot(1.3 * y, x) < radius] = level
-    for side in (-0.2, 0.2):
-        units[np.hypot(y - 0.05, x - side) < 0.04] = 800
-    depth = (index - count / 2) * SLICE_MM / (size * PIXEL_MM)
-    units[(np.hypot(y + 0.12, x - 0.2) ** 2 + depth**2) < 0.07**2] = 450
-    units += NOISE[index % len(NOISE), :size, :size]
-    return (np.rint(units) + 1024).astype("<u2")
+class Body:
+    """Stored values of slices: air, fat and muscle with noise; two bones and a mass amidst."""
+
+    def __init__(self, count: int, size: int) -> None:
+        self.count, self.size = count, size
+        y, x = np.ogrid[:size, :size]
+        self.y, self.x = y / size - 0.5, x / size - 0.5
+        units = np.full((size, size), -1000.0, np.float32)
+        for radius, level in ((0.42, -100), (0.38, 50)):
+            units[np.hypot(1.3 * self.y, self.x) < radius] = level
+        noise = np.random.default_rng(0).normal(0, 8, (7, size, size))
+        self.soft = (np.rint(units + noise) + 1024).astype("<u2")
+
+    def plane(self, index: int) -> bytes:
+        """One slice."""
+        stored = self.soft[index % len(self.soft)]
+        depth_mm = (index - self.count / 2) * SLICE_MM
+        if abs(depth_mm) > BONY_MM:
+            return stored.tobytes()
+        stored = stored.copy()
+        for side in (-0.2, 0.2):
+            stored[np.hypot(self.y - 0.05, self.x - side) < 0.04] += 750
+        depth = depth_mm / (self.size * PIXEL_MM)
+        stored[np.hypot(self.y + 0.12, self.x - 0.2) ** 2 + depth**2 < 0.07**2] += 400
+        return stored.tobytes()
 
 
 def slices(count: int, size: int) -> Iterator[Dataset]:
     """One CT image after another."""
+    body = Body(count, size)
     for index in range(count):
         dataset = _header(size, CTImageStorage)
         dataset.InstanceNumber = index + 1
@@ -54,7 +67,7 @@ def slices(count: int, size: int) -> Iterator[Dataset]:
         dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
         dataset.PixelSpacing = [PIXEL_MM, PIXEL_MM]
         dataset.SliceThickness = SLICE_MM
-        dataset.PixelData = plane(index, count, size).tobytes()
+        dataset.PixelData = body.plane(index)
         yield dataset
 
 
@@ -77,11 +90,12 @@ def one_instance(count: int, size: int, file: Path) -> None:
         frames.append(frame)
     dataset.PerFrameFunctionalGroupsSequence = frames
     dataset.save_as(file, enforce_file_format=True)
+    body = Body(count, size)
     with file.open("ab") as written:
         length = count * size * size * 2
         written.write(b"\xe0\x7f\x10\x00OW\0\0" + length.to_bytes(4, "little"))
         for index in range(count):
-            written.write(plane(index, count, size).tobytes())
+            written.write(body.plane(index))
 
 
 def _header(size: int, kind: str) -> Dataset:

@@ -247,7 +247,18 @@ def forecast(scenario: Path, output: Path, *, force: bool) -> None:
     "--allow-from", multiple=True, metavar="NETWORK", help="From where, 10.1.2.0/24. Repeatable."
 )
 @click.option("--tls-certificate", type=FOLDER, help="PEM; DICOM and pages then speak TLS alone.")
-@click.option("--tls-key", type=FOLDER)
+@click.option("--tls-key", type=FOLDER, help="PEM; its private key.")
+@click.option("--tls-ca", type=FOLDER, help="PEM; who vouches for peers, instead of the system's.")
+@click.option("--tls-dicom-clients", type=FOLDER, help="PEM; who vouches for those who send.")
+@click.option("--tls-web-clients", type=FOLDER, help="PEM; who vouches for those who see pages.")
+@click.option("--web-url", metavar="URL", help="Of the pages as others see them, for CDS Hooks.")
+@click.option(
+    "--cds-client",
+    multiple=True,
+    metavar="ISSUER=KEYS",
+    help="Who may ask by CDS Hooks, and its JWK set: https URL or file. Repeatable; else anyone.",
+)
+@click.option("--cds-origin", multiple=True, metavar="URL", help="Pages that may ask. Repeatable.")
 @click.option("--quiet-seconds", default=30.0, show_default=True, help="Until a study is complete.")
 @click.option("--time-limit", default=1800.0, show_default=True, help="Of one analysis, seconds.")
 @click.option(
@@ -264,6 +275,9 @@ def serve(
     peers: tuple[str, ...],
     tls_certificate: Path | None,
     tls_key: Path | None,
+    tls_ca: Path | None,
+    tls_dicom_clients: Path | None,
+    tls_web_clients: Path | None,
     quiet_seconds: float,
     time_limit: float,
     memory_limit: int,
@@ -274,13 +288,14 @@ def serve(
     from calcinosis.serve.node import serve as run
     from calcinosis.serve.peers import peer
     from calcinosis.serve.supervisor import Limits
+    from calcinosis.serve.tls import Tls
 
+    tls = Tls(tls_certificate, tls_key, tls_ca, tls_dicom_clients, tls_web_clients)
     run(
         Settings(
             **settings,
-            peers=tuple(peer(text) for text in peers),
-            certificate=tls_certificate,
-            key=tls_key,
+            peers=tuple(peer(text, tls) for text in peers),
+            tls=tls,
             limits=Limits(quiet_seconds, time_limit, memory_limit),
         )
     )

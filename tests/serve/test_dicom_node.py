@@ -23,7 +23,8 @@ from calcinosis.errors import InputError, NotReadableError
 from calcinosis.serve import dicom_node
 from calcinosis.serve.dicom_node import Admission
 from calcinosis.serve.intake import Received, header_of
-from calcinosis.serve.node import Settings, _tls, serve
+from calcinosis.serve.node import Settings, serve
+from calcinosis.serve.tls import Tls
 from calcinosis.serve.worklist import open_worklist
 from dcmtk import echo, storescu, storescu_command
 from dicom_series import ct_series, save
@@ -189,8 +190,7 @@ def test_tls_alone_is_spoken_when_asked(start, worklist, series, tmp_path):
         check=True,
         capture_output=True,
     )
-    asked = Settings(data=tmp_path, certificate=certificate, key=key)
-    port = start(Admission(tls=_tls(asked)))
+    port = start(Admission(tls=Tls(certificate, key).for_dicom()))
     with socket.create_connection(("127.0.0.1", port)):  # says nothing: holds up nobody
         assert storescu(port, series, "+tla", "+cf", certificate).returncode == 0
     assert storescu(port, series).returncode != 0

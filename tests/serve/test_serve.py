@@ -1,5 +1,6 @@
 """The whole node as its users run it, killed again and again, and between two real archives."""
 
+import json
 import os
 import random
 import signal
@@ -8,53 +9,15 @@ import sys
 import threading
 import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from calcinosis.serve.worklist import open_worklist
 from dcmtk import echo, storescu
 from dicom_series import ct_series, save
-from orthanc import free_port, running_orthanc
+from orthanc import running_orthanc
+from running_node import Node, small_study, wait_for
 
 PLANTED = {"PatientName": "PLANTED^NAME", "PatientID": "PLANTED-ID"}
-ENDED = ("done", "failed")
-
-
-class Node:
-    """`calcinosis serve` in a process of its own, restarted on the same data at will."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.folder, self.log = folder, folder / "log"
-        self.port = free_port()
-        self.options = options
-        self.process = None
-        folder.mkdir()
-        self.worklist = open_worklist(folder / "data")
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "calcinosis", "serve", "--data", self.folder / "data"]
-        command += [f"--port={self.port}", f"--web-port={free_port()}", "--quiet-seconds=1"]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen([*command, *self.options], stderr=log, stdout=log)
-
-    def workers(self) -> list[int]:
-        found = []
-        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            found += map(int, (task / "children").read_text().split())
-        return found
-
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        self.process.send_signal(number)
-        self.process.wait()
-
-    def send(self, folder: Path) -> None:
-        """Send as a PACS does: until it is taken."""
-        while storescu(self.port, folder).returncode != 0:
-            time.sleep(0.2)
-
-    def ended(self) -> list[str]:
-        return [entry.state for entry in self.worklist.studies() if entry.state in ENDED]
 
 
 @pytest.fixture
@@ -65,25 +28,41 @@ def node(tmp_path):
         made.stop(signal.SIGKILL)
 
 
-def wait_for(true, seconds=400.0):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it takes too long"
-        time.sleep(0.2)
-
-
-def test_thirty_studies_survive_kills_of_server_and_worker(node, tmp_path):
-    """Three are measured; the others are too small to be, which is as final and much quicker."""
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_thirty_studies_survive_kills_of_server_and_worker(request, tmp_path, database):
+    """Six, on PostgreSQL twelve, have a mass; the others are too small: as final, much quicker."""
+    url = request.getfixturevalue("postgresql") if database == "postgresql" else None
+    real = range(0, 30, 5) if url is None else range(0, 24, 2)
     folders = []
     for number in range(30):
-        slices = ct_series(**PLANTED)[: 6 if number % 10 == 0 else 1]
+        slices = small_study(number, **PLANTED) if number in real else ct_series(**PLANTED)[:1]
         folders.append(save(slices, tmp_path / f"study{number}"))
+    node = Node(tmp_path / "node", database=url)
+    try:
+        kills = killed_again_and_again(node, folders)
+        wait_for(lambda: node.ended() == 30)
+    finally:
+        node.stop(signal.SIGKILL)
+    assert min(kills["worker"], kills["server"]) > 0, kills
+    assert node.states() == {"done": len(real), "failed": 30 - len(real)}
+    log = node.log.read_text()
+    for entry in node.worklist.studies():
+        is_as_it_should_be(node, entry, log)
+    assert "PLANTED" not in log
+    assert "PLANTED" not in " ".join(map(str, node.data.parent.rglob("*")))
+    assert "Traceback" not in log
+    for entry in node.worklist.studies():
+        node.worklist.delete(entry.id)
+
+
+def killed_again_and_again(node, folders):
+    """Send while server and worker are killed at random; how often each was."""
     chance = random.Random(5)
     node.start()
     sender = threading.Thread(target=lambda: [node.send(folder) for folder in folders])
     sender.start()
     kills: Counter[str] = Counter()
-    while sum(kills.values()) < 10 and len(node.ended()) < 30:
+    while sum(kills.values()) < 10 and node.ended() < len(folders):
         time.sleep(chance.uniform(0.2, 4.0))
         workers = node.workers()
         if workers and chance.random() < 0.6:
@@ -94,23 +73,21 @@ def test_thirty_studies_survive_kills_of_server_and_worker(node, tmp_path):
             kills["server"] += 1
             node.start()
     sender.join()
-    wait_for(lambda: len(node.ended()) == 30)
-    node.stop()
-    assert min(kills.values()) > 0, kills
-    entries = node.worklist.studies()
-    assert Counter(entry.state for entry in entries) == {"done": 3, "failed": 27}
-    assert {entry.error for entry in entries if entry.state == "failed"} == {
-        entry.error for entry in entries if "1 slice" in (entry.error or "")
-    }
-    log = node.log.read_text()
-    for entry in entries:
-        last = f"study {entry.id}: done" if entry.state == "done" else f"{entry.id}: {entry.error}"
-        assert log.count(last) <= 1, "ended once"
-        left = {path.name for path in node.worklist.store.study(entry.id).iterdir()}
-        assert len(left) == 1 + (entry.state == "done"), "instances and one run"
-    assert "PLANTED" not in log
-    assert "PLANTED" not in " ".join(map(str, node.folder.rglob("*")))
-    assert "Traceback" not in log
+    return kills
+
+
+def is_as_it_should_be(node, entry, log):
+    """Ended once, with the right result, and nothing lies about."""
+    last = "done" if entry.state == "done" else entry.error
+    assert log.count(f"study {entry.id}: {last}") <= 1, "ended once"
+    left = {path.name for path in node.worklist.store.study(entry.id).iterdir()}
+    assert len(left) == 1 + (entry.state == "done"), "instances and one run"
+    if entry.state == "failed":
+        assert "1 slice" in entry.error
+    else:
+        results = node.worklist.results_folder(entry.id)
+        assert len(json.loads((results / "result.json").read_text())["masses"]) == 1
+        assert (results / "report.html").is_file()
 
 
 def test_orthanc_forwards_a_study_and_gets_its_results_once(node, tmp_path):

@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -20,6 +22,7 @@ from calcinosis.errors import CalcinosisError, InputError
 from calcinosis.patient import CA_P_TARGET_MG2_DL2, LabResult, Patient
 from calcinosis.read.fhir import codings, patient_of_bundle, words_of
 from calcinosis.read.fhir_masses import RecordedMass, recorded_masses
+from calcinosis.serve.cds_clients import CdsTrust, UntrustedError
 
 Resource = Mapping[str, Any]
 Card = dict[str, Any]
@@ -79,11 +82,27 @@ class IncompleteError(CalcinosisError):
     """The request lacks what the answer rests on: HTTP 412."""
 
 
-def cds_routes() -> list[Route]:
-    """Discovery, and one endpoint for each hook."""
+def cds_routes(trust: CdsTrust | None = None) -> list[Route]:
+    """Discovery, open to all, and one endpoint for each hook.
+
+    Args:
+        trust: who may ask, and from which pages; anyone, and none, unless given.
+    """
+    trust = trust or CdsTrust()
+
+    async def service(request: Request) -> JSONResponse:
+        return await _service(request, trust)
+
+    across = Middleware(
+        CORSMiddleware,
+        allow_origins=trust.origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type"],
+    )
+    crossed, asked = ([across], ["OPTIONS"]) if trust.origins else ([], [])
     return [
-        Route("/cds-services", _discovery, methods=["GET"]),
-        Route("/cds-services/{service}", _service, methods=["POST"]),
+        Route("/cds-services", _discovery, methods=["GET", *asked], middleware=crossed),
+        Route("/cds-services/{service}", service, methods=["POST", *asked], middleware=crossed),
     ]
 
 
@@ -166,14 +185,19 @@ async def _discovery(_request: Request) -> JSONResponse:
     return JSONResponse(services())
 
 
-async def _service(request: Request) -> JSONResponse:
+async def _service(request: Request, trust: CdsTrust) -> JSONResponse:
     hook = _HOOKS.get(request.path_params["service"])
     if hook is None:
         return _error(404, f"no such service; expected one of {', '.join(_HOOKS)}")
+    token = request.headers.get("authorization", "")
+    try:
+        await run_in_threadpool(trust.check, token, request.url.path)
+    except UntrustedError as error:
+        return _error(401, str(error))
     body = await _body(request)
     if body is None:
         return _error(413, f"the request is larger than {MAX_REQUEST_BYTES} bytes")
-    link = str(request.base_url).rstrip("/") + _ABOUT
+    link = (trust.web_url or str(request.base_url).rstrip("/")) + _ABOUT
     try:
         found = await run_in_threadpool(lambda: cards(parse_request(body, hook), link))
     except IncompleteError as error:
@@ -194,7 +218,8 @@ async def _body(request: Request) -> bytes | None:
 
 
 def _error(status: int, line: str) -> JSONResponse:
-    return JSONResponse({"error": " ".join(line.split())}, status_code=status)
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    return JSONResponse({"error": " ".join(line.split())}, status_code=status, headers=headers)
 
 
 def _resources(request: HookRequest) -> list[Resource]:

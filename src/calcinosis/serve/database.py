@@ -24,7 +24,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from calcinosis.errors import InputError
 
@@ -97,7 +96,8 @@ def connect(url: str) -> Engine:
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     try:
         if url.startswith("sqlite:"):
-            engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_S})
+            # Connections stay open: on a full disk no new one could be opened, not even to read.
+            engine = create_engine(url, max_overflow=-1, connect_args={"timeout": BUSY_S})
             event.listen(engine, "connect", _sqlite_connected)
             event.listen(engine, "begin", _sqlite_begins)
         else:

@@ -3,7 +3,6 @@
 import logging
 import signal
 import socket
-import ssl
 import sys
 import threading
 import warnings
@@ -15,11 +14,13 @@ from threading import Event, Thread
 from calcinosis.errors import InputError
 from calcinosis.serve import dicom_node
 from calcinosis.serve.access import Access, access_token
+from calcinosis.serve.cds_clients import CdsTrust, cds_trust
 from calcinosis.serve.delivery import Outbox
 from calcinosis.serve.dicom_node import Admission
 from calcinosis.serve.peers import Peer
 from calcinosis.serve.pull import source
 from calcinosis.serve.supervisor import Limits, Supervisor
+from calcinosis.serve.tls import Tls
 from calcinosis.serve.worklist import Worklist, open_worklist
 
 LOG = logging.getLogger(__name__)
@@ -39,11 +40,13 @@ class Settings:
     peers: tuple[Peer, ...] = ()
     allow_ae: tuple[str, ...] = ()
     allow_from: tuple[str, ...] = ()
-    certificate: Path | None = None
-    key: Path | None = None
+    tls: Tls = field(default_factory=Tls)
     limits: Limits = field(default_factory=Limits)
     deidentify: bool = False
     dicomweb: str | None = None
+    web_url: str | None = None
+    cds_client: tuple[str, ...] = ()
+    cds_origin: tuple[str, ...] = ()
 
 
 def serve(settings: Settings) -> None:
@@ -57,13 +60,14 @@ def serve(settings: Settings) -> None:
     names = {peer.name: peer for peer in settings.peers}
     if len(names) < len(settings.peers):
         raise InputError("--peer: two peers have the same name")
+    trust = cds_trust(settings.web_url, settings.cds_client, settings.cds_origin, settings.tls)
     worklist = open_worklist(settings.data, settings.database)
     jobs = [
         Supervisor(worklist, settings.limits, tuple(names), settings.deidentify).run,
         Outbox(worklist, names, settings.ae_title).run,
     ]
     if settings.dicomweb:
-        jobs.append(source(worklist, settings.dicomweb, settings.deidentify).run)
+        jobs.append(source(worklist, settings.dicomweb, settings.deidentify, settings.tls).run)
     listener = _listener(settings)
     _speak_plainly()
     stop = Event()
@@ -80,7 +84,7 @@ def serve(settings: Settings) -> None:
     for thread in threads:
         thread.start()
     LOG.info("%s listens on %s port %d", settings.ae_title, settings.host, settings.port)
-    _serve_pages(worklist, settings, listener)
+    _serve_pages(worklist, settings, trust, listener)
     stop.set()
     network.shutdown()
     for thread in threads:
@@ -88,21 +92,18 @@ def serve(settings: Settings) -> None:
     LOG.info("stopped")
 
 
-def _serve_pages(worklist: Worklist, settings: Settings, listener: socket.socket) -> None:
+def _serve_pages(
+    worklist: Worklist, settings: Settings, trust: CdsTrust, listener: socket.socket
+) -> None:
     """The web pages, in the main thread; returns at SIGINT or SIGTERM."""
     from calcinosis.serve.web import web_app, web_server
 
     token, made = access_token(worklist.store.folder)
     if made is not None:
         LOG.info("the token for the pages is in %s", made)
-    app = web_app(worklist, Access(token, secure=settings.certificate is not None))
-    server = web_server(
-        app,
-        host=settings.host,
-        port=settings.web_port,
-        certificate=settings.certificate,
-        key=settings.key,
-    )
+    access = Access(token, secure=settings.tls.certificate is not None)
+    app = web_app(worklist, access, trust)
+    server = web_server(app, host=settings.host, port=settings.web_port, tls=settings.tls)
     LOG.info("pages on %s port %d", *listener.getsockname()[:2])
     server.run(sockets=[listener])
 
@@ -138,20 +139,8 @@ def _admission(settings: Settings) -> Admission:
         )
     if not all(0 < len(title) <= 16 for title in (settings.ae_title, *settings.allow_ae)):
         raise InputError("an AE title has 1 to 16 characters")
-    return Admission(settings.allow_ae, networks, _tls(settings))
-
-
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    if settings.certificate is None and settings.key is None:
-        return None
-    if settings.certificate is None or settings.key is None:
-        raise InputError("--tls-certificate and --tls-key are given together")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(settings.certificate, settings.key)
-    except OSError as error:  # what ssl raises is one too
-        raise InputError(f"--tls-certificate, --tls-key: cannot be used ({error})") from error
-    return context
+    settings.tls.check()
+    return Admission(settings.allow_ae, networks, settings.tls.for_dicom())
 
 
 def _speak_plainly() -> None:

@@ -3,6 +3,7 @@
 What reads or changes a study waits for database or disk, so it runs in a thread.
 """
 
+import logging
 import zipfile
 from collections.abc import Awaitable, Callable, Iterator
 from functools import cached_property
@@ -38,6 +39,7 @@ from calcinosis.serve.worklist import StudyEntry, UnknownStudyError, Worklist
 if TYPE_CHECKING:
     from calcinosis.serve.given import LabsKind
 
+LOG = logging.getLogger(__name__)
 PER_PAGE = 50
 _MOST_FIELDS, _LARGEST_FIELD_BYTES = 60, 100_000
 _WRONG_TOKEN_WAIT_S = 0.5
@@ -206,6 +208,12 @@ class Pages:
         """The study was deleted, or never was."""
         line = "This study is not in the worklist; it may have been deleted."
         return self._page(request, "problem", status=404, line=line)
+
+    async def show_unwritable(self, request: Request, error: Exception) -> Response:
+        """The database did not do as asked; its message may quote what was entered."""
+        LOG.error("the worklist cannot be read or changed (%s)", type(error).__name__)
+        line = "The worklist cannot be read or changed just now; the disk may be full."
+        return self._page(request, "problem", status=503, line=line)
 
     # Within
 

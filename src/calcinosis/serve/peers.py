@@ -5,7 +5,6 @@ NAME=https://HOST/PATH            http:// too; USER:PASSWORD@HOST where it asks 
 """
 
 import re
-import ssl
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from calcinosis.errors import CalcinosisError, InputError
+from calcinosis.serve.tls import Tls
 
 if TYPE_CHECKING:
     from dicomweb_client import DICOMwebClient
@@ -34,10 +34,12 @@ class Peer:
     Attributes:
         name: as in the worklist and in logs.
         url: with passwords, so it is told nowhere.
+        tls: whom to trust, and who we are, where the URL asks for TLS.
     """
 
     name: str
     url: SplitResult = field(repr=False)
+    tls: Tls = field(default_factory=Tls)
 
     def send(self, file: Path, ae_title: str) -> None:
         """Send one DICOM file; it has arrived when this returns.
@@ -50,12 +52,12 @@ class Peer:
             DeliveryError: it has not.
         """
         if self.url.scheme.startswith("dicom"):
-            _c_store(self.url, file, ae_title)
+            _c_store(self, file, ae_title)
         else:
-            _stow(self.url, file)
+            _stow(self, file)
 
 
-def peer(text: str) -> Peer:
+def peer(text: str, tls: Tls | None = None) -> Peer:
     """Read a peer as given on the command line.
 
     Raises:
@@ -71,16 +73,19 @@ def peer(text: str) -> Peer:
     web = url.scheme in ("http", "https")
     if not (re.fullmatch(r"[\w.-]{1,64}", name) and url.hostname and (dicom or web)):
         raise InputError(f"--peer {name[:64]!r} cannot be read; expected {_FORM}")
-    return Peer(name, url)
+    return Peer(name, url, tls or Tls())
 
 
-def web_client(url: SplitResult) -> "DICOMwebClient":
+def web_client(url: SplitResult, tls: Tls) -> "DICOMwebClient":
     """A DICOMweb client that tries once; trying again is for the outbox."""
     from dicomweb_client import DICOMwebClient
     from requests import Session
 
     session = Session()
-    session.request = partial(session.request, timeout=WAIT_S)  # type: ignore[method-assign]
+    trusted = True if tls.authority is None else str(tls.authority)
+    session.request = partial(session.request, timeout=WAIT_S, verify=trusted)  # type: ignore[method-assign]
+    if tls.certificate and tls.key:
+        session.cert = str(tls.certificate), str(tls.key)
     if url.username:
         session.auth = (unquote(url.username), unquote(url.password or ""))
     port = f":{url.port}" if url.port else ""
@@ -91,23 +96,25 @@ def web_client(url: SplitResult) -> "DICOMwebClient":
     return client
 
 
-def _c_store(url: SplitResult, file: Path, ae_title: str) -> None:
+def _c_store(to: Peer, file: Path, ae_title: str) -> None:
     import pydicom
     from pynetdicom import AE
 
+    url, host = to.url, str(to.url.hostname)
     dataset = pydicom.dcmread(file)
     entity = AE(ae_title)
     entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = WAIT_S
     entity.network_timeout = WAIT_S
     entity.add_requested_context(dataset.SOPClassUID, dataset.file_meta.TransferSyntaxUID)
-    tls = (ssl.create_default_context(), str(url.hostname)) if url.scheme == "dicoms" else None
+    tls = (to.tls.client(), host) if url.scheme == "dicoms" else None
     association = entity.associate(
-        str(url.hostname), int(url.port or 104), ae_title=unquote(url.username or ""), tls_args=tls
+        host, int(url.port or 104), ae_title=unquote(url.username or ""), tls_args=tls
     )
     if not association.is_established:
         if association.is_rejected:
             raise DeliveryError("the peer rejected our association")
-        raise DeliveryError("the peer cannot be reached")
+        secured = ", or one of us does not trust the other's certificate" if tls else ""
+        raise DeliveryError(f"the peer cannot be reached{secured}")
     try:
         if not association.accepted_contexts:
             raise DeliveryError("the peer takes no instances of this kind")
@@ -122,13 +129,16 @@ def _c_store(url: SplitResult, file: Path, ae_title: str) -> None:
         raise DeliveryError(f"the peer answered with status {status:04X}")
 
 
-def _stow(url: SplitResult, file: Path) -> None:
+def _stow(to: Peer, file: Path) -> None:
     import pydicom
     from requests import RequestException
+    from requests.exceptions import SSLError
 
     dataset = pydicom.dcmread(file)
     try:
-        answer = web_client(url).store_instances([dataset])
+        answer = web_client(to.url, to.tls).store_instances([dataset])
+    except SSLError as error:
+        raise DeliveryError("one of us does not trust the other's certificate") from error
     except RequestException as error:
         answered = getattr(error.response, "status_code", None)
         how = f"answered with HTTP status {answered}" if answered else "cannot be reached"

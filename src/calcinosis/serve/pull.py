@@ -7,7 +7,7 @@ today and yesterday.
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from calcinosis.serve.database import instances, studies
 from calcinosis.serve.intake import header_of, take_in
 from calcinosis.serve.peers import web_client
 from calcinosis.serve.spool import SPARE_BYTES, Spool
+from calcinosis.serve.tls import Tls
 from calcinosis.serve.worklist import Worklist
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Source:
     worklist: Worklist
     url: SplitResult
     deidentify: bool = False
+    tls: Tls = field(default_factory=Tls)
     spare_bytes: int = SPARE_BYTES
 
     def run(self, stop: Event) -> None:
@@ -52,7 +54,7 @@ class Source:
 
     def fetch(self, stop: Event) -> int:
         """Fetch what is new; how many instances that were."""
-        client, fetched = web_client(self.url), 0
+        client, fetched = web_client(self.url, self.tls), 0
         for study, series, instance in self._missing(client):
             if stop.is_set():
                 break
@@ -95,7 +97,7 @@ class Source:
         return {"ModalitiesInStudy": "CT", **asked}
 
 
-def source(worklist: Worklist, text: str, deidentify: bool) -> Source:
+def source(worklist: Worklist, text: str, deidentify: bool, tls: Tls | None = None) -> Source:
     """Read ``--dicomweb URL``.
 
     Raises:
@@ -104,7 +106,7 @@ def source(worklist: Worklist, text: str, deidentify: bool) -> Source:
     url = urlsplit(text)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise InputError("--dicomweb cannot be read; expected https://HOST/PATH")
-    return Source(worklist, url, deidentify)
+    return Source(worklist, url, deidentify, tls or Tls())
 
 
 def _uid(found: dict[str, Any], tag: str) -> str:

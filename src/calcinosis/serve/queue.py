@@ -160,14 +160,24 @@ def fail(worklist: Worklist, held: Claim, error: str, *, again: bool) -> bool:
     return True
 
 
-def give_back(worklist: Worklist, held: Claim) -> None:
-    """Lay down a study undone, for whoever comes next; it does not count as an attempt."""
+def give_back(
+    worklist: Worklist, held: Claim, error: str | None = None, wait_s: float = 0.0
+) -> None:
+    """Lay down a study undone, for whoever comes next; it does not count as an attempt.
+
+    Args:
+        worklist: of the node.
+        held: the claim.
+        error: one line without patient data: what it waits for.
+        wait_s: seconds until it may be taken up.
+    """
     worklist.store.drop_run(held.study, held.run)
     with worklist.engine.begin() as connection:
         row = _row(connection, held)
         if row is not None:
             values = {**_released(None, "queued"), "wanted": _most(row["wanted"], held.work)}
-            values["attempts"] = held.attempt - 1
+            values |= {"attempts": held.attempt - 1, "error": error}
+            values["not_before"] = time() + wait_s
             connection.execute(update(studies).where(_of(held)).values(values))
 
 

@@ -29,6 +29,7 @@ from calcinosis.serve.worklist import Worklist
 LOG = logging.getLogger(__name__)
 BEAT_S = 2.0  # between signs of life
 IDLE_S, TROUBLE_S = 0.5, 5.0
+WAIT_S = 30.0  # until it is seen whether there is room on the disk again
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,9 @@ class Supervisor:
             files = [ResultFile(**file) for file in outcome["files"]]
             if finish(self.worklist, held, files, self.peers):
                 LOG.info("study %s: done in %.1f s", held.study, monotonic() - began)
+        elif outcome.get("waits"):
+            give_back(self.worklist, held, outcome["error"], WAIT_S)
+            LOG.warning("study %s: waits, %s", held.study, outcome["error"])
         elif "error" in outcome:
             fail(self.worklist, held, outcome["error"], again=outcome["again"])
             LOG.warning("study %s: %s", held.study, outcome["error"])
@@ -109,7 +113,10 @@ class Supervisor:
                         return message
                     progress = message.get("progress", progress)
                     if monotonic() > deadline:
-                        return _failure(f"took longer than {self.limits.time_s:g} s", again=False)
+                        return _failure(
+                            f"took longer than {self.limits.time_s:g} s; --time-limit raises that",
+                            again=False,
+                        )
                     if monotonic() >= beat:
                         beat = monotonic() + BEAT_S
                         self._queue_quiet()

@@ -4,9 +4,9 @@ Every page but login, `/about` and CDS Hooks is behind the token. URLs name stud
 ids; nothing in them, in the log or on an error page tells of a patient.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -17,8 +17,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from calcinosis.serve.access import Access
 from calcinosis.serve.armour import Armour
+from calcinosis.serve.cds_clients import CdsTrust
 from calcinosis.serve.cds_hooks import cds_routes
 from calcinosis.serve.pages import Pages
+from calcinosis.serve.tls import Tls
 from calcinosis.serve.worklist import UnknownStudyError, Worklist
 
 if TYPE_CHECKING:
@@ -27,11 +29,11 @@ if TYPE_CHECKING:
 MOST_CONNECTIONS = 100
 
 
-def web_app(worklist: Worklist, access: Access) -> ASGIApp:
-    """Pages and CDS Hooks as one ASGI application."""
+def web_app(worklist: Worklist, access: Access, trust: CdsTrust | None = None) -> ASGIApp:
+    """Pages and CDS Hooks, whose clients `trust` knows, as one ASGI application."""
     pages = Pages(worklist, access)
     public: list[BaseRoute] = [
-        *cds_routes(),
+        *cds_routes(trust),
         Route("/login", pages.show_login, methods=["GET"]),
         Route("/login", pages.log_in, methods=["POST"]),
         Route("/about/tumoral-calcinosis", pages.show_about),
@@ -43,6 +45,7 @@ def web_app(worklist: Worklist, access: Access) -> ASGIApp:
         exception_handlers={
             HTTPException: pages.show_problem,
             UnknownStudyError: pages.show_unknown,
+            SQLAlchemyError: pages.show_unwritable,
         },
     )
     return Armour(app, secure=access.secure)
@@ -53,8 +56,7 @@ def web_server(
     *,
     host: str = "127.0.0.1",
     port: int = 8080,
-    certificate: Path | None = None,
-    key: Path | None = None,
+    tls: Tls | None = None,
 ) -> "uvicorn.Server":
     """A server for `web_app`; its `run` serves until `should_exit` is set.
 
@@ -62,18 +64,22 @@ def web_server(
         app: what to serve.
         host: address to listen on; this machine alone unless told otherwise.
         port: to listen on.
-        certificate: PEM file with the chain, for TLS.
-        key: PEM file of its private key.
+        tls: our certificate; none for plain HTTP.
     """
+    import ssl
+
     import uvicorn
 
+    tls = tls or Tls()
     return uvicorn.Server(
         uvicorn.Config(
             app,
             host=host,
             port=port,
-            ssl_certfile=certificate,
-            ssl_keyfile=key,
+            ssl_certfile=tls.certificate,
+            ssl_keyfile=tls.key,
+            ssl_ca_certs=None if tls.web_clients is None else str(tls.web_clients),
+            ssl_cert_reqs=ssl.CERT_NONE if tls.web_clients is None else ssl.CERT_REQUIRED,
             log_config=None,
             access_log=False,
             server_header=False,

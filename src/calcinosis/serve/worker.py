@@ -5,6 +5,7 @@ how it goes as lines of JSON on standard output, and ends with its parent. It wr
 folder of its run; what it leaves counts for nothing until the parent says so.
 """
 
+import errno
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from typing import Any
 from calcinosis.errors import CalcinosisError, NotReadableError, OutputError
 from calcinosis.serve.given import LabsKind, read_given
 
+DISK_FULL = "the disk is full; free some of it, and the study goes on"
 NICENESS = 5  # receiving goes before analysing
 READ_SHARE, MEASURE_SHARE = 0.15, 0.75  # of the progress
 
@@ -58,14 +60,31 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     try:
         _say(files=_work(job))
-    except OutputError as error:
-        _say(error=str(error), again=True)
-    except CalcinosisError as error:
-        _say(error=without_quotation(error), again=False)
-    except MemoryError:
-        _say(error=f"the study needs more than {job.memory_mb} MB of memory", again=False)
     except Exception as error:  # noqa: BLE001 - a traceback would quote the patient
-        _say(error=f"a defect of ours ({_place(error)})", again=False)
+        _say(**_last_word(error, job))
+
+
+def _last_word(error: Exception, job: Job) -> dict[str, Any]:
+    """One line on why it could not be done, and whether it is to be tried again."""
+    if isinstance(error, MemoryError):
+        line = f"the study needs more than {job.memory_mb} MB of memory; --memory-limit raises that"
+        return {"error": line, "again": False}
+    if _disk_is_full(error):
+        return {"error": DISK_FULL, "waits": True}
+    if isinstance(error, OutputError):
+        return {"error": str(error), "again": True}
+    if isinstance(error, CalcinosisError):
+        return {"error": without_quotation(error), "again": False}
+    return {"error": f"a defect of ours ({_place(error)})", "again": False}
+
+
+def _disk_is_full(error: BaseException | None) -> bool:
+    """Whether this is what lies at the bottom of an error."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def without_quotation(error: CalcinosisError) -> str:
