@@ -81,7 +81,7 @@ class Node:
         return urlopen(Request(url, form.encode(), headers), timeout=60)
 
 
-def wait_for(true, seconds=400.0):
+def wait_for(true, seconds=900.0):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it takes too long"

@@ -143,10 +143,20 @@ def test_nothing_of_the_patient_in_file_names_and_log(start, worklist, series, c
         assert planted not in names
 
 
-def test_deidentified_the_worklist_names_nobody(start, worklist, series):
-    storescu(start(deidentify=True), series)
+def test_deidentified_nothing_at_rest_names_anybody(start, worklist, series):
+    port = start(deidentify=True)
+    assert storescu(port, series).returncode == 0
     [entry] = worklist.studies()
     assert (entry.patient_name, entry.patient_id, entry.study_date) == ("", "", "")
+    assert storescu(port, series).returncode == 0
+    assert worklist.studies() == [entry], "what is sent again is still known"
+    told = [
+        *PLANTED.values(),
+        *(str(pydicom.dcmread(one).SOPInstanceUID) for one in series.iterdir()),
+    ]
+    for path in worklist.store.folder.rglob("*"):
+        content = path.read_bytes() if path.is_file() else b""
+        assert not [one for one in told if one.encode() in content], "nothing at rest, nowhere"
 
 
 def test_fifty_associations_at_once(tmp_path):

@@ -26,6 +26,7 @@ from calcinosis.errors import InputError, NotReadableError
 from calcinosis.serve.intake import header_of, take_in
 from calcinosis.serve.spool import SPARE_BYTES, Spool
 from calcinosis.serve.worklist import Worklist
+from calcinosis.write.deidentified_copy import deidentify_file
 
 if TYPE_CHECKING:
     from pynetdicom.events import Event
@@ -95,7 +96,7 @@ def start(
         address: host and port; port 0 takes a free one, told by ``server_address``.
         ae_title: ours.
         admission: who may connect.
-        deidentify: keep nothing of the patient in the worklist.
+        deidentify: keep nothing that tells of the patient, from the moment an instance is complete.
         spare_bytes: of the disk, never to be filled.
 
     Raises:
@@ -148,7 +149,9 @@ class Desk:
         """Answer one C-STORE: success only once the instance is safe."""
         try:
             file = event.request._dataset_file.complete()  # type: ignore[union-attr]  # noqa: SLF001 - our own spool
-            _, new = take_in(self._worklist, file, header_of(file, deidentify=self._deidentify))
+            if self._deidentify:
+                deidentify_file(file)
+            _, new = take_in(self._worklist, file, header_of(file))
         except NotReadableError:
             return self._answer(event, "not readable", CANNOT_UNDERSTAND)
         except (OSError, SQLAlchemyError):

@@ -34,15 +34,15 @@ class Received:
     image: bool
 
 
-def header_of(file: Path, *, deidentify: bool = False) -> Received:
-    """Read from a received file what the worklist must know; nothing of the patient if asked.
+def header_of(file: Path) -> Received:
+    """Read from a received file what the worklist must know.
 
     Raises:
         NotReadableError: it is no DICOM file, or says not to which study it belongs.
     """
     import pydicom
 
-    tags: list[Any] = [*_WANTED_TAGS, *([] if deidentify else _IDENTITY_TAGS)]
+    tags: list[Any] = [*_WANTED_TAGS, *_IDENTITY_TAGS]
     try:
         header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags)
         texts = {tag: _text(header.get(tag)) for tag in tags}

@@ -24,6 +24,8 @@ from calcinosis.serve.peers import web_client
 from calcinosis.serve.spool import SPARE_BYTES, Spool
 from calcinosis.serve.tls import Tls
 from calcinosis.serve.worklist import Worklist
+from calcinosis.write.deidentified_copy import deidentify_file
+from calcinosis.write.dicom_source import deidentified_uid
 
 if TYPE_CHECKING:
     from dicomweb_client import DICOMwebClient
@@ -62,7 +64,9 @@ class Source:
             with Spool(self.worklist.store.incoming, self.spare_bytes) as spool:
                 dataset.save_as(spool.path, enforce_file_format=True, overwrite=True)
                 try:
-                    header = header_of(spool.path, deidentify=self.deidentify)
+                    if self.deidentify:
+                        deidentify_file(spool.path)
+                    header = header_of(spool.path)
                 except NotReadableError:
                     continue
                 take_in(self.worklist, spool.complete(), header)
@@ -75,12 +79,15 @@ class Source:
         """Study, series and instance UID of every CT instance that is not here."""
         for found in client.search_for_studies(search_filters=self._filters()):
             study = _uid(found, _STUDY)
-            known = self._known(study)
+            known = self._known(self._as_kept(study))
             for one in client.search_for_series(study, search_filters={"Modality": "CT"}):
                 series = _uid(one, _SERIES)
                 for image in client.search_for_instances(study, series):
-                    if _uid(image, _INSTANCE) not in known:
+                    if self._as_kept(_uid(image, _INSTANCE)) not in known:
                         yield study, series, _uid(image, _INSTANCE)
+
+    def _as_kept(self, uid: str) -> str:
+        return deidentified_uid(uid) if self.deidentify else uid
 
     def _known(self, study: str) -> set[str]:
         held = (

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pydicom.valuerep import DSfloat
 
 _NAMESPACE = UUID("6f1a9f5e-2f0b-4c52-9d0f-6c1c3b9a4a57")
+_DEIDENTIFIED = 0xCA1C1005  # any 32 bits of our own
 _UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
 
 _DATE = r"\d{8}"
@@ -90,8 +91,15 @@ def derived_uid(*parts: str) -> str:
 
 
 def deidentified_uid(uid: str) -> str:
-    """The UID that stands for `uid` in everything written without identity."""
-    return derived_uid("deidentified", uid)
+    """The UID that stands for `uid` in everything without identity; such a UID stands for itself.
+
+    The first 32 bits of its UUID mark it; 90 others tell it from the rest.
+    """
+    root, _, number = uid.rpartition(".")
+    if root == "2.25" and number.isdecimal() and int(number) >> 96 == _DEIDENTIFIED:
+        return uid
+    told_apart = derived_uuid("deidentified", uid).int & ((1 << 96) - 1)
+    return f"2.25.{_DEIDENTIFIED << 96 | told_apart}"
 
 
 def source_images(study: Study, *, deidentify: bool = False) -> SourceImages | None:
