@@ -318,10 +318,12 @@ def _analyze_into(
 ) -> "Analysis":
     """Read, analyse and write one study."""
     from calcinosis.analysis import analyze as analyze_study
+    from calcinosis.memory import give_memory_back
     from calcinosis.read.study import read_study
     from calcinosis.terminal import progress_bars
     from calcinosis.write.results import write_files
 
+    give_memory_back()
     known = _patient_file(patient, labs)
     with progress_bars(quiet=quiet) as begin:
         began = perf_counter()

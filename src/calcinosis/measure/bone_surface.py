@@ -7,6 +7,7 @@ is left out (Carr et al. 2001, doi:10.1145/383259.383266).
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
@@ -56,8 +57,7 @@ def surface_points(
     shell = (to_bone_mm < 0) & (to_bone_mm > -1.01 * max(spacing_mm)) & (to_mass_mm < reach_mm)
     chosen = np.argwhere(shell)
     smooth = ndimage.gaussian_filter(to_bone_mm, 1.5 / spacing)
-    slopes = np.gradient(smooth, *spacing_mm)
-    gradient = np.stack([slope[tuple(chosen.T)] for slope in slopes], axis=1)
+    gradient = _gradient_at(smooth, chosen, spacing)
     length = np.linalg.norm(gradient, axis=1)
     clear = length > 0.3
     chosen, normals = chosen[clear], gradient[clear] / length[clear, None]
@@ -66,6 +66,20 @@ def surface_points(
     line = at_places(hu, inward.reshape(-1, 3), spacing_mm).reshape(len(places), -1)
     cortex = line.max(axis=1) if len(places) else np.zeros(0)
     return SurfacePoints(places, normals, to_mass_mm[tuple(chosen.T)], cortex)
+
+
+def _gradient_at(
+    field: NDArray[np.float32], voxels: NDArray[np.int64], spacing_mm: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Central differences (n, 3) at voxels (n, 3), one-sided at the edge of the field."""
+    slopes = np.empty(voxels.shape)
+    for axis, size in enumerate(field.shape):
+        ahead, behind = voxels.copy(), voxels.copy()
+        ahead[:, axis] = np.minimum(voxels[:, axis] + 1, size - 1)
+        behind[:, axis] = np.maximum(voxels[:, axis] - 1, 0)
+        steps = (ahead - behind)[:, axis] * spacing_mm[axis]
+        slopes[:, axis] = (field[tuple(ahead.T)] - field[tuple(behind.T)]) / steps
+    return slopes
 
 
 def far_from(
@@ -110,8 +124,24 @@ class Bridge:
 
     def __call__(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
         """Signed distance in mm at places (n, 3) in mm."""
-        radial = (cdist(places, self.centres) / SCALE_MM) ** 3 @ self.weights
-        return np.asarray(radial + self.plane[0] + places @ self.plane[1:] / SCALE_MM)
+        linear = self.plane[0] + places @ self.plane[1:] / SCALE_MM
+        return np.asarray(linear + _cubic(places / SCALE_MM, self.centres / SCALE_MM, self.weights))
+
+
+@njit(cache=True)
+def _cubic(
+    places: NDArray[np.float64], centres: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Sum over the centres of weight times distance³, without a table of all distances."""
+    result = np.zeros(len(places))
+    for n in range(len(places)):
+        for m in range(len(centres)):
+            z = places[n, 0] - centres[m, 0]
+            y = places[n, 1] - centres[m, 1]
+            x = places[n, 2] - centres[m, 2]
+            squared = z * z + y * y + x * x
+            result[n] += weights[m] * squared * np.sqrt(squared)
+    return result
 
 
 def continuation(

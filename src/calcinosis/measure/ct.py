@@ -1,7 +1,7 @@
 """The measuring of a CT, from voxels to masses: the main path through this room."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from calcinosis.measure.calcium import calcium_mass, calibration_for
 from calcinosis.measure.envelope import CLOSING_MM
-from calcinosis.measure.erosion import relate_to_bone
+from calcinosis.measure.erosion import apart, distance_far_mm, relate_to_bone
 from calcinosis.measure.fluid_levels import find_fluid_levels
 from calcinosis.measure.joint import Joint
 from calcinosis.measure.joints import find_joints, nearest
@@ -27,7 +27,7 @@ from calcinosis.measure.other import other_calcifications
 from calcinosis.measure.seed import seed_voxels
 from calcinosis.measure.size import diameters
 from calcinosis.measure.skeleton import override_skeleton, skeleton_on_scan
-from calcinosis.measure.skin import skin_distance_mm
+from calcinosis.measure.skin import Skin, find_skin, skin_distance_mm
 from calcinosis.measure.tissue import classify
 from calcinosis.measure.uncertainty import confidence_of, volume_interval
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid, resample
@@ -47,6 +47,27 @@ METHOD = (
     "Volumes count voxels at the edge by the share they fill. Diameters are true Feret extents.",
     "Fluid–calcium levels were sought as flat interfaces perpendicular to gravity.",
 )
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """What lies around the masses of a scan.
+
+    Attributes:
+        volume: the scan.
+        labels: all masses, on its grid.
+        skeleton: bones, on its grid.
+        given: whether the user brought the skeleton.
+        joints: read off the skeleton.
+        skin: where the air outside begins.
+    """
+
+    volume: Volume
+    labels: NDArray[np.uint8]
+    skeleton: NDArray[np.bool_]
+    given: bool
+    joints: tuple[Joint, ...]
+    skin: Skin
 
 
 def measure_ct(
@@ -74,25 +95,33 @@ def measure_ct(
     if skeleton is not None:
         tissue = override_skeleton(grid, tissue, skeleton)
     found = find_masses(volume, grid, tissue, seeds)
+    others = other_calcifications(volume, grid, tissue, _around_masses(grid, found.masses))
     labels = _label_map(volume, found.masses)
     bones = skeleton_on_scan(volume, grid, tissue, labels) if skeleton is None else skeleton
+    del grid, tissue  # their memory is needed
     calibration = calibration_for(study.tube_voltage_kv)
-    joints = find_joints(volume, bones) if found.masses else ()
-    given = skeleton is not None
-    masses = [
-        measure_mass(volume, mass, number, labels, bones, joints, calibration, given=given)
-        for number, mass in enumerate(found.masses, start=1)
-    ]
-    others = other_calcifications(volume, grid, tissue, _around_masses(grid, labels))
-    remarks = tuple(_doubt(place) for place in found.unsure_lps_mm)
+    masses: tuple[Mass, ...] = ()
+    if found.masses:
+        around = Surroundings(
+            volume,
+            labels,
+            bones,
+            skeleton is not None,
+            find_joints(volume, bones),
+            find_skin(volume),
+        )
+        masses = tuple(
+            measure_mass(around, mass, number, calibration)
+            for number, mass in enumerate(found.masses, start=1)
+        )
     return CtMeasurement(
-        tuple(masses),
+        masses,
         labels,
         bones,
         tuple(found for found, _ in others),
         calibration,
         METHOD,
-        remarks,
+        tuple(_doubt(place) for place in found.unsure_lps_mm),
         other_places=tuple(where for _, where in others),
     )
 
@@ -114,47 +143,33 @@ def _label_map(volume: Volume, found: Sequence[FoundMass]) -> NDArray[np.uint8]:
     return labels
 
 
-def _around_masses(grid: WorkingGrid, labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _around_masses(grid: WorkingGrid, found: Sequence[FoundMass]) -> NDArray[np.bool_]:
     """Working voxels in masses or within two of them: rims that are no finding of their own."""
-    masses = grid.from_native(labels)
-    result = np.zeros(masses.shape, bool)
-    for number, extent in enumerate(ndimage.find_objects(masses), start=1):
-        if extent:
-            box = grid.grow(extent, 2)
-            result[box] |= ndimage.binary_dilation(masses[box] == number, iterations=2)
+    result = np.zeros(grid.hu.shape, bool)
+    for mass in found:
+        box = grid.grow(grid.box_of(mass.box), 2)
+        inside = grid.hits(mass.box, mass.envelope.mask, box)
+        result[box] |= ndimage.binary_dilation(inside, iterations=2)
     return result
 
 
 def measure_mass(
-    volume: Volume,
-    mass: FoundMass,
-    number: int,
-    labels: NDArray[np.uint8],
-    skeleton: NDArray[np.bool_],
-    joints: tuple[Joint, ...],
-    calibration: Calibration,
-    *,
-    given: bool,
+    around: Surroundings, mass: FoundMass, number: int, calibration: Calibration
 ) -> Mass:
-    """All measures of one mass.
-
-    `labels` and `skeleton` lie on the volume's grid; `given` when the user brought the skeleton.
-    """
-    crop, envelope = volume.crop(mass.box), mass.envelope
+    """All measures of one mass, whose number is its value in the label map."""
+    crop, envelope = around.volume.crop(mass.box), mass.envelope
     hu = crop.voxels.astype(np.float32)
-    inside = hu[envelope.mask]
     extent = diameters(crop, envelope.occupancy)
-    size = volume.voxel_volume_ml
+    size = crop.voxel_volume_ml
     volume_ml = float(envelope.occupancy.sum(dtype=np.float64) * size)
     calcium = calcium_mass(hu, envelope.calcified, size, calibration)
     x, y, z = (float(v) for v in crop.to_lps(np.argwhere(envelope.mask).mean(0)))
-    p5, p50, p95 = (float(v) for v in np.percentile(inside, [5, 50, 95]))
     confidence, remarks = confidence_of(mass)
     levels = find_fluid_levels(crop, envelope.mask)
-    bone, bone_remarks = _bone_of(volume, mass.box, labels, number, skeleton, given=given)
+    bone, bone_remarks = _bone_of(around, mass.box, number)
     return Mass(
         id=number,
-        site=nearest(joints, (x, y, z)),
+        site=nearest(around.joints, (x, y, z)),
         centroid_lps_mm=(x, y, z),
         volume_ml=volume_ml,
         volume_ci95_ml=volume_interval(volume_ml, envelope, crop.spacing_mm, mass.score),
@@ -164,37 +179,39 @@ def measure_mass(
         max_diameter_mm=extent.max_mm,
         perpendicular_diameter_mm=extent.perpendicular_mm,
         diameter_ends_lps_mm=extent.ends_lps_mm,
-        hu=HounsfieldStatistics(float(inside.mean()), p5, p50, p95),
+        hu=_statistics(hu[envelope.mask]),
         locules=count_locules(hu, envelope.mask, crop.spacing_mm),
         fluid_levels=levels.levels,
         sedimentation_sign=levels.sedimentation_sign,
         bone=bone,
-        skin_distance_mm=skin_distance_mm(volume, mass.box, labels[mass.box] == number),
+        skin_distance_mm=skin_distance_mm(around.skin, mass.box, around.labels[mass.box] == number),
         confidence=confidence,
         remarks=(*remarks, *levels.remarks, *bone_remarks),
         perpendicular_ends_lps_mm=extent.perpendicular_ends_lps_mm,
     )
 
 
-def _bone_of(
-    volume: Volume,
-    box: Box,
-    labels: NDArray[np.uint8],
-    number: int,
-    skeleton: NDArray[np.bool_],
-    *,
-    given: bool,
-) -> tuple[BoneRelation, tuple[str, ...]]:
+def _statistics(hu: NDArray[np.float32]) -> HounsfieldStatistics:
+    p5, p50, p95 = (float(v) for v in np.percentile(hu, [5, 50, 95]))
+    return HounsfieldStatistics(float(hu.mean()), p5, p50, p95)
+
+
+def _bone_of(around: Surroundings, box: Box, number: int) -> tuple[BoneRelation, tuple[str, ...]]:
     """How the mass lies to bone. A defect beside a cut of our own making proves no erosion.
 
     On the demo's phantom the built-in cut takes 4.6 of 7.8 mL of the bone next to the mass: a
     missing piece of bone may be the cut's fault, so it is shown and not called erosion.
     """
+    volume = around.volume
     near = volume.grow(box, _BONE_REACH_MM)
-    bone = relate_to_bone(volume.crop(near), labels[near] == number, skeleton[near])
-    if bone.distance_mm is None or bone.distance_mm > _BONE_REACH_MM:
-        bone = relate_to_bone(volume, labels == number, skeleton)
-    if given or not bone.eroded:
+    mass = around.labels[near] == number
+    bone = relate_to_bone(volume.crop(near), mass, around.skeleton[near])
+    far = bone.distance_mm is None or bone.distance_mm > _BONE_REACH_MM
+    if far and mass.any() and around.skeleton.any():
+        surface = np.argwhere(mass & ~ndimage.binary_erosion(mass))
+        surface += [extent.start for extent in near]
+        bone = apart(distance_far_mm(volume, surface, around.skeleton))
+    if around.given or not bone.eroded:
         return bone, ()
     remark = (
         f"The bone facing the mass lacks {bone.erosion_depth_mm:.1f} mm, by erosion or by the "

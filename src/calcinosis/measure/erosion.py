@@ -77,22 +77,33 @@ def relate_to_bone(
         return BoneRelation(None, None, 0.0, None, None, None)
     box = _box_around(envelope, volume.spacing_mm, NEAR_MM)
     if not skeleton[box].any():
-        distance = _distance_far_mm(volume, envelope, skeleton)
-        return BoneRelation(None, distance, 0.0, 0.0, 0.0, eroded=False)
-    site = _site(volume.crop(box), envelope[box], skeleton[box])
-    touching = site.mass & ndimage.binary_dilation(site.bone)
-    distance = 0.0 if touching.any() else max(0.0, float(site.to_bone_mm[site.mass].min()))
+        surface = np.argwhere(envelope & ~ndimage.binary_erosion(envelope))
+        return apart(distance_far_mm(volume, surface, skeleton))
+    bone = _filled(skeleton[box], envelope[box], volume.spacing_mm)
+    mass = envelope[box] & ~bone
+    distance = _gap_mm(mass, bone, volume.spacing_mm)
+    if distance >= CONTACT_GAP_MM + max(volume.spacing_mm):
+        return apart(distance)
+    site = _site(volume.crop(box), mass, bone)
     contact = _contact_mm2(site)
-    if contact == 0.0:
-        return BoneRelation(None, distance, 0.0, 0.0, 0.0, eroded=False)
+    return apart(distance) if contact == 0.0 else _in_contact(site, distance, contact)
+
+
+def apart(distance_mm: float) -> BoneRelation:
+    """A mass that touches no bone."""
+    return BoneRelation(None, distance_mm, 0.0, 0.0, 0.0, eroded=False)
+
+
+def _in_contact(site: _Site, distance_mm: float, contact_mm2: float) -> BoneRelation:
+    """A mass that touches bone, and what the bone lacks there."""
     defect = _defect(site)
     if defect is None:
-        return BoneRelation(None, distance, contact, None, None, None)
+        return BoneRelation(None, distance_mm, contact_mm2, None, None, None)
     depth, volume_ml = defect
     return BoneRelation(
         nearest=None,
-        distance_mm=distance,
-        contact_mm2=contact,
+        distance_mm=distance_mm,
+        contact_mm2=contact_mm2,
         erosion_depth_mm=depth,
         erosion_volume_ml=volume_ml,
         eroded=depth >= EROSION_MIN_MM,
@@ -118,27 +129,39 @@ def _box_around(
     return z, y, x
 
 
+def _gap_mm(
+    mass: NDArray[np.bool_], bone: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+) -> float:
+    """Distance between the surfaces of mass and bone; 0 where voxels touch."""
+    if (mass & ndimage.binary_dilation(bone)).any():
+        return 0.0
+    to_bone_mm = edt.edt(~bone, anisotropy=spacing_mm, parallel=1)[mass]
+    half = np.float32(np.mean(spacing_mm) / 2)
+    return max(0.0, float((to_bone_mm - half).min()))
+
+
 def _signed_distance_mm(
     mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
 ) -> NDArray[np.float32]:
     """Distance to the surface of a mask between voxels: negative inside."""
-    solid = np.ascontiguousarray(mask)
-    outside = edt.edt(~solid, anisotropy=spacing_mm, parallel=1)
-    inside = edt.edt(solid, anisotropy=spacing_mm, parallel=1)
     half = np.float32(np.mean(spacing_mm) / 2)
-    return np.asarray(np.where(solid, half - inside, outside - half), dtype=np.float32)
+    signed: NDArray[np.float32] = edt.edt(~mask, anisotropy=spacing_mm, parallel=1) - half
+    (box,) = ndimage.find_objects(mask.view(np.uint8))
+    inner = tuple(slice(max(0, e.start - 1), e.stop + 1) for e in box)
+    inside = edt.edt(np.ascontiguousarray(mask[inner]), anisotropy=spacing_mm, parallel=1)
+    np.copyto(signed[inner], half - inside, where=mask[inner])
+    return signed
 
 
-def _site(volume: Volume, mass: NDArray[np.bool_], skeleton: NDArray[np.bool_]) -> _Site:
-    """Fill the marrow of the bone beside the mass and measure distances."""
+def _site(volume: Volume, mass: NDArray[np.bool_], bone: NDArray[np.bool_]) -> _Site:
+    """Distances around a mass and the filled bone beside it."""
     spacing_mm = volume.spacing_mm
-    bone = _filled(skeleton, mass, spacing_mm)
     return _Site(
         spacing_mm,
         volume.voxels,
-        mass & ~bone,
+        mass,
         bone,
-        _signed_distance_mm(mass & ~bone, spacing_mm),
+        _signed_distance_mm(mass, spacing_mm),
         _signed_distance_mm(bone, spacing_mm),
     )
 
@@ -155,24 +178,29 @@ def _filled(
         if not bone.any():
             continue
         both = bone | lump
-        holes, count = ndimage.label(ndimage.binary_fill_holes(both) & ~both)
-        for hole in range(1, count + 1):
-            member = holes == hole
+        holes, _ = ndimage.label(~both)
+        outside = np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])
+        for hole, extent in enumerate(ndimage.find_objects(holes), start=1):
+            if hole in outside:
+                continue
+            window = tuple(slice(e.start - 1, e.stop + 1) for e in extent)
+            member = holes[window] == hole
             rim = ndimage.binary_dilation(member) & ~member
-            mostly_bone = np.count_nonzero(bone & rim) > 0.5 * np.count_nonzero(rim)
+            mostly_bone = np.count_nonzero(bone[window] & rim) > 0.5 * np.count_nonzero(rim)
             if mostly_bone and np.count_nonzero(member) < largest:
-                np.putmask(bone, member, values=True)
+                np.putmask(bone[window], member, values=True)
     return np.asarray(solid & ~(mass & ~skeleton), dtype=np.bool_)
 
 
-def _distance_far_mm(
-    volume: Volume, envelope: NDArray[np.bool_], skeleton: NDArray[np.bool_]
+def distance_far_mm(
+    volume: Volume, surface: NDArray[np.int64], skeleton: NDArray[np.bool_]
 ) -> float:
-    """Distance between surfaces when no bone is near (to about a voxel)."""
-    near = volume.to_lps(np.argwhere(envelope & ~ndimage.binary_erosion(envelope)))
-    bone = np.argwhere(skeleton)
-    far = volume.to_lps(bone[:: max(1, len(bone) // (10 * FAR_POINTS))])
-    distances, _ = cKDTree(near[:: max(1, len(near) // FAR_POINTS)]).query(far)
+    """Distance between a mass's surface voxels (n, 3) and bone, when none is near (± a voxel)."""
+    near = volume.to_lps(surface[:: max(1, len(surface) // FAR_POINTS)])
+    bone = np.flatnonzero(skeleton)
+    bone = bone[:: max(1, len(bone) // (10 * FAR_POINTS))]
+    far = volume.to_lps(np.stack(np.unravel_index(bone, skeleton.shape), axis=1))
+    distances, _ = cKDTree(near).query(far)
     return float(max(0.0, distances.min() - np.mean(volume.spacing_mm)))
 
 
@@ -212,8 +240,7 @@ def _defect(site: _Site) -> tuple[float, float] | None:
     if bridge is None:
         return None
     depth = float(np.percentile(-bridge(points.places[lost]), DEEPEST_PERCENT))
-    missing = ~site.bone & (_sampled(bridge, site) < -SHALLOW_MM) & (site.to_mass_mm < GAP_MM)
-    return max(0.0, depth), float(np.count_nonzero(missing) * voxel_mm3 / 1000)
+    return max(0.0, depth), _missing_voxels(bridge, site) * voxel_mm3 / 1000
 
 
 def _expected_surface(site: _Site, points: SurfacePoints, lost: NDArray[np.bool_]) -> Bridge | None:
@@ -227,8 +254,11 @@ def _expected_surface(site: _Site, points: SurfacePoints, lost: NDArray[np.bool_
     return continuation(points[few], site.to_bone_mm, site.spacing_mm)
 
 
-def _sampled(bridge: Bridge, site: _Site) -> NDArray[np.float32]:
-    """The bridge on the native grid, by way of a coarse one; far above where mass cannot erode."""
+def _missing_voxels(bridge: Bridge, site: _Site) -> int:
+    """Voxels below the bridge that are no bone, in the mass or just under it.
+
+    The bridge is computed on a coarse grid, where the mass can have eroded, and interpolated.
+    """
     spacing = np.asarray(site.spacing_mm)
     extent = np.asarray(site.mass.shape) * spacing
     nodes = np.meshgrid(*[np.arange(0, e + COARSE_MM, COARSE_MM) for e in extent], indexing="ij")
@@ -236,11 +266,10 @@ def _sampled(bridge: Bridge, site: _Site) -> NDArray[np.float32]:
         np.minimum(np.round(node / step).astype(int), size - 1)
         for node, step, size in zip(nodes, spacing, site.mass.shape, strict=True)
     )
-    close = (site.to_bone_mm < NEAR_MM / 2) & (site.to_mass_mm < COARSE_MM)
-    needed = ndimage.binary_dilation(close[index], iterations=2)
+    close = (site.to_bone_mm[index] < NEAR_MM / 2) & (site.to_mass_mm[index] < COARSE_MM)
+    needed = ndimage.binary_dilation(close, iterations=2)
     coarse = np.full(nodes[0].shape, NEAR_MM)
     coarse[needed] = bridge(np.stack([node[needed] for node in nodes], axis=1))
-    fine = ndimage.affine_transform(
-        coarse, spacing / COARSE_MM, output_shape=site.mass.shape, order=1
-    )
-    return np.asarray(fine, dtype=np.float32)
+    places = np.argwhere(~site.bone & (site.to_mass_mm < GAP_MM)) * (spacing / COARSE_MM)
+    height = ndimage.map_coordinates(coarse, places.T, order=1)
+    return int(np.count_nonzero(height < -SHALLOW_MM))

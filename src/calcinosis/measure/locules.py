@@ -1,7 +1,10 @@
 """How many locules a mass is made of: compartments between septa."""
 
+from itertools import product
+
 import edt
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -20,17 +23,55 @@ def count_locules(hu: NDArray[np.float32], envelope: NDArray[np.bool_], spacing_
         envelope: voxels of the mass, same box.
         spacing_mm: voxel spacing z, y, x.
     """
-    from skimage.morphology import h_maxima
-
     sigma = [0.5 * _SEPTUM_MM / s for s in spacing_mm]
     fine = ndimage.gaussian_filter(hu, [0.25 * s for s in sigma], truncate=3.0)
     coarse = ndimage.gaussian_filter(hu, [3 * s for s in sigma], truncate=3.0)
     walls = (np.abs(fine - coarse) > _WALL_HU) & _thin(fine, coarse)
     depth = np.asarray(edt.edt(envelope & ~walls, anisotropy=spacing_mm, parallel=1), np.float32)
     depth = np.minimum(depth, distance_mm(envelope, spacing_mm))
-    peaks = h_maxima(depth, _DEPTH_MM)
-    _, count = ndimage.label(peaks & (depth > _DEPTH_MM), structure=np.ones((3, 3, 3)))
-    return max(1, int(count))
+    return max(1, _count_peaks(depth))
+
+
+def _count_peaks(depth: NDArray[np.float32]) -> int:
+    """Peaks that rise by more than `_DEPTH_MM` above the neck to a higher one, or above nothing."""
+    wide = np.pad(depth, 1)
+    voxels = np.flatnonzero(wide)
+    falling = voxels[np.argsort(-wide.ravel()[voxels], kind="stable")]
+    plane, row = wide.shape[1] * wide.shape[2], wide.shape[2]
+    around = np.array([z * plane + y * row + x for z, y, x in product((-1, 0, 1), repeat=3)])
+    return int(_flood(wide.ravel(), falling, around[around != 0], _DEPTH_MM))
+
+
+@njit(cache=True)
+def _flood(depth, falling, around, least):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Voxels emerge from the deepest on; where two parts meet, the shallower one ends.
+
+    A part is known by its deepest voxel: the root of its tree of parents.
+    """
+    parent = np.full(len(depth), -1, np.int64)
+    count = 0
+    for voxel in falling:
+        parent[voxel] = voxel
+        for step in around:
+            other = voxel + step
+            if parent[other] < 0:
+                continue
+            one = voxel
+            while parent[one] != one:
+                parent[one] = parent[parent[one]]
+                one = parent[one]
+            while parent[other] != other:
+                parent[other] = parent[parent[other]]
+                other = parent[other]
+            if one == other:
+                continue
+            if depth[one] > depth[other]:
+                one, other = other, one
+            parent[one] = other
+            count += depth[one] - depth[voxel] > least
+    for voxel in falling:
+        count += parent[voxel] == voxel and depth[voxel] > least
+    return count
 
 
 def _thin(fine: NDArray[np.float32], coarse: NDArray[np.float32]) -> NDArray[np.bool_]:

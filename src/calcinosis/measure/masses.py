@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cc3d
 import edt
@@ -28,7 +29,7 @@ _MARGIN_MM = 9.0
 # Gates measured on drawn-in masses and on scans without one (docs/accuracy.md).
 _CALL = 128  # network score (of 255) above which a voxel is a mass
 _EDGE_CALL = 32  # above which it belongs to the mass it touches: walls are faint
-_EDGE_REACH = 4.0  # working voxels: how far a faint wall lies from what is surely mass
+_EDGE_REACH = 4  # working voxels: how far a faint wall lies from what is surely mass
 _SURE = 217
 # Masses drawn into unseen scans: mostly 0.84–0.96; bone taken for one: up to 0.77. Bones cut by the
 # edge of the scan lack their cortex there and look surer, so more is asked of what lies on it.
@@ -36,6 +37,8 @@ _SURE_SHARE = 0.80
 _FREE_ON_EDGE, _MORE_ON_EDGE = 0.15, 0.6  # share of the surface that costs nothing; slope beyond
 _WORTH_A_LOOK_SHARE = 0.5
 _CALCIFIED_SHARE = 0.05
+
+Labels = NDArray[np.unsignedinteger[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,28 +92,39 @@ def find_masses(
     return FoundMasses(tuple(masses), tuple((float(x), float(y), float(z)) for x, y, z in places))
 
 
-def _candidates(tissue: TissueMap) -> NDArray[np.int32]:
+def _candidates(tissue: TissueMap) -> Labels:
     """Label map of everything that the network holds for mass, with the faint walls beside it.
 
     What is connected by faint voxels alone is not joined: they often lead to bone.
     """
-    allowed = ~tissue.near_metal & ~(tissue.skeleton > tissue.mass)
+    allowed = ~tissue.near_metal & (tissue.skeleton <= tissue.mass)
     core = (tissue.mass > _CALL) & ~tissue.near_metal
-    if not core.any():
-        return np.zeros(core.shape, np.int32)
     core = closed(core, CLOSING_MM / 2, (GRID_MM,) * 3) & allowed
-    labels = np.asarray(cc3d.connected_components(core, connectivity=18), np.int32)
-    for extent in ndimage.find_objects(core.view(np.uint8)):
-        box = tuple(slice(max(0, e.start - 4), e.stop + 4) for e in extent)
-        distance, nearest = ndimage.distance_transform_edt(labels[box] == 0, return_indices=True)
-        faint = (tissue.mass[box] > _EDGE_CALL) & allowed[box] & (distance < _EDGE_REACH)
-        labels[box] = np.where(faint, labels[box][tuple(nearest)], labels[box])
+    labels: Labels = cc3d.connected_components(core, connectivity=18)
+    _add_walls(labels, (tissue.mass > _EDGE_CALL) & allowed & (labels == 0))
     return labels
 
 
+def _add_walls(labels: Labels, faint: NDArray[np.bool_]) -> None:
+    """Give each faint voxel the label that is nearest to it, if one is within reach."""
+    nearest = np.full(labels.shape, _EDGE_REACH**2, np.uint8)  # squared distances
+    for label, extent in enumerate(ndimage.find_objects(labels), start=1):
+        box = _widened(extent, _EDGE_REACH)
+        away = edt.edtsq(labels[box] != label, parallel=1)
+        nearer = faint[box] & (away < nearest[box])
+        labels[box][nearer] = label
+        nearest[box][nearer] = away[nearer]
+
+
+def _widened(extent: Box, reach: int) -> Box:
+    """A box with more voxels on all sides, cut where the array begins."""
+    z, y, x = (slice(max(0, e.start - reach), e.stop + reach) for e in extent)
+    return z, y, x
+
+
 def _called_regions(
-    grid: WorkingGrid, tissue: TissueMap, labels: NDArray[np.int32]
-) -> tuple[NDArray[np.int32], list[tuple[int, ...]]]:
+    grid: WorkingGrid, tissue: TissueMap, labels: Labels
+) -> tuple[Labels, list[tuple[int, ...]]]:
     """Label map of what is surely a mass, and the brightest voxels of what may be one."""
     inside = labels > 0
     if not inside.any():
@@ -125,26 +139,29 @@ def _called_regions(
     kept = large & (sure > _SURE_SHARE + _MORE_ON_EDGE * on_edge)
     doubtful = np.flatnonzero(large & ~kept & (sure > _WORTH_A_LOOK_SHARE))
     places = [_brightest(grid, labels, label) for label in doubtful.tolist()]
-    return np.where(kept, np.arange(len(kept)), 0).astype(np.int32)[labels], places
+    return np.where(kept, np.arange(len(kept)), 0).astype(labels.dtype)[labels], places
 
 
-def _brightest(grid: WorkingGrid, labels: NDArray[np.int32], label: int) -> tuple[int, ...]:
+def _brightest(grid: WorkingGrid, labels: Labels, label: int) -> tuple[int, ...]:
     """The brightest voxel of a label."""
     places = np.argwhere(labels == label)
     return tuple(places[grid.hu[tuple(places.T)].argmax()])
 
 
-def _share_on_edge(labels: NDArray[np.int32]) -> NDArray[np.float64]:
+def _share_on_edge(labels: Labels) -> NDArray[np.float64]:
     """For each label, the share of its surface voxels that lie on the edge of the scan."""
     count = int(labels.max()) + 1
-    depth = np.asarray(edt.edt(labels > 0, black_border=True, parallel=1))
-    surface = np.bincount(labels[depth == 1], minlength=count)
+    surface = np.zeros(count)
+    for label, extent in enumerate(ndimage.find_objects(labels), start=1):
+        part = labels[_widened(extent, 1)]
+        inner = ndimage.binary_erosion(part > 0)
+        surface[label] = np.count_nonzero((part == label) & ~inner)
     faces = [np.take(labels, end, axis).ravel() for axis in range(3) for end in (0, -1)]
     return np.bincount(np.concatenate(faces), minlength=count) / np.maximum(surface, 1)
 
 
 def _seeded_region(
-    grid: WorkingGrid, tissue: TissueMap, candidates: NDArray[np.int32], seed: Index
+    grid: WorkingGrid, tissue: TissueMap, candidates: Labels, seed: Index
 ) -> NDArray[np.bool_]:
     """The mass at a seed: what the network outlines there, else what can be cut from bone."""
     near = ball(grid.hu.shape, seed, SEED_REACH_MM / GRID_MM)
@@ -177,7 +194,7 @@ def _on_native_grid(
     volume: Volume,
     grid: WorkingGrid,
     tissue: TissueMap,
-    regions: NDArray[np.int32],
+    regions: Labels,
     label: int,
     extent: Box,
     *,

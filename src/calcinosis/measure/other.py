@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from calcinosis.measure.envelope import distance_mm
 from calcinosis.measure.mass import CalcificationKind, OtherCalcification, Patch
+from calcinosis.measure.masses import Labels
 from calcinosis.measure.tissue import METAL_HU, TissueMap
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid
 from calcinosis.volume import Volume
@@ -67,11 +68,13 @@ def other_calcifications(
     return sorted(result, key=lambda item: -item[0].volume_ml)
 
 
-def _specks(grid: WorkingGrid, tissue: TissueMap, masses: NDArray[np.bool_]) -> NDArray[np.int32]:
+def _specks(grid: WorkingGrid, tissue: TissueMap, masses: NDArray[np.bool_]) -> Labels:
     """Label map of free densities on the working grid."""
-    candidates = (grid.hu > _EDGE_HU) & tissue.body & ~masses
     bone = _skeleton_core(grid, tissue)
-    labels = np.asarray(cc3d.connected_components(candidates & ~bone, connectivity=26), np.int32)
+    candidates = grid.hu > _EDGE_HU
+    candidates &= tissue.body
+    candidates &= ~(masses | bone)
+    labels: Labels = cc3d.connected_components(candidates, connectivity=26)
     places = np.argwhere(labels > 0)
     if not len(places):
         return labels
@@ -81,8 +84,8 @@ def _specks(grid: WorkingGrid, tissue: TissueMap, masses: NDArray[np.bool_]) -> 
     np.maximum.at(peak, flat, grid.hu[tuple(places.T)])
     near_bone = np.bincount(flat, _beside(bone, places)) / np.maximum(voxels, 1)
     kept = (peak > _SEED_HU) & (voxels >= 3) & ((near_bone < 0.5) | (peak > METAL_HU))
-    order = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
-    return order[labels]
+    labels[tuple(places.T)] = np.where(kept, np.cumsum(kept), 0)[flat]
+    return labels
 
 
 def _beside(bone: NDArray[np.bool_], places: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -95,7 +98,7 @@ def _beside(bone: NDArray[np.bool_], places: NDArray[np.int64]) -> NDArray[np.bo
     return result
 
 
-def _centre(labels: NDArray[np.int32], box: Box, index: int) -> NDArray[np.float64]:
+def _centre(labels: Labels, box: Box, index: int) -> NDArray[np.float64]:
     """Mean place of a speck, in working voxels."""
     inside = np.argwhere(labels[box] == index + 1)
     return np.asarray(inside.mean(0) + [extent.start for extent in box])

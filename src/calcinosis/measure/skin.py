@@ -1,66 +1,119 @@
 """How deep a mass lies under the skin."""
 
-import edt
+from dataclasses import dataclass
+
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from calcinosis.measure.working_grid import Box
 from calcinosis.volume import Volume
 
 AIR_HU = -300  # between fat (about -100) and air (-1000)
 GRID_MM = 1.5  # in-plane grid of the search; finer scans are thinned to it
-REACH_MM = (60.0, 300.0)
+REACH_MM = 300.0  # air farther away is not this mass's skin
 COVER_MM = 4.0  # sheets, blankets and table shells are thinner
 
 
-def skin_distance_mm(volume: Volume, box: Box, envelope: NDArray[np.bool_]) -> float | None:
+@dataclass(frozen=True, eq=False)
+class Skin:
+    """Where the air outside the body begins, on a grid thinned in the slice.
+
+    Attributes:
+        step: voxels of the scan per voxel of this grid along z, y, x.
+        step_mm: its spacing.
+        air: the voxels of outside air that touch the body, in mm; None where the image shows none.
+    """
+
+    step: NDArray[np.int64]
+    step_mm: NDArray[np.float64]
+    air: cKDTree | None
+
+
+def find_skin(volume: Volume) -> Skin:
+    """Look at every slice of a scan.
+
+    Air inside (bowel, lung) does not count: only air that reaches the edge of its axial slice does.
+    """
+    thin = max(1, round(GRID_MM / min(volume.spacing_mm[1:])))
+    step = np.array([1, thin, thin])
+    step_mm = step * volume.spacing_mm
+    air = _first_air(volume.voxels[:, ::thin, ::thin], step_mm)
+    return Skin(step, step_mm, cKDTree(air * step_mm) if len(air) else None)
+
+
+def skin_distance_mm(skin: Skin, box: Box, envelope: NDArray[np.bool_]) -> float | None:
     """Shortest way from the envelope to the air outside the body, in mm (to about 1 mm).
 
     Args:
-        volume: the scan.
+        skin: of the scan.
         box: where in it the envelope lies.
         envelope: voxels of the mass in that box.
 
-    Air inside (bowel, lung) does not count: only air that reaches the edge of its axial slice does.
     None when no outside air is in the image, or the mass is empty.
     """
-    if not envelope.any():
+    surface = np.argwhere(envelope & ~ndimage.binary_erosion(envelope))
+    if not len(surface) or skin.air is None:
         return None
-    thin = max(1, round(GRID_MM / min(volume.spacing_mm[1:])))
-    spacing = (volume.spacing_mm[0], volume.spacing_mm[1] * thin, volume.spacing_mm[2] * thin)
-    places = np.argwhere(envelope) + [extent.start for extent in box]
-    places = np.unique(places // [1, thin, thin], axis=0)
-    for reach in REACH_MM:
-        z, y, x = (
-            slice(max(0, int(low - reach / step)), int(high + reach / step) + 2)
-            for low, high, step in zip(places.min(0), places.max(0), spacing, strict=True)
-        )
-        outside = _outside_air(volume.voxels[z, ::thin, ::thin] > AIR_HU, spacing)[:, y, x]
-        if not outside.any():
-            continue
-        to_air = edt.edt(np.ascontiguousarray(~outside), anisotropy=spacing, parallel=1)
-        inside = places - [z.start, y.start, x.start]
-        distance = float(to_air[tuple(inside.T)].min()) - spacing[1] / 2
-        if distance <= reach:
-            return max(0.0, distance)
-    return None
+    places = np.unique((surface + [extent.start for extent in box]) // skin.step, axis=0)
+    places_mm = places * skin.step_mm
+    bound, _ = skin.air.query(places_mm[::50])  # lets the search pass over most of the others
+    away, _ = skin.air.query(places_mm, distance_upper_bound=bound.min() + skin.step_mm[1])
+    distance = float(away.min() - skin.step_mm[1] / 2)
+    return max(0.0, distance) if distance <= REACH_MM else None
 
 
-def _outside_air(
-    body: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
-) -> NDArray[np.bool_]:
-    """Air connected to the edge of its slice, thin covers removed."""
-    radius = max(1, round(COVER_MM / 2 / spacing_mm[1]))
-    disc = np.hypot(*np.mgrid[-radius : radius + 1, -radius : radius + 1]) <= radius
-    outside = np.zeros_like(body)
-    for solid, result in zip(body, outside, strict=True):
-        padded = np.pad(solid, radius, mode="edge")
-        opened = ndimage.binary_opening(padded, disc)[radius:-radius, radius:-radius]
-        labels, count = ndimage.label(~opened)
-        reached = np.zeros(count + 1, bool)
-        for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
-            reached[edge] = True
-        reached[0] = False
-        result[:] = reached[labels]
-    return outside
+def _first_air(voxels: NDArray[np.int16], step_mm: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Voxels (n, 3) of air connected to the edge of its slice, thin covers removed, beside body."""
+    radius = max(1, round(COVER_MM / 2 / step_mm[1]))
+    span = range(-radius, radius + 1)
+    disc = np.array([(y, x) for y in span for x in span if np.hypot(y, x) <= radius])
+    outside = np.zeros(voxels.shape, bool)
+    for plane, result in zip(voxels, outside, strict=True):
+        result[:] = _flooded(_opened(plane > AIR_HU, disc))
+    return np.argwhere(outside & ~ndimage.binary_erosion(outside, border_value=1))
+
+
+@njit(cache=True)
+def _opened(body: NDArray[np.bool_], disc: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Where a disc fits into the body of one slice; the body goes on beyond the edge."""
+    rows, columns = body.shape
+    solid = np.zeros(body.shape, np.bool_)
+    for y in range(rows):
+        for x in range(columns):
+            fits = body[y, x]
+            for dy, dx in disc:
+                if not fits:
+                    break
+                fits = body[min(max(y + dy, 0), rows - 1), min(max(x + dx, 0), columns - 1)]
+            if fits:
+                for dy, dx in disc:
+                    if 0 <= y + dy < rows and 0 <= x + dx < columns:
+                        solid[y + dy, x + dx] = True
+    return solid
+
+
+@njit(cache=True)
+def _flooded(solid: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What can be reached from the edge of one slice around what is solid."""
+    rows, columns = solid.shape
+    reached = np.zeros(solid.shape, np.bool_)
+    waiting = np.empty(solid.size, np.int64)  # pixels whose neighbours have not been looked at
+    count = 0
+    for y in range(rows):
+        for x in range(columns):
+            if (y in (0, rows - 1) or x in (0, columns - 1)) and not solid[y, x]:
+                reached[y, x] = True
+                waiting[count] = y * columns + x
+                count += 1
+    while count:
+        count -= 1
+        y, x = divmod(waiting[count], columns)
+        for v, u in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
+            if 0 <= v < rows and 0 <= u < columns and not solid[v, u] and not reached[v, u]:
+                reached[v, u] = True
+                waiting[count] = v * columns + u
+                count += 1
+    return reached

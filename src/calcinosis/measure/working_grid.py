@@ -65,6 +65,18 @@ class WorkingGrid:
         )
         return field[np.ix_(z, y, x)]
 
+    def hits(self, native: Box, mask: NDArray[np.bool_], box: Box) -> NDArray[np.bool_]:
+        """Which voxels of a box of this grid lie on a mask, which fills a native box."""
+        places = [
+            np.round(np.arange(extent.start, extent.stop) * step).astype(int) - home.start
+            for extent, step, home in zip(box, self.step, native, strict=True)
+        ]
+        inside = [(p >= 0) & (p < size) for p, size in zip(places, mask.shape, strict=True)]
+        result = np.zeros([len(place) for place in places], bool)
+        z, y, x = (place[held] for place, held in zip(places, inside, strict=True))
+        result[np.ix_(*inside)] = mask[np.ix_(z, y, x)]
+        return result
+
     def to_native(
         self, field: NDArray[np.generic], native: Box, origin: tuple[int, int, int] = (0, 0, 0)
     ) -> NDArray[np.float32]:

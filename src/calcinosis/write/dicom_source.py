@@ -267,6 +267,8 @@ def labels_on_sources(
     each pixel takes the label of the voxel it lies in.
     """
     first = source.planes[0].pixels
+    if _on_same_grid(volume, source):
+        return labels
     result = np.zeros((len(source.planes), first.rows, first.columns), dtype=np.uint8)
     box = _corners(labels)
     if box is not None:
@@ -275,6 +277,19 @@ def labels_on_sources(
             for rows, columns in _window(plane, corners_lps_mm, volume):
                 result[frame, rows, columns] = _sampled(labels, volume, plane, rows, columns)
     return result
+
+
+def _on_same_grid(volume: Volume, source: SourceImages) -> bool:
+    """Whether the volume holds the frames as they are, in their order."""
+    if len(source.planes) != volume.shape[0]:
+        return False
+    rows, columns = source.planes[0].pixels.rows, source.planes[0].pixels.columns
+    frame = np.array([[0, 0, 0, 1], [0, rows, 0, 1], [0, 0, columns, 1]]).T  # its far corners
+    voxels = np.linalg.inv(volume.affine)
+    return (rows, columns) == volume.shape[1:] and all(
+        np.abs(voxels @ _plane_affine(plane) @ frame - frame - [[z], [0], [0], [0]]).max() < 0.1
+        for z, plane in enumerate(source.planes)
+    )
 
 
 def _corners(labels: NDArray[np.uint8]) -> NDArray[np.float64] | None:

@@ -23,4 +23,4 @@ def write_label_map(path: Path, labels: NDArray[np.uint8], study: Study) -> None
     image.header.set_xyzt_units("mm")
     image.set_sform(affine, code="scanner")
     with path.open("wb") as file, gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
-        packed.write(image.to_bytes())
+        image.to_stream(packed)

@@ -53,6 +53,7 @@ def write_files(
     study, measurement = analysis.study, analysis.measurement
     if deidentify:
         analysis = without_identity(analysis)
+    (folder / "report.html").write_text(render_report(analysis), encoding="utf-8")
     write_label_map(folder / "masses.nii.gz", measurement.labels, study)
     write_deliverables(
         folder,
@@ -68,7 +69,6 @@ def write_files(
         from calcinosis.write.forecast_page.files import as_csv
 
         (folder / "forecast.csv").write_text(as_csv(analysis.outlook), encoding="utf-8")
-    (folder / "report.html").write_text(render_report(analysis), encoding="utf-8")
     timings_s = {**analysis.timings_s, "write": perf_counter() - began}
     timed = replace(analysis, timings_s=timings_s)
     (folder / "result.json").write_text(result_json(timed), encoding="utf-8")

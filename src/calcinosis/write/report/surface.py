@@ -1,14 +1,16 @@
 """A surface view of masses and skeleton: a small first-hit ray caster over smoothed masks.
 
-The masks are averaged down to about 1 mm, turned into the view, and for each ray the depth at
-which the occupancy passes one half is found between samples; its gradient is the normal. Depth
+The masks are averaged down and smoothed, and each ray leaps from sample to sample over what is
+empty until the occupancy passes one half; the gradient there is the normal. Depth
 darkening after Luft, Colditz & Deussen 2006 (doi:10.1145/1141911.1142016) separates what lies
 behind from what lies before.
 """
 
 from dataclasses import dataclass
 
+import edt
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from calcinosis.measure.mass import CtMeasurement
@@ -18,7 +20,10 @@ from calcinosis.write.report.numbers import colour, plural
 
 BONE_RGB = (0.93, 0.89, 0.80)
 STEP_MM = 1.0  # between rays, and along them
+VOXEL_MM = 1.5  # masks are averaged down to about this
+MARGIN = 4  # such voxels around them
 MOST_RAYS = 420  # along the longer side; a larger body is seen with coarser steps
+HALF, FULL = 127.5, 160.0  # occupancy of a surface, and of one that covers what lies behind
 HEIGHT, WIDEST = 300.0, 420.0  # figure units
 LIGHT = np.array([-0.42, -0.62, -0.66])  # from the upper left, before the picture
 
@@ -49,29 +54,57 @@ class Hits:
     cover: NDArray[np.float32]
 
 
+@dataclass(frozen=True, eq=False)
+class Occupancy:
+    """A mask averaged down and smoothed.
+
+    Attributes:
+        field: 0…255, of the part of the patient that holds the mask.
+        affine: 4×4, maps its indices (z, y, x, 1) to LPS.
+        free_mm: at least so far to where it is not 0.
+    """
+
+    field: NDArray[np.uint8]
+    affine: NDArray[np.float64]
+    free_mm: NDArray[np.uint8]
+
+    @property
+    def corners_lps(self) -> NDArray[np.float64]:
+        """The eight corners of the part."""
+        ends = [(0, size - 1) for size in self.field.shape]
+        corners = np.array(np.meshgrid(*ends)).reshape(3, -1).T
+        return np.asarray(corners @ self.affine[:3, :3].T + self.affine[:3, 3])
+
+
 def surface_views(volume: Volume, measurement: CtMeasurement) -> list[Figure]:
     """Masses and skeleton from the side of the largest mass, and a quarter turn further."""
-    first = _azimuth_deg(volume, measurement)
+    bone, mass = (_occupancy(mask, volume) for mask in (measurement.skeleton, measurement.labels))
+    corners = np.concatenate([part.corners_lps for part in (bone, mass) if part.field.any()])
+    first = _azimuth_deg(corners, measurement)
     return [
-        _view(volume, measurement, azimuth)
+        _view(volume, measurement, bone, mass, _camera(corners, azimuth), azimuth)
         for azimuth in (first, first + (80.0 if first < 0 else -80.0))
     ]
 
 
-def _azimuth_deg(volume: Volume, measurement: CtMeasurement) -> float:
+def _azimuth_deg(corners_lps: NDArray[np.float64], measurement: CtMeasurement) -> float:
     """The side to look from: 0 is the front, positive the patient's left."""
     if not measurement.masses:
         return 20.0
-    low, high = _box(measurement.skeleton | (measurement.labels > 0))
-    middle = volume.to_lps((low + high) / 2)
+    middle = (corners_lps.min(axis=0) + corners_lps.max(axis=0)) / 2
     outward = np.asarray(measurement.masses[0].centroid_lps_mm) - middle
     return float(np.degrees(np.arctan2(outward[0], -outward[1])))
 
 
-def _view(volume: Volume, measurement: CtMeasurement, azimuth_deg: float) -> Figure:
-    masses = measurement.labels > 0
-    camera = _camera(volume, measurement.skeleton | masses, azimuth_deg)
-    bone, mass = (_cast(mask, volume, camera) for mask in (measurement.skeleton, masses))
+def _view(
+    volume: Volume,
+    measurement: CtMeasurement,
+    bones: Occupancy,
+    masses: Occupancy,
+    camera: Camera,
+    azimuth_deg: float,
+) -> Figure:
+    bone, mass = _cast(bones, camera), _cast(masses, camera)
     tint = _tint(mass, measurement.labels, volume, camera)
     picture = _composed(bone, mass, tint)
     rows, columns = bone.depth_mm.shape
@@ -97,8 +130,8 @@ def _side_in_words(azimuth_deg: float) -> str:
     return sides[round(azimuth_deg / 45) % 8]
 
 
-def _camera(volume: Volume, mask: NDArray[np.bool_], azimuth_deg: float) -> Camera:
-    """A camera at `azimuth_deg`, a little above, that just holds everything in `mask`."""
+def _camera(corners_lps: NDArray[np.float64], azimuth_deg: float) -> Camera:
+    """A camera at `azimuth_deg`, a little above, that just holds the corners."""
     turn, rise = np.radians(azimuth_deg), np.radians(10.0)
     level = np.array([-np.sin(turn), np.cos(turn), 0.0])
     feet = np.array([0.0, 0.0, -1.0])
@@ -106,26 +139,11 @@ def _camera(volume: Volume, mask: NDArray[np.bool_], azimuth_deg: float) -> Came
     down = np.cos(rise) * feet - np.sin(rise) * level
     right = np.array([np.cos(turn), np.sin(turn), 0.0])
     axes = np.stack([down, right, away])
-    corners = volume.to_lps(_corners(*_box(mask))) @ axes.T
-    low, high = corners.min(axis=0) - 6.0, corners.max(axis=0) + 6.0
+    corners = corners_lps @ axes.T
+    low, high = corners.min(axis=0), corners.max(axis=0)
     step = max(STEP_MM, float((high - low)[:2].max()) / MOST_RAYS)
     rows, columns, depth = np.ceil((high - low) / step).astype(int)
     return Camera(axes, low @ axes, (int(rows), int(columns), int(depth)), step)
-
-
-def _box(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
-    """Lowest and highest index of a mask along each axis (the whole grid if it is empty)."""
-    bounds = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        held = np.flatnonzero(mask.any(axis=others))
-        bounds.append((held[0], held[-1]) if held.size else (0, mask.shape[axis] - 1))
-    low, high = np.array(bounds).T
-    return low, high
-
-
-def _corners(low: NDArray[np.int_], high: NDArray[np.int_]) -> NDArray[np.int_]:
-    return np.array(np.meshgrid(*np.stack([low, high]).T)).reshape(3, -1).T
 
 
 def _project(camera: Camera, points_lps_mm: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -133,97 +151,140 @@ def _project(camera: Camera, points_lps_mm: NDArray[np.float64]) -> NDArray[np.f
     return np.asarray((points_lps_mm - camera.origin) @ camera.axes.T / camera.step_mm)
 
 
-def _cast(mask: NDArray[np.bool_], volume: Volume, camera: Camera) -> Hits:
-    """Follow every ray to the surface of a mask."""
-    rows, columns, _ = camera.shape
-    depth_mm = np.full((rows, columns), np.inf, dtype=np.float32)
-    normals = np.zeros((rows, columns, 3), dtype=np.float32)
-    cover = np.zeros((rows, columns), dtype=np.float32)
-    if mask.any():
-        field, start = _turned(mask, volume, camera)
-        window = (slice(start[0], start[0] + field.shape[0]),
-                  slice(start[1], start[1] + field.shape[1]))  # fmt: skip
-        hit, depth, normal = _first_hits(field)
-        depth_mm[window] = np.where(hit, (depth + start[2]) * camera.step_mm, np.inf)
-        normals[window] = normal
-        cover[window] = np.clip(field.max(axis=2) / 64.0 - 1.5, 0, 1)
-    return Hits(depth_mm, normals, cover)
-
-
-def _turned(
-    mask: NDArray[np.bool_], volume: Volume, camera: Camera
-) -> tuple[NDArray[np.uint8], NDArray[np.int_]]:
-    """Occupancy (0…255) of a mask on the camera's grid, and where in it that block begins."""
-    from scipy.ndimage import affine_transform
-
-    coarse, affine = _averaged(mask, volume, camera.step_mm)
-    box = volume.to_lps(_corners(*_box(mask)))
-    inside = _project(camera, box)
-    start = np.clip(np.floor(inside.min(axis=0)).astype(int) - 3, 0, None)
-    end = np.minimum(np.ceil(inside.max(axis=0)).astype(int) + 4, camera.shape)
-    inverse = np.linalg.inv(affine)
-    matrix = inverse[:3, :3] @ camera.axes.T * camera.step_mm
-    first = camera.origin + start * camera.step_mm @ camera.axes
-    offset = inverse[:3, :3] @ first + inverse[:3, 3]
-    field = affine_transform(coarse, matrix, offset, tuple(end - start), order=1, output=np.uint8)
-    return field, start
-
-
-def _averaged(
-    mask: NDArray[np.bool_], volume: Volume, step_mm: float
-) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """A mask cut to its box, averaged down to about `step_mm`, and smoothed; with its affine."""
+def _occupancy(mask: NDArray[np.bool_ | np.uint8], volume: Volume) -> Occupancy:
+    """A mask averaged down to voxels of about 1.5 mm and smoothed, cut to where it is."""
     from scipy.ndimage import gaussian_filter
 
-    low, high = _box(mask)
     spacing = np.asarray(volume.spacing_mm)
-    factors = np.maximum(1, np.round(step_mm / spacing)).astype(int)
-    low = np.maximum(low - 4 * factors, 0)
-    box = tuple(slice(a, b) for a, b in zip(low, high + 4 * factors + 1, strict=True))
-    held = mask[box]
-    padding = [(0, -size % factor) for size, factor in zip(held.shape, factors, strict=True)]
-    held = np.pad(held, padding)
-    z, y, x = (size // factor for size, factor in zip(held.shape, factors, strict=True))
-    blocks = held.reshape(z, factors[0], y, factors[1], x, factors[2])
-    mean = blocks.mean(axis=(1, 3, 5), dtype=np.float32)
-    sigma = np.maximum(0.9 * step_mm, 0.75 * spacing) / (spacing * factors)
-    smooth = gaussian_filter(mean, sigma, mode="constant", truncate=3.0)
+    factors = np.maximum(1, np.round(VOXEL_MM / spacing)).astype(int)
+    counts = _counted(mask, *factors.tolist())
+    low, high = _box(counts)
+    held = np.pad(counts[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))], MARGIN)
+    shares = held.astype(np.float32)
+    sigma = np.maximum(0.9 * STEP_MM, 0.75 * spacing) / (spacing * factors)
+    gaussian_filter(shares, sigma, mode="constant", truncate=3.0, output=shares)
+    shares *= 255 / factors.prod()
+    field = np.rint(shares, out=shares).astype(np.uint8)
+    del counts, held, shares
     affine = volume.affine.copy()
-    affine[:3, :3] = volume.affine[:3, :3] * factors
-    affine[:3, 3] = volume.to_lps(low + (factors - 1) / 2)
-    return np.asarray(smooth * 255 + 0.5, dtype=np.uint8), affine
+    affine[:3, :3] *= factors
+    affine[:3, 3] = volume.to_lps((low - MARGIN) * factors + (factors - 1) / 2)
+    steps_mm = spacing * factors
+    empty_mm = edt.edt(field == 0, anisotropy=tuple(steps_mm), parallel=1)
+    free_mm = np.clip(empty_mm - 2 * np.linalg.norm(steps_mm), 0, 255, out=empty_mm)
+    return Occupancy(field, affine, free_mm.astype(np.uint8))
 
 
-def _first_hits(
-    field: NDArray[np.uint8],
-) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32]]:
-    """Where each ray (last axis) first passes one half: hit, depth between samples, normal."""
-    dense = field >= 128
-    hit: NDArray[np.bool_] = np.asarray(dense.any(axis=2))
-    depth = np.zeros(hit.shape, dtype=np.float32)
-    normals = np.zeros((*hit.shape, 3), dtype=np.float32)
-    rows, columns = np.nonzero(hit)
-    last = dense.argmax(axis=2)[rows, columns]
-    before = np.maximum(last - 1, 0)
-    high = field[rows, columns, last].astype(np.float32)
-    low = field[rows, columns, before].astype(np.float32)
-    part = np.clip((127.5 - low) / np.maximum(high - low, 1.0), 0, 1)
-    depth[rows, columns] = before + part
-    slope = (1 - part)[:, None] * _gradient(field, rows, columns, before)
-    slope += part[:, None] * _gradient(field, rows, columns, last)
-    normals[rows, columns] = -slope / np.maximum(np.linalg.norm(slope, axis=1), 1e-6)[:, None]
-    return hit, depth, normals
-
-
-def _gradient(field: NDArray[np.uint8], *index: NDArray[np.int_]) -> NDArray[np.float32]:
-    """Central differences of a field at some of its samples, [n, 3]."""
-    slopes = []
+def _box(field: NDArray[np.uint16]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """Lowest and highest index of what is not 0 along each axis (the whole grid if all is)."""
+    bounds = []
     for axis in range(3):
-        ahead, behind = list(index), list(index)
-        ahead[axis] = np.minimum(index[axis] + 1, field.shape[axis] - 1)
-        behind[axis] = np.maximum(index[axis] - 1, 0)
-        slopes.append(field[tuple(ahead)].astype(np.float32) - field[tuple(behind)])
-    return np.stack(slopes, axis=1)
+        others = tuple(other for other in range(3) if other != axis)
+        held = np.flatnonzero(field.any(axis=others))
+        bounds.append((held[0], held[-1]) if held.size else (0, field.shape[axis] - 1))
+    low, high = np.array(bounds).T
+    return low, high
+
+
+@njit(cache=True)
+def _counted(mask, tall, long, wide):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """How many voxels of each block are not 0; blocks at the end may be cut short."""
+    planes, rows, columns = mask.shape
+    total = np.zeros((-(-planes // tall), -(-rows // long), -(-columns // wide)), np.uint16)
+    for z in range(planes):
+        for y in range(rows):
+            for x in range(columns):
+                if mask[z, y, x]:
+                    total[z // tall, y // long, x // wide] += 1
+    return total
+
+
+def _cast(part: Occupancy, camera: Camera) -> Hits:
+    """Follow every ray to the surface of a mask."""
+    to_index = np.linalg.inv(part.affine[:3, :3])
+    start = to_index @ (camera.origin - part.affine[:3, 3])
+    steps = to_index @ camera.axes.T * camera.step_mm  # columns: along down, right and away
+    inside = _project(camera, part.corners_lps)
+    low = np.maximum(np.floor(inside.min(axis=0)), 0).astype(int)
+    high = np.minimum(np.ceil(inside.max(axis=0)) + 1, camera.shape).astype(int)
+    rays = (np.full(camera.shape[:2], np.inf, np.float32),
+            np.zeros((*camera.shape[:2], 3), np.float32),
+            np.zeros(camera.shape[:2], np.float32))  # fmt: skip
+    if part.field.any():
+        free = part.free_mm, 1 / camera.step_mm
+        _follow(part.field, free, start, steps, np.stack([low, high]), *rays)
+    depth, normals, most = rays
+    return Hits(depth * np.float32(camera.step_mm), normals, np.clip(most / 64.0 - 1.5, 0, 1))
+
+
+@njit(cache=True)
+def _follow(field, free, start, steps, window, depths, normals, most):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Fill in the depth in samples, the normal, and the highest occupancy met by each ray."""
+    low, high = window
+    for row in range(low[0], high[0]):
+        for column in range(low[1], high[1]):
+            sample, before = low[2], 0.0
+            while sample < high[2] and most[row, column] < FULL:
+                place = _place(start, steps, row, column, sample)
+                leap = int(_nearest(free[0], place) * free[1])
+                if leap > 0:
+                    before = 0.0
+                    sample += leap
+                    continue
+                value = _between(field, place)
+                if value >= HALF and depths[row, column] == np.inf:
+                    exact = sample - (value - HALF) / (value - before)
+                    depths[row, column] = exact
+                    normals[row, column] = _normal(field, start, steps, row, column, exact)
+                most[row, column] = max(most[row, column], value)
+                before = value
+                sample += 1
+
+
+@njit(cache=True)
+def _place(start, steps, row, column, sample):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Indices into the field of a sample of the camera."""
+    z = start[0] + steps[0, 0] * row + steps[0, 1] * column + steps[0, 2] * sample
+    y = start[1] + steps[1, 0] * row + steps[1, 1] * column + steps[1, 2] * sample
+    x = start[2] + steps[2, 0] * row + steps[2, 1] * column + steps[2, 2] * sample
+    return z, y, x
+
+
+@njit(cache=True)
+def _normal(field, start, steps, row, column, sample):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Towards where the field falls, by central differences along the camera's axes."""
+    slope = np.empty(3)
+    for axis in range(3):
+        down, right, away = 1.0 * (axis == 0), 1.0 * (axis == 1), 1.0 * (axis == 2)
+        behind = _place(start, steps, row - down, column - right, sample - away)
+        ahead = _place(start, steps, row + down, column + right, sample + away)
+        slope[axis] = _between(field, behind) - _between(field, ahead)
+    return slope / max(np.sqrt((slope * slope).sum()), 1e-6)
+
+
+@njit(cache=True)
+def _nearest(field, place):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """The value of the voxel a place lies in; 0 outside."""
+    z, y, x = place
+    a, b, c = int(np.floor(z)), int(np.floor(y)), int(np.floor(x))
+    planes, rows, columns = field.shape
+    return field[a, b, c] if 0 <= a < planes and 0 <= b < rows and 0 <= c < columns else 0.0
+
+
+@njit(cache=True)
+def _between(field, place):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """The trilinear value at a place; 0 outside."""
+    z, y, x = place
+    a, b, c = int(np.floor(z)), int(np.floor(y)), int(np.floor(x))
+    planes, rows, columns = field.shape
+    if not (0 <= a < planes - 1 and 0 <= b < rows - 1 and 0 <= c < columns - 1):
+        return 0.0
+    dz, dy, dx = z - a, y - b, x - c
+    low = (field[a, b, c] * (1 - dx) + field[a, b, c + 1] * dx) * (1 - dy)
+    low += (field[a, b + 1, c] * (1 - dx) + field[a, b + 1, c + 1] * dx) * dy
+    high = (field[a + 1, b, c] * (1 - dx) + field[a + 1, b, c + 1] * dx) * (1 - dy)
+    high += (field[a + 1, b + 1, c] * (1 - dx) + field[a + 1, b + 1, c + 1] * dx) * dy
+    return low * (1 - dz) + high * dz
 
 
 def _tint(

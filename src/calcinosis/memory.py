@@ -1,0 +1,19 @@
+"""How the program treats memory that it no longer needs."""
+
+import ctypes
+
+_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of mallopt(3)
+_LARGE_BYTES = 4 << 20
+
+
+def give_memory_back() -> None:
+    """Let the system have arrays of 4 MiB and more back as soon as they are freed.
+
+    Left alone, glibc keeps up to 32 MiB of each for later: a fifth of all memory at the end of a
+    run on 400 slices. Other C libraries have no such setting and are left alone.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    mallopt(_MMAP_THRESHOLD, _LARGE_BYTES)
