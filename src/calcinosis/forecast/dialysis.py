@@ -32,10 +32,6 @@ class Exchange:
     ca_dialysance: float = 0.0
     dialysate_ca: float = 0.0
 
-    def times(self, share: float) -> "Exchange":
-        """The same at a share of its clearances."""
-        return Exchange(self.p_clearance * share, self.ca_dialysance * share, self.dialysate_ca)
-
 
 def is_session_day(day: int, sessions_per_week: float) -> bool:
     """Whether there is a session that day; 3.5 a week alternates weeks of three and four."""
@@ -45,14 +41,30 @@ def is_session_day(day: int, sessions_per_week: float) -> bool:
 
 
 def exchange(dialysis: Haemodialysis | PeritonealDialysis, p: Parameters) -> Exchange:
-    """Clearances while on; peritoneal clearance is measured at the patient, so delivered whole."""
+    """Clearances while on, of the whole body.
+
+    The dialyser clears the blood that reaches it, and within minutes that holds less phosphate
+    than the tissues: see `arterial_share`. The peritoneum is such a tissue itself.
+    """
     nominal = dialysis.phosphate_clearance_ml_min / ML_MIN_PER_L_H
-    delivered = p.delivered_share if isinstance(dialysis, Haemodialysis) else 1.0
+    whole_body = nominal
+    if isinstance(dialysis, Haemodialysis):
+        delivered = nominal * p.delivered_share
+        whole_body = delivered / (1.0 + delivered / p.tissue_plasma_flow)
     return Exchange(
-        p_clearance=nominal * delivered,
+        p_clearance=whole_body,
         ca_dialysance=nominal * p.ca_dialysance_ratio,
         dialysate_ca=dialysis.dialysate_calcium_mmol_l,
     )
+
+
+def arterial_share(p_clearance: float, p: Parameters) -> float:
+    """Phosphate in arterial blood / in tissue fluid while a dialyser clears `p_clearance` (L/h).
+
+    What the dialyser takes must flow in from slowly perfused tissue (regional blood flow; at once,
+    for the blood itself holds little): flow x (tissue - arterial) = clearance x tissue.
+    """
+    return 1.0 - p_clearance / p.tissue_plasma_flow
 
 
 def fluid_gain_l_h(dialysis: Haemodialysis | PeritonealDialysis | None) -> float:

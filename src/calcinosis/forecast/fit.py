@@ -12,9 +12,10 @@ from datetime import date
 import numpy as np
 
 from calcinosis.errors import InputError
+from calcinosis.forecast.dialysis import arterial_share
 from calcinosis.forecast.ensemble import LINEAR, Member, Past, antithetic, live, moved, past_of
 from calcinosis.forecast.labs import SCATTER, WANDER, laboratory
-from calcinosis.forecast.model import GLAND, Array
+from calcinosis.forecast.model import GLAND, Array, Controls
 from calcinosis.forecast.parameters import Parameters, patient_spread, population, table
 from calcinosis.forecast.scenario import Lab, Phase, ScenarioPatient
 from calcinosis.forecast.simulate import Trajectory
@@ -128,7 +129,7 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
         sds = np.array([o.sd for o in observed])
         return np.concatenate([(np.log(values) - np.log(expected)) / sds, steps])
 
-    best, covariance = posterior(residuals, len(free) + 1)
+    best, covariance = posterior(residuals, np.zeros(len(free) + 1))
     draws = best + antithetic(n, len(best)) @ np.linalg.cholesky(covariance).T
     others = {k: sd for k, sd in patient_spread().items() if k not in free}
     unknown = antithetic(n, len(others), seed=7)
@@ -178,29 +179,31 @@ def _expected(
         raise ValueError("results need a past to fall into")
     weekly = np.flatnonzero(course.day % 7 == 0)
     rows = [int(weekly[np.abs(course.day[weekly] - o.day).argmin()]) for o in observed]
-    # a session has two stretches, the first hour and the rest
-    index = np.array([r + 2 * o.after_session for r, o in zip(rows, observed, strict=True)])
+    after = np.array([o.after_session for o in observed])
+    index = np.array(rows) + after
     values = laboratory(trajectory.states[index], trajectory.pth[index], p)
-    return np.maximum([values[o.column][i] for i, o in enumerate(observed)], 1e-9)
+    cleared = course.controls[np.array(rows), Controls._fields.index("p_clearance")] * after
+    drawn = [arterial_share(clearance, p) for clearance in cleared]
+    return np.maximum([values[o.column][i] * drawn[i] for i, o in enumerate(observed)], 1e-9)
 
 
 def posterior(
-    residuals: Residuals, dimensions: int, *, rounds: int = NEWTON_STEPS
+    residuals: Residuals, start: Array, *, rounds: int = NEWTON_STEPS
 ) -> tuple[Array, Array]:
     """Gauss-Newton with damping: most probable point and Laplace covariance, in prior SDs.
 
     Args:
         residuals: misses of the data in their SD, then the steps themselves, of steps from prior.
-        dimensions: number of steps.
+        start: steps from the prior to begin with.
         rounds: attempts at most.
     """
-    at = np.zeros(dimensions)
+    at = start
     here = residuals(at)
     damping = 0.1
     jacobian = _jacobian(residuals, at, here)
     for _ in range(rounds):
         curvature = jacobian.T @ jacobian
-        step = np.linalg.solve(curvature + damping * np.eye(dimensions), -jacobian.T @ here)
+        step = np.linalg.solve(curvature + damping * np.eye(len(at)), -jacobian.T @ here)
         step *= min(1.0, 2.0 / np.abs(step).max())
         there = residuals(at + step)
         if there @ there < here @ here:

@@ -32,7 +32,7 @@ class Parameters(NamedTuple):
     mobilisation_rise: float
     mobilisation_lag: float
     delivered_share: float
-    first_hour_share: float
+    tissue_plasma_flow: float
     ca_dialysance_ratio: float
     ca_diffusible: float
     donnan: float

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from calcinosis.forecast.dialysis import arterial_share, exchange
 from calcinosis.forecast.labs import laboratory
 from calcinosis.forecast.model import CA_DIALYSED, P_DIALYSED, Array
 from calcinosis.forecast.parameters import CA_MG_PER_MMOL, P_MG_PER_MMOL, Parameters
@@ -28,7 +29,8 @@ class Session:
     Attributes:
         day: when it starts.
         hours: since its start, [n].
-        calcium_mg_dl, phosphate_mg_dl, pth_pg_ml: serum, [n].
+        calcium_mg_dl, phosphate_mg_dl, pth_pg_ml: serum of blood on its way to the dialyser,
+            [n].
         calcium_removed_mg, phosphate_removed_mg: into the dialysate until then; negative: gained.
     """
 
@@ -72,12 +74,14 @@ def session(prescription: Prescription, p: Parameters, start: Array, day: float)
     run = simulate(start, p, course, tissue=gland_tissue(prescription, p))
     states, pth = run.states[: len(edges)], run.pth[: len(edges)]
     serum = laboratory(states, pth, p)
+    arterial = np.full(len(edges), arterial_share(exchange(dialysis, p).p_clearance, p))
+    arterial[0] = 1.0  # drawn before the pump starts
     removed = states - states[0]
     return Session(
         day=day,
         hours=np.array(edges),
         calcium_mg_dl=serum["calcium_mg_dl"],
-        phosphate_mg_dl=serum["phosphate_mg_dl"],
+        phosphate_mg_dl=serum["phosphate_mg_dl"] * arterial,
         pth_pg_ml=pth,
         calcium_removed_mg=removed[:, CA_DIALYSED] * CA_MG_PER_MMOL,
         phosphate_removed_mg=removed[:, P_DIALYSED] * P_MG_PER_MMOL,

@@ -23,6 +23,7 @@ from calcinosis.forecast.model import (
     GLAND,
     LN_FGF23,
     N_STATES,
+    P_DEEP,
     P_DRIVE,
     P_PLASMA,
     VOLUME,
@@ -75,13 +76,15 @@ def controls_of(row: Array, volume: float, p: Parameters) -> Controls:
 
 @njit(cache=True, nogil=True)
 def fastest_rate(y: Array, u: Controls, p: Parameters) -> float:
-    """How fast (1/h) plasma phosphate or calcium can relax in this patient under these controls.
+    """How fast (1/h) plasma phosphate or calcium relaxes in this patient, now, under these controls.
 
-    Bounds the step, per patient and anew for every stretch: a large deposit pulls hard. Phosphate
-    with its lagging mobilisation is a damped oscillator.
+    Bounds each step: a large deposit pulls hard. Phosphate with its lagging mobilisation is a
+    damped oscillator, the stiffer the further plasma is below the deep pool: steps are short in a
+    session and in the hours after it, long for the rest of the week.
     """
     central = p.p_volume_share * p.ecf_volume
-    refill = p.mobilisation * (1.0 + p.mobilisation_rise)
+    deep = max(y[P_DEEP], 1e-6) / p.p_deep_volume
+    refill = p.mobilisation * (1.0 + 2.0 * p.mobilisation_rise * max(0.0, y[P_DRIVE]) / deep)
     oscillation = sqrt((u.p_clearance + refill) / (central * p.mobilisation_lag))
     decay = u.p_clearance / central + 1.0 / p.mobilisation_lag
     overdamped = sqrt(max(0.0, 0.25 * decay**2 - oscillation**2))
@@ -138,12 +141,20 @@ def pass_over(
 
 
 @njit(cache=True, nogil=True)
-def advance(y: Array, hours: float, steps: int, u: Controls, p: Parameters, s: Solved) -> None:
-    """Runge–Kutta's classical steps; `y` is changed in place."""
+def advance(
+    y: Array, hours: float, u: Controls, p: Parameters, s: Solved, fineness: float
+) -> None:
+    """Runge–Kutta's classical steps through a stretch; `y` is changed in place."""
     k1, k2, k3, k4 = np.empty(N_STATES), np.empty(N_STATES), np.empty(N_STATES), np.empty(N_STATES)
     mid = np.empty(N_STATES)
-    h = hours / steps
-    for _ in range(steps):
+    dialysed = u.p_clearance > 1.0
+    limit = SESSION_STEP_RATE if dialysed else IDLE_STEP_RATE
+    longest = SESSION_STEP_H if dialysed else IDLE_STEP_H
+    left = hours
+    while left > 0.0:
+        steps = ceil(fineness * left / min(longest, limit / fastest_rate(y, u, p)))
+        h = left / steps
+        left = left - h if steps > 1 else 0.0
         rates(y, u, p, s, k1)
         for j in range(N_STATES):
             mid[j] = y[j] + 0.5 * h * k1[j]
@@ -191,11 +202,7 @@ def march(
         if u.gland_tissue < tissue:
             y[GLAND] *= u.gland_tissue / tissue
         tissue = u.gland_tissue
-        dialysed = u.p_clearance > 1.0
-        limit = SESSION_STEP_RATE if dialysed else IDLE_STEP_RATE
-        longest = SESSION_STEP_H if dialysed else IDLE_STEP_H
-        steps = ceil(fineness * hours[i] / min(longest, limit / fastest_rate(y, u, p)))
-        advance(y, hours[i], steps, u, p, s)
+        advance(y, hours[i], u, p, s, fineness)
         i += 1
     states[k] = y
     pth[k] = parathyroid_hormone(y, u, p, s)

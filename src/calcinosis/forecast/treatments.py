@@ -248,16 +248,15 @@ def _day(
         return [(24.0, idle, day, False)]
     rows = []
     for start, end in pairwise(session_edges(dialysis.hours, detail_h)):
-        early = p.first_hour_share if start < 1.0 else 1.0
-        working = _working(idle, works.times(early), 1.0 / (dialysis.hours - start))
+        working = _working(idle, works, 1.0 / (dialysis.hours - start))
         rows.append((end - start, working, day + start / 24.0, start == 0.0))
     return [*rows, (24.0 - dialysis.hours, idle, day + dialysis.hours / 24.0, False)]
 
 
 def session_edges(hours: float, detail_h: float | None = None) -> list[float]:
-    """Where the stretches of a session begin and end, in hours; one ends with the first hour."""
+    """Where the stretches of a session begin and end, in hours; one stretch without detail."""
     fine = np.arange(0.0, hours, detail_h).tolist() if detail_h else [0.0]
-    return sorted({*fine, min(1.0, hours), hours})
+    return sorted({*fine, hours})
 
 
 def _working(idle: Controls, works: Exchange, shed_rate: float) -> Controls:
