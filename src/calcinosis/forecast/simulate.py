@@ -37,16 +37,16 @@ from calcinosis.forecast.parameters import Parameters, Solved, solve
 from calcinosis.forecast.treatments import Prescription, Timeline, timeline
 
 # Longest step (h) while dialysed and between, and the largest step x fastest rate of the patient:
-# explicit Runge-Kutta is stable to 2.8, accurate well below.
-SESSION_STEP_H, IDLE_STEP_H = 0.6, 1.1
-SESSION_STEP_RATE, IDLE_STEP_RATE = 1.0, 1.4
-PASS_TOLERANCE = 1e-4  # largest share by which curvature may move an amount over weeks passed
+# explicit Runge-Kutta is stable to 2.8, accurate well below. All set by PTH within 1e-3 of LSODA.
+SESSION_STEP_H, IDLE_STEP_H = 0.5, 3.0
+SESSION_STEP_RATE, IDLE_STEP_RATE = 0.8, 1.5
+REBOUND_CARE = 6.0  # 2 is the linear rate of mobilisation under its drive; more shortens steps
+PASS_TOLERANCE = 3e-5  # largest share of an amount by which the parabola may be wrong
+PASS_BEND = 30.0  # and by which it may bend, in such tolerances
 DEPOSIT_COARSENESS = 50.0  # so much more for the deposit, which nothing but itself follows closely
 PASS_SHRINKAGE = 0.2  # largest share by which an amount may shrink over weeks passed
-PASS_WEEKS = 12  # passed over at once, at most
-SETTLING_WEEKS = (
-    4  # lived through before weeks are passed over (again): what a jump stirs must rest
-)
+PASS_WEEKS = 14  # passed over at once, at most
+SETTLING_WEEKS = 6  # lived through before weeks are passed over (again): what a jump stirs rests
 RUN_IN_DAYS = 420  # after that every state but gland and skeleton has settled
 GLAND_HASTE = 25.0  # while finding the start, the gland lives this much faster
 
@@ -76,7 +76,7 @@ def controls_of(row: Array, volume: float, p: Parameters) -> Controls:
 
 @njit(cache=True, nogil=True)
 def fastest_rate(y: Array, u: Controls, p: Parameters) -> float:
-    """How fast (1/h) plasma phosphate or calcium relaxes in this patient, now, under these controls.
+    """How fast (1/h) plasma phosphate or calcium relaxes in this patient now, so treated.
 
     Bounds each step: a large deposit pulls hard. Phosphate with its lagging mobilisation is a
     damped oscillator, the stiffer the further plasma is below the deep pool: steps are short in a
@@ -84,7 +84,9 @@ def fastest_rate(y: Array, u: Controls, p: Parameters) -> float:
     """
     central = p.p_volume_share * p.ecf_volume
     deep = max(y[P_DEEP], 1e-6) / p.p_deep_volume
-    refill = p.mobilisation * (1.0 + 2.0 * p.mobilisation_rise * max(0.0, y[P_DRIVE]) / deep)
+    refill = p.mobilisation * (
+        1.0 + REBOUND_CARE * p.mobilisation_rise * max(0.0, y[P_DRIVE]) / deep
+    )
     oscillation = sqrt((u.p_clearance + refill) / (central * p.mobilisation_lag))
     decay = u.p_clearance / central + 1.0 / p.mobilisation_lag
     overdamped = sqrt(max(0.0, 0.25 * decay**2 - oscillation**2))
@@ -97,8 +99,13 @@ def fastest_rate(y: Array, u: Controls, p: Parameters) -> float:
 
 
 @njit(cache=True, nogil=True)
-def weeks_to_pass(y: Array, first: Array, curve: Array, most: int, tolerance: float) -> int:
-    """How many weeks may be passed over, from the first and second difference of week starts."""
+def weeks_to_pass(
+    y: Array, first: Array, curve: Array, twist: Array, most: int, tolerance: float
+) -> int:
+    """How many weeks may be passed over, from three differences of week starts.
+
+    The third is what the parabola leaves out; the second must stay small beside the amount itself.
+    """
     weeks = most
     deposit = DEPOSIT_COARSENESS * (y[DEPOSIT_LABILE] + y[DEPOSIT_MATURE] + 1.0)
     for j in range(CA_ABSORBED):
@@ -108,7 +115,8 @@ def weeks_to_pass(y: Array, first: Array, curve: Array, most: int, tolerance: fl
             scale = deposit
         loss = 0.0 if signed else -first[j] / (y[j] + 1e-9)
         while weeks > 0 and (
-            0.5 * weeks * (weeks + 1) * abs(curve[j]) > tolerance * scale
+            weeks * (weeks + 1) * (weeks + 2) / 6.0 * abs(twist[j]) > tolerance * scale
+            or 0.5 * weeks * (weeks + 1) * abs(curve[j]) > PASS_BEND * tolerance * scale
             or weeks * loss > PASS_SHRINKAGE
         ):
             weeks -= 1
@@ -122,7 +130,9 @@ def pass_over(
     """Fill in `states` of the weeks passed over from `row` on, and move `y`; the rows filled."""
     rows = repeats[row]
     first = y - states[row - rows]
-    curve = first - (states[row - rows] - states[row - 2 * rows])
+    before = states[row - rows] - states[row - 2 * rows]
+    curve = first - before
+    twist = curve - (before - (states[row - 2 * rows] - states[row - 3 * rows]))
     most = 1
     while (
         most < PASS_WEEKS
@@ -130,7 +140,7 @@ def pass_over(
         and repeats[row + most * rows] == rows
     ):
         most += 1
-    weeks = weeks_to_pass(y, first, curve, most, PASS_TOLERANCE / fineness**2)
+    weeks = weeks_to_pass(y, first, curve, twist, most, PASS_TOLERANCE / fineness**2)
     for week in range(1, weeks + 1):
         for r in range(row - rows, row):
             states[r + week * rows] = (
@@ -141,9 +151,7 @@ def pass_over(
 
 
 @njit(cache=True, nogil=True)
-def advance(
-    y: Array, hours: float, u: Controls, p: Parameters, s: Solved, fineness: float
-) -> None:
+def advance(y: Array, hours: float, u: Controls, p: Parameters, s: Solved, fineness: float) -> None:
     """Runge–Kutta's classical steps through a stretch; `y` is changed in place."""
     k1, k2, k3, k4 = np.empty(N_STATES), np.empty(N_STATES), np.empty(N_STATES), np.empty(N_STATES)
     mid = np.empty(N_STATES)
