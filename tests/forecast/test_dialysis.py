@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from calcinosis.forecast.dialysis import is_session_day
+from calcinosis.forecast.dialysis import arterial_share, exchange, is_session_day
 from calcinosis.forecast.parameters import population
-from calcinosis.forecast.scenario import parse_scenario
+from calcinosis.forecast.scenario import Haemodialysis, PeritonealDialysis, parse_scenario
 from calcinosis.forecast.session import session
 from calcinosis.forecast.simulate import simulate, starting_state
 from calcinosis.forecast.treatments import before_day_0, prescribe, timeline
@@ -58,6 +58,23 @@ def test_phosphate_falls_by_half_in_the_first_hour_and_climbs_before_the_end():
     assert 0.33 < fall[seen.hours == 1.0].item() < 0.62
     assert 0.34 < fall[-1] < 0.56
     assert seen.phosphate_mg_dl[-1] > seen.phosphate_mg_dl[seen.hours == 2.0].item()
+
+
+def test_blood_flow_through_tissue_bounds_what_a_better_dialyser_removes():
+    usual, double = (usual_session(phosphate_clearance_ml_min=ml) for ml in (150, 300))
+    cleared, better = (
+        seen.phosphate_removed_mg[1] / seen.phosphate_mg_dl[0] for seen in (usual, double)
+    )
+    assert 1.5 < better / cleared < 1.9, "in a quarter of an hour, before the pools are emptier"
+
+
+def test_arterial_blood_falls_at_once_and_a_peritoneum_takes_no_such_toll():
+    p = population()
+    for ml, low, high in ((80, 0.90, 0.96), (150, 0.82, 0.92), (300, 0.70, 0.85)):
+        on = exchange(Haemodialysis(phosphate_clearance_ml_min=ml), p)
+        assert low < arterial_share(on.p_clearance, p) < high
+    peritoneal = exchange(PeritonealDialysis(modality="pd", phosphate_clearance_ml_min=4), p)
+    assert peritoneal.p_clearance == pytest.approx(4 * 60 / 1000)
 
 
 def test_low_calcium_dialysate_takes_calcium_and_high_gives_it():

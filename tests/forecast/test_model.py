@@ -121,6 +121,17 @@ def test_weeks_passed_over_change_nothing_a_laboratory_could_see_and_lose_no_mas
     assert max(imbalance(start, passing.states[-1], p)) < 1e-9
 
 
+def test_long_steps_and_passed_weeks_keep_pth_of_every_patient_to_a_thousandth():
+    """Five years on one treatment; among the 24 one whose gland runs away multiplies errors."""
+    usual = [{"days": 1826, "dialysis": {}, "active_vitamin_d_ug_per_week": 2}]
+    for p in virtual_patients(24):
+        start, course, quick, _ = run(usual, p=p)
+        every = course._replace(repeats=np.zeros_like(course.repeats))
+        slow = simulate(start, p, every, fineness=2.5)
+        midweek = np.flatnonzero(course.session & (course.day % 7 == 0))
+        np.testing.assert_allclose(quick.pth[midweek], slow.pth[midweek], rtol=1e-3)
+
+
 def test_only_weeks_alike_in_all_are_taken_as_repeated():
     p = population()
     scenario = parse_scenario({"phases": [{"days": 30, "dialysis": {}}, {"days": 25}]})

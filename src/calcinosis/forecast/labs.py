@@ -44,10 +44,10 @@ SCATTER = {
 # Model error: how far a patient's level wanders from the simulated one, SD of the logarithm. Set
 # so that bands cover simulated patients (benchmarks/forecast_coverage.py).
 WANDER = {
-    "calcium_mg_dl": 0.02,
-    "phosphate_mg_dl": 0.10,
-    "ca_p_product_mg2_dl2": 0.102,
-    "pth_pg_ml": 0.20,
+    "calcium_mg_dl": 0.01,
+    "phosphate_mg_dl": 0.07,
+    "ca_p_product_mg2_dl2": 0.071,
+    "pth_pg_ml": 0.15,
 }
 
 

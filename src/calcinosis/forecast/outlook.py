@@ -75,6 +75,7 @@ LIMITS = (
     "Vascular is not told from periarticular calcification.",
     "Deposit kinetics are an order of magnitude from case reports, and differ between patients.",
     "PTH assays differ; the model speaks of intact PTH.",
+    "Doses stay as written: nobody titrates them in the simulation.",
 )
 
 
@@ -230,6 +231,10 @@ def _year(day: Array, run: dict[str, Array]) -> _Year:
     )
 
 
+def _chance(seen: Sequence[bool]) -> float:
+    return (sum(seen) + 1) / (len(seen) + 2)  # Laplace: never quite 0 or 1
+
+
 def _outcomes(
     day: Array, central: dict[str, Array], runs: Sequence[dict[str, Array]]
 ) -> dict[str, float | None]:
@@ -239,7 +244,7 @@ def _outcomes(
     last = [y.last_deposit for y in years]
 
     def chance(test: Callable[[_Year], bool]) -> float:
-        return (sum(map(test, years)) + 1) / (len(years) + 2)  # Laplace: never quite 0 or 1
+        return _chance([test(year) for year in years])
 
     return {
         "horizon_days": float(min(YEAR, day[-1])),
@@ -266,14 +271,14 @@ def _warnings(
 ) -> tuple[str, ...]:
     found = []
     calcium = central["calcium_mg_dl"]
-    chance = np.mean([run["calcium_mg_dl"].min() < HUNGRY_BONE_MG_DL for run in runs])
+    chance = _chance([bool(run["calcium_mg_dl"].min() < HUNGRY_BONE_MG_DL) for run in runs])
     if calcium.min() < HUNGRY_BONE_MG_DL or chance > ALARMING_CHANCE:
         found.append(
             f"Hungry bone or hypocalcaemia: calcium is lowest on day {day[calcium.argmin()]:.0f} "
             f"({calcium.min():.1f} mg/dL); chance of a fall below 7.5 mg/dL {100 * chance:.0f} %. "
             "Watch calcium, plan supplements and dialysate."
         )
-    quiet = np.mean([_adynamic(run) for run in runs])
+    quiet = _chance([_adynamic(run) for run in runs])
     if _adynamic(central) or quiet > 0.5:
         pth, formation = central["pth_pg_ml"][-1], central["alp_relative"][-1]
         found.append(

@@ -79,6 +79,7 @@ def _shown(course: Course, index: int) -> dict[str, Any]:
         "swatch": swatch(index),
         "outcomes": course.outcomes,
         "warnings": course.warnings,
+        "late": course.changes[-1][0] >= (course.outcomes["horizon_days"] or 0.0),
         "begun": course.name[:1].upper() + course.name[1:],
         "changes": [f"month {day / 30.4:.0f}: {name}" for day, name in course.changes if name],
         "session": last
