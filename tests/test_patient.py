@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from calcinosis.analyte import ANALYTES, in_si, level_of
 from calcinosis.errors import InputError
-from calcinosis.patient import LabResult, Patient
+from calcinosis.lab_result import LabResult
+from calcinosis.patient import Patient
 
 
 def lab(analyte, value, unit, taken=None):

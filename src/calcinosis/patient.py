@@ -1,4 +1,4 @@
-"""Who the patient is and what the blood says: units in, canonical units out.
+"""Who the patient is and what the blood says.
 
 Derived here: albumin-corrected calcium, the calcium × phosphate product and the time it spent above
 its two classic limits, trends, and dialysis vintage. Nothing is guessed: what was not given is
@@ -8,14 +8,15 @@ None.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time
+from datetime import date
 from functools import cached_property
 from itertools import combinations, pairwise
+from operator import attrgetter
 from statistics import median
 from typing import Any, Literal
 
-from calcinosis.analyte import ANALYTES, Level, find_analyte, in_si, level_of, to_canonical
-from calcinosis.errors import InputError
+from calcinosis.analyte import ANALYTES, Level, in_si, level_of
+from calcinosis.lab_result import LabResult
 
 Sex = Literal["F", "M"]
 Ckd = Literal[
@@ -44,57 +45,6 @@ _NORMAL_ALBUMIN_G_DL = 4.0
 _PAIRING_DAYS = 7  # results this close are read together (our parameter: one dialysis week)
 _BRIDGED_DAYS = 183  # a longer gap between results counts as not observed (our parameter)
 _TREND_SHARE = 0.75  # share of result pairs that must rise (or fall) to speak of a trend (ours)
-
-
-@dataclass(frozen=True)
-class LabResult:
-    """One laboratory value in its canonical unit.
-
-    Attributes:
-        analyte: key of `calcinosis.analyte.ANALYTES`.
-        value: in the analyte's canonical unit.
-        taken: when the blood was drawn; midnight where only the day is known; None where undated.
-        comparator: ``<`` or ``>`` where the laboratory gave only a bound.
-    """
-
-    analyte: str
-    value: float
-    taken: datetime | None = None
-    comparator: Literal["", "<", ">"] = ""
-
-    @classmethod
-    def measured(
-        cls,
-        analyte: str,
-        value: float,
-        unit: str | None,
-        taken: datetime | date | str | None = None,
-        comparator: Literal["", "<", ">"] = "",
-    ) -> "LabResult":
-        """Take a value as the laboratory wrote it.
-
-        Args:
-            analyte: name or LOINC code.
-            value: in `unit`.
-            unit: conventional or SI.
-            taken: a date, a time, ISO 8601 text, or None.
-            comparator: ``<`` or ``>`` for a bound.
-
-        Raises:
-            InputError: unknown analyte, missing or wrong unit, impossible value, future date.
-        """
-        canonical = to_canonical(analyte, value, unit)
-        return cls(find_analyte(analyte).name, canonical, _moment(taken), comparator)
-
-    @property
-    def day(self) -> date | None:
-        """The day the blood was drawn."""
-        return self.taken.date() if self.taken else None
-
-    @property
-    def unit(self) -> str:
-        """The canonical unit."""
-        return ANALYTES[self.analyte].unit
 
 
 @dataclass(frozen=True)
@@ -179,7 +129,10 @@ class Patient:
         grouped: dict[str, list[LabResult]] = {}
         for result in self.labs:
             grouped.setdefault(result.analyte, []).append(result)
-        return {name: tuple(sorted(results, key=_moment_of)) for name, results in grouped.items()}
+        return {
+            name: tuple(sorted(results, key=attrgetter("moment")))
+            for name, results in grouped.items()
+        }
 
     def series(self, analyte: str) -> tuple[LabResult, ...]:
         """Dated results in order of time."""
@@ -265,7 +218,7 @@ class Patient:
         ]
         by_day: dict[date | None, LabResult] = {}
         stated = self.series("ca_p_product")
-        for result in sorted((*stated, *computed), key=_moment_of):
+        for result in sorted((*stated, *computed), key=attrgetter("moment")):
             by_day.setdefault(result.day, result)
         return tuple(by_day.values())
 
@@ -287,7 +240,7 @@ class Patient:
         """
         observed = above_target = above_precipitation = 0.0
         for first, second in pairwise(self.ca_p_series()):
-            days = (_moment_of(second) - _moment_of(first)).total_seconds() / 86400
+            days = (second.moment - first.moment).total_seconds() / 86400
             if days > _BRIDGED_DAYS:
                 continue
             observed += days
@@ -395,12 +348,8 @@ HISTORY = (
 )
 
 
-def _moment_of(result: LabResult) -> datetime:
-    return result.taken or datetime.min  # noqa: DTZ901 - undated sorts first, and is never shown
-
-
 def _later(first: LabResult, second: LabResult) -> bool:
-    return _moment_of(first).date() > _moment_of(second).date()
+    return first.moment.date() > second.moment.date()
 
 
 def _share_above(first: float, second: float, limit: float) -> float:
@@ -411,22 +360,3 @@ def _share_above(first: float, second: float, limit: float) -> float:
     if high <= limit:
         return 0.0
     return (high - limit) / (high - low)
-
-
-def _moment(taken: datetime | date | str | None) -> datetime | None:
-    """Local clock time without zone; refuses what is not a date or lies in the future."""
-    if taken is None:
-        return None
-    if isinstance(taken, str):
-        try:
-            taken = datetime.fromisoformat(taken.strip())
-        except ValueError:
-            raise InputError(f"date {taken!r} is not a date; expected YYYY-MM-DD") from None
-    if isinstance(taken, datetime):
-        moment = taken.replace(tzinfo=None)
-    else:
-        moment = datetime.combine(taken, time())
-    today = datetime.now().astimezone().date()
-    if moment.date() > today:
-        raise InputError(f"date {moment.date()} lies in the future (today is {today})")
-    return moment

@@ -14,7 +14,8 @@ from calcinosis.explain.management import (
     plan,
     rulebook_from,
 )
-from calcinosis.patient import LabResult, Patient
+from calcinosis.lab_result import LabResult
+from calcinosis.patient import Patient
 from calcinosis.read.case_file import Case
 
 UREMIC = {"tc_uremic": 0.9, "chondrosarcoma_soft_tissue": 0.02}

@@ -13,7 +13,8 @@ from calcinosis.errors import InputError, NotReadableError
 from calcinosis.forecast.outlook import forecast
 from calcinosis.forecast.patient_forecast import forecast_for
 from calcinosis.forecast.scenario import parse_scenario, read_scenario
-from calcinosis.patient import LabResult, Patient
+from calcinosis.lab_result import LabResult
+from calcinosis.patient import Patient
 
 CUT = {"parathyroidectomy": {"remnant_fraction": 0.05}}
 GRAFT = {"transplantation": {"graft_gfr_ml_min": 50}}

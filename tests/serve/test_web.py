@@ -17,7 +17,7 @@ from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from calcinosis.errors import InputError
-from calcinosis.patient import LabResult
+from calcinosis.lab_result import LabResult
 from calcinosis.serve import access as access_module
 from calcinosis.serve.access import Access, access_token
 from calcinosis.serve.armour import MAX_BODY_BYTES

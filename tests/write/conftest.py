@@ -10,6 +10,7 @@ from calcinosis.analysis import Analysis
 from calcinosis.explain.explanation import explain
 from calcinosis.explain.findings import findings_of_masses
 from calcinosis.forecast.patient_forecast import forecast_for
+from calcinosis.lab_result import LabResult
 from calcinosis.measure.mass import (
     BoneRelation,
     Calibration,
@@ -20,7 +21,7 @@ from calcinosis.measure.mass import (
     OtherCalcification,
     Site,
 )
-from calcinosis.patient import LabResult, Patient
+from calcinosis.patient import Patient
 from calcinosis.read.case_file import Case
 from calcinosis.read.study import read_study
 from calcinosis.volume import Study, Volume

@@ -7,7 +7,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from calcinosis.patient import LabResult, Patient
+from calcinosis.lab_result import LabResult
+from calcinosis.patient import Patient
 from calcinosis.read.fhir import read_fhir
 from calcinosis.read.study import read_study
 from ct_scene import IDENTIFIER, delivered, write_series

@@ -20,7 +20,7 @@ from calcinosis.forecast.parameters import Parameters, patient_spread, populatio
 from calcinosis.forecast.scenario import Lab, Phase, ScenarioPatient
 from calcinosis.forecast.simulate import Trajectory
 from calcinosis.forecast.treatments import Timeline
-from calcinosis.patient import LabResult
+from calcinosis.lab_result import LabResult
 
 FITTED = ("p_intake_factor", "mobilisation", "gland_tendency", "calcium_offset")
 FITTED_TO_DEPOSIT = ("growth_product", "growth_rate", "dissolution_rate")

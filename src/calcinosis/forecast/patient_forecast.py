@@ -7,7 +7,7 @@ from typing import Any
 from calcinosis.forecast.outlook import Outlook, forecast
 from calcinosis.forecast.scenario import parse_scenario
 from calcinosis.forecast.usual_options import UsualOption, options_for
-from calcinosis.patient import LabResult, Patient
+from calcinosis.patient import Patient
 
 SERUM = ("calcium", "corrected_calcium", "phosphate", "pth", "alp")
 DAYS_AHEAD = 730
@@ -66,10 +66,12 @@ def _labs(patient: Patient) -> list[dict[str, Any]]:
     today = max(days, default=date(2000, 1, 1))  # only differences between days count
     corrected = patient.series("corrected_calcium") or patient.latest("corrected_calcium")
     wanted = [name for name in SERUM if not (name == "calcium" and corrected)]
-    found: list[LabResult] = []
-    for name in wanted:
-        latest = patient.latest(name)
-        found += patient.series(name) or ((latest,) if latest else ())
+    found = [
+        result
+        for name in wanted
+        for result in patient.series(name) or (patient.latest(name),)
+        if result
+    ]
     return [
         {"date": day, "analyte": r.analyte, "value": r.value, "unit": r.unit}
         for result in found

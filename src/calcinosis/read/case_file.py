@@ -14,7 +14,8 @@ from pydantic_core import PydanticCustomError
 
 from calcinosis.analyte import ANALYTES, Level
 from calcinosis.errors import InputError, NotReadableError
-from calcinosis.patient import Ckd, LabResult, Patient, Sex
+from calcinosis.lab_result import LabResult
+from calcinosis.patient import Ckd, Patient, Sex
 
 Site = Literal[
     "hip",

@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from calcinosis.analyte import is_known
 from calcinosis.errors import InputError
-from calcinosis.patient import Ckd, LabResult, Patient, Sex
+from calcinosis.lab_result import LabResult
+from calcinosis.patient import Ckd, Patient, Sex
 from calcinosis.read.case_file import read_json
 from calcinosis.read.labs import without_twins
 

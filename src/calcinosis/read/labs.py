@@ -13,7 +13,7 @@ from typing import Literal
 
 from calcinosis.analyte import find_analyte, is_known
 from calcinosis.errors import InputError, NotReadableError
-from calcinosis.patient import LabResult
+from calcinosis.lab_result import LabResult
 
 _COLUMNS = {
     "date": {"date", "datetime", "collected", "taken", "day"},

@@ -19,7 +19,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from calcinosis.errors import CalcinosisError, InputError
-from calcinosis.patient import CA_P_TARGET_MG2_DL2, LabResult, Patient
+from calcinosis.lab_result import LabResult
+from calcinosis.patient import CA_P_TARGET_MG2_DL2, Patient
 from calcinosis.read.fhir import codings, patient_of_bundle, words_of
 from calcinosis.read.fhir_masses import RecordedMass, recorded_masses
 from calcinosis.serve.cds_clients import CdsTrust, UntrustedError

@@ -12,7 +12,7 @@ from typing import Any
 
 from calcinosis.analyte import ANALYTES, in_si
 from calcinosis.errors import InputError
-from calcinosis.patient import LabResult
+from calcinosis.lab_result import LabResult
 from calcinosis.read.fhir import is_bundle
 from calcinosis.read.labs import number_with_comparator
 from calcinosis.serve.given import LabsKind, read_given

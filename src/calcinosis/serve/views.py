@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from calcinosis.analyte import ANALYTES, in_si, level_of
-from calcinosis.patient import LabResult
+from calcinosis.lab_result import LabResult
 from calcinosis.serve.worklist import StudyEntry
 from calcinosis.write.explanation.wording import percent
 from calcinosis.write.report.numbers import calcium, number, quantity

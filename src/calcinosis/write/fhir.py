@@ -12,8 +12,9 @@ from urllib.parse import quote
 from calcinosis import __version__
 from calcinosis.analyte import ANALYTES
 from calcinosis.explain.differential import Diagnosis
+from calcinosis.lab_result import LabResult
 from calcinosis.measure.mass import CtMeasurement, Mass
-from calcinosis.patient import LabResult, Patient
+from calcinosis.patient import Patient
 from calcinosis.write import dicom_codes
 from calcinosis.write.dicom_source import SourceImages, derived_uid, derived_uuid
 from calcinosis.write.tracking import Tracking, tracking_of
