@@ -96,8 +96,10 @@ def task_pydicom(folder: Path) -> dict[str, float]:
 def task_measure(folder: Path) -> dict[str, float]:
     """`measure_ct` alone, with its own reading outside the clock; peak memory of both."""
     from calcinosis.measure.ct import measure_ct
+    from calcinosis.memory import give_memory_back
     from calcinosis.read.study import read_study
 
+    give_memory_back()  # as the program does
     study = read_study(folder)
     small = replace(study, volume=study.volume.crop((slice(30, 70), slice(None), slice(None))))
     measure_ct(small)  # compiled code is loaded, the network too

@@ -8,7 +8,6 @@ every frame is shown as a single-frame image, since it takes no more than one mu
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -170,13 +169,12 @@ def _joined(
         reference = Dataset()
         reference.ReferencedSOPClassUID = header.SOPClassUID
         reference.ReferencedSOPInstanceUID = header.SOPInstanceUID
-        frame.update(deepcopy(header))
+        frame.update(header)  # shares its elements
         if header.SOPClassUID != CT_IMAGE:
             reference.ReferencedFrameNumber = plane.frame + 1
-            frame.SOPClassUID = CT_IMAGE
-            frame.SOPInstanceUID = derived_uid(
-                "frame", str(header.SOPInstanceUID), str(plane.frame)
-            )
+            uid = derived_uid("frame", str(header.SOPInstanceUID), str(plane.frame))
+            frame.add_new("SOPClassUID", "UI", CT_IMAGE)
+            frame.add_new("SOPInstanceUID", "UI", uid)
         referenced[str(frame.SOPInstanceUID)] = reference
     return tuple(frames), referenced
 
