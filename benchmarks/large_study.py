@@ -123,12 +123,12 @@ def send(port: int, count: int, size: int, *, enhanced: bool, folder: Path) -> N
     kind = EnhancedCTImageStorage if enhanced else CTImageStorage
     entity.add_requested_context(kind, ExplicitVRLittleEndian)
     _config.STORE_SEND_CHUNKED_DATASET = True
+    file = folder / "one.dcm"
+    if enhanced:  # first: the node lets go of who says nothing for a minute
+        one_instance(count, size, file)
     association = entity.associate("127.0.0.1", port, ae_title="CALCINOSIS")
     if not association.is_established:
         raise SystemExit("the node does not answer")
-    file = folder / "one.dcm"
-    if enhanced:
-        one_instance(count, size, file)
     for instance in [file] if enhanced else slices(count, size):
         status = association.send_c_store(instance).get("Status")
         if status != 0:

@@ -1,6 +1,7 @@
 """`calcinosis serve` in a process of its own, as its users run it."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -51,6 +52,10 @@ class Node:
         command += [f"--port={self.port}", f"--web-port={self.web_port}", "--quiet-seconds=1"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([*command, *self.options], stderr=log, stdout=log)
+
+    def listens(self) -> bool:
+        with socket.socket() as peer:
+            return peer.connect_ex(("127.0.0.1", self.port)) == 0
 
     def workers(self) -> list[int]:
         found = []

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from ipaddress import ip_network
 from subprocess import PIPE
 
+import numpy as np
 import pydicom
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -239,6 +240,21 @@ def test_an_instance_larger_than_the_memory_it_takes(tmp_path):
         before = peak_mb()
         assert storescu(port, save(large, tmp_path / "large")).returncode == 0
         assert peak_mb() - before < 40
+
+
+def test_a_study_larger_than_the_memory_it_takes(tmp_path):
+    """120 MB in 240 images, one association; benchmarks/large_study.py does it with 2 GB."""
+    [image] = ct_series(np.zeros((1, 512, 512), np.int16))
+    folder = tmp_path / "study"
+    for number in range(1, 241):
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number}"
+        save([image], folder, prefix=f"{number}-")
+    with node_process(tmp_path / "data") as (port, peak_mb):
+        assert storescu(port, save(ct_series()[:1], tmp_path / "small")).returncode == 0
+        before = peak_mb()
+        assert storescu(port, folder).returncode == 0
+        assert peak_mb() - before < 30
+    assert {entry.instances for entry in open_worklist(tmp_path / "data").studies()} == {1, 240}
 
 
 def pdus(stream):

@@ -57,22 +57,24 @@ def test_thirty_studies_survive_kills_of_server_and_worker(request, tmp_path, da
 
 
 def killed_again_and_again(node, folders):
-    """Send while server and worker are killed at random; how often each was."""
+    """Send while server and worker are killed, each five times at random; how often each was."""
     chance = random.Random(5)
     node.start()
     sender = threading.Thread(target=lambda: [node.send(folder) for folder in folders])
     sender.start()
     kills: Counter[str] = Counter()
-    while sum(kills.values()) < 10 and node.ended() < len(folders):
-        time.sleep(chance.uniform(0.2, 4.0))
-        workers = node.workers()
-        if workers and chance.random() < 0.6:
-            os.kill(workers[0], signal.SIGKILL)
-            kills["worker"] += 1
-        else:
+    for victim in chance.sample(["server", "worker"], counts=[5, 5], k=10):
+        at_work = node.listens if victim == "server" else node.workers
+        wait_for(lambda at_work=at_work: at_work() or node.ended() == len(folders))
+        time.sleep(chance.uniform(0.0, 3.0))
+        if victim == "server":
             node.stop(signal.SIGKILL)
-            kills["server"] += 1
             node.start()
+        elif workers := node.workers():
+            os.kill(workers[0], signal.SIGKILL)
+        else:
+            continue
+        kills[victim] += 1
     sender.join()
     return kills
 

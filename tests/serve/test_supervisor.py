@@ -1,5 +1,6 @@
 """Studies analysed in worker processes, with limits, by the real pipeline."""
 
+import errno
 import json
 import os
 import signal
@@ -10,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calcinosis.errors import NotReadableError
+from calcinosis.errors import NotReadableError, OutputError
 from calcinosis.serve.intake import header_of, take_in
 from calcinosis.serve.queue import queue_quiet
 from calcinosis.serve.supervisor import Limits, Supervisor
-from calcinosis.serve.worker import without_quotation
+from calcinosis.serve.worker import DISK_FULL, Job, _last_word, without_quotation
 from calcinosis.serve.worklist import Worklist, open_worklist
 from dicom_series import ct_series, save
 
@@ -100,7 +101,22 @@ def test_a_study_is_given_up_at_its_memory_limit(worklist, tmp_path):
     study = send(worklist, ct_series(huge), tmp_path / "sent")
     supervisor(worklist, memory_mb=300).step(threading.Event())
     entry = worklist.study(study)
-    assert (entry.state, entry.error) == ("failed", "the study needs more than 300 MB of memory")
+    assert entry.state == "failed"
+    assert entry.error == "the study needs more than 300 MB of memory; --memory-limit raises that"
+
+
+def test_memory_that_runs_out_in_a_library_is_told_as_such():
+    job = Job("", "", None, None, None, deidentify=False, memory_mb=300)
+    for error in (MemoryError(), RuntimeError("FusedConv node: std::bad_alloc")):
+        assert _last_word(error, job)["error"].startswith("the study needs more than 300 MB")
+    assert _last_word(ValueError("PLANTED"), job)["error"] == "a defect of ours (ValueError)"
+
+
+def test_a_full_disk_is_seen_beneath_what_was_made_of_it():
+    job = Job("", "", None, None, None, deidentify=False, memory_mb=300)
+    error = OutputError("results cannot be written")
+    error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    assert _last_word(error, job) == {"error": DISK_FULL, "waits": True}
 
 
 def workers():

@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from calcinosis.errors import CalcinosisError, NotReadableError, OutputError
 from calcinosis.serve.given import LabsKind, read_given
 
 DISK_FULL = "the disk is full; free some of it, and the study goes on"
+_NO_MEMORY = re.compile("bad_alloc|can't start new thread")  # as libraries in C++ say it
 NICENESS = 5  # receiving goes before analysing
 READ_SHARE, MEASURE_SHARE = 0.15, 0.75  # of the progress
 
@@ -56,6 +58,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees to it
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.nice(NICENESS)
+    with suppress(OSError):  # where memory runs out, this process is to go, not the server
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     limit = job.memory_mb << 20
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     try:
@@ -66,7 +70,7 @@ def main() -> None:
 
 def _last_word(error: Exception, job: Job) -> dict[str, Any]:
     """One line on why it could not be done, and whether it is to be tried again."""
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
         line = f"the study needs more than {job.memory_mb} MB of memory; --memory-limit raises that"
         return {"error": line, "again": False}
     if _disk_is_full(error):
