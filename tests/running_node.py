@@ -17,10 +17,11 @@ from dicom_series import ct_series
 from orthanc import free_port
 
 ENDED = ("done", "failed")
-# A test's disk is smaller than what the node keeps free of a real one.
+# A test's disk is smaller than what the node keeps free of a real one, and sooner emptied.
 _FILLS_THE_DISK = """
 import sys
-from calcinosis.serve import dicom_node
+from calcinosis.serve import dicom_node, supervisor
+supervisor.WAIT_S = 2.0
 dicom_node.start.__kwdefaults__["spare_bytes"] = 0
 from calcinosis.cli import main
 sys.argv[0] = "calcinosis"

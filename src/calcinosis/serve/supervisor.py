@@ -29,7 +29,7 @@ from calcinosis.serve.worklist import Worklist
 LOG = logging.getLogger(__name__)
 BEAT_S = 2.0  # between signs of life
 IDLE_S, TROUBLE_S = 0.5, 5.0
-WAIT_S = 30.0  # until it is seen whether there is room on the disk again
+WAIT_S = 60.0  # until it is seen whether there is room on the disk again
 
 
 @dataclass(frozen=True)
