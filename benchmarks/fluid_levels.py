@@ -2,29 +2,38 @@
 
     python benchmarks/fluid_levels.py [FIRST_SEED LAST_SEED] [--style packed|cellular]
                                       [--texture sedimented|layered|cystic|mixed]
+                                      [--predicted [--into SCAN ...]]
 
 Each seed draws its own anatomy, mass, position, spacing (slices 0.5–3 mm, pixels 0.4–1 mm), noise
 (10–30 HU), kernel and obliquity. Levels are sought inside an imperfect envelope, as a segmentation
-would give it (mass_block.py). Judged are levels in locules of at least 0.5 mL whose two layers, a
-calcified rim not counted, each hold at least three voxels along gravity at their thickest; others
-are neither missed nor false. A false call is one that no true level explains; a second call on one
-level is false too.
+would give it (mass_block.py); with --predicted in the whole of `measure_ct`, whose network outlines
+the mass; with --into, in masses drawn into real scans, in all patient positions by turns. Judged
+are levels in locules of at least 0.5 mL whose two layers, a calcified rim not counted, each hold
+at least three voxels along gravity at their thickest; others are neither missed nor false. A false
+call is one that no true level explains; a second call on one level is false too.
 """
 
 import argparse
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from mass_block import Block, draw_block
-from numpy.typing import NDArray
+from scipy import ndimage
 
+from calcinosis.errors import InputError
+from calcinosis.measure.ct import measure_ct
 from calcinosis.measure.fluid_levels import find_fluid_levels
 from calcinosis.measure.mass import FluidLevel
+from calcinosis.phantom.insert import insert_mass
 from calcinosis.phantom.masses import MassOptions
 from calcinosis.phantom.truth import LevelTruth
-from calcinosis.volume import Volume
+from calcinosis.read.study import read_study
+from calcinosis.volume import GRAVITY_LPS, Study, Volume
 
+MARGIN_MM, PREDICTED_MARGIN_MM = 18.0, 40.0  # the network looks farther around
 LOCULE_MIN_ML = 0.5
 LAYER_VOXELS = 3
 HEIGHT_MM = 2.0
@@ -42,7 +51,7 @@ class Tally:
         """Match calls with the truth of one block's first mass."""
         mass, left = block.truth.masses[0], list(calls)
         for truth in sorted(mass.levels, key=lambda level: -level.area_mm2):
-            near = [call for call in left if explains(call, truth, block.volume)]
+            near = [call for call in left if explains(call, truth, block)]
             best = max(near, key=lambda call: call.area_mm2, default=None)
             judged = judgeable(truth, block.volume)
             self.counts[("found" if best else "missed") if judged else "beyond"] += 1
@@ -54,7 +63,9 @@ class Tally:
         self.counts["tilted"] += sum(judgeable(t, block.volume) for t in mass.not_levels)
         for call in left:
             tilted = any(
-                np.linalg.norm(offset_mm(call, t)) < max(3.0, radius_mm(t)) for t in mass.not_levels
+                np.linalg.norm(np.subtract(call.centroid_lps_mm, t.centroid_lps_mm))
+                < max(ASIDE_MM, radius_mm(t))
+                for t in mass.not_levels
             )
             self.counts["tilted called" if tilted else "false"] += 1
             print("   false", name, call)
@@ -80,17 +91,16 @@ def judgeable(truth: LevelTruth, volume: Volume) -> bool:
     return truth.locule_volume_ml >= LOCULE_MIN_ML and thinner >= LAYER_VOXELS * along_mm
 
 
-def explains(call: FluidLevel, truth: LevelTruth, volume: Volume) -> bool:
-    """Whether a call's centre lies on the true interface: at its height, within its disc."""
-    offset = offset_mm(call, truth)
-    height = float(offset @ volume.gravity_lps)
-    aside = float(np.linalg.norm(offset - height * volume.gravity_lps))
-    return abs(height) < HEIGHT_MM and aside < max(ASIDE_MM, radius_mm(truth))
-
-
-def offset_mm(call: FluidLevel, truth: LevelTruth) -> NDArray[np.float64]:
-    """From the true centre to the called one."""
-    return np.subtract(call.centroid_lps_mm, truth.centroid_lps_mm)
+def explains(call: FluidLevel, truth: LevelTruth, block: Block) -> bool:
+    """Whether a call lies on the true interface: at its height, within its disc or beside it."""
+    down = block.volume.gravity_lps
+    centre = np.subtract(call.centroid_lps_mm, truth.centroid_lps_mm)
+    if abs(float(centre @ down)) >= HEIGHT_MM:
+        return False
+    interface = block.volume.to_lps(np.argwhere(block.truth.levels == truth.id))
+    away = np.concatenate([interface - call.centroid_lps_mm, [centre]])
+    aside = np.linalg.norm(away - np.outer(away @ down, down), axis=1)
+    return bool(aside.min() < ASIDE_MM or aside[-1] < radius_mm(truth))
 
 
 def radius_mm(truth: LevelTruth) -> float:
@@ -104,16 +114,58 @@ def main() -> None:
     parser.add_argument("seeds", nargs="*", type=int, default=[0, 40])
     parser.add_argument("--style", choices=["packed", "cellular"], default="packed")
     parser.add_argument("--texture", default="sedimented")
+    parser.add_argument("--predicted", action="store_true")
+    parser.add_argument("--into", nargs="+", type=Path, metavar="SCAN")
     options = parser.parse_args()
     tally = Tally()
+    blocks = drawn_into(options.into, options) if options.into else phantoms(options)
+    for name, block in blocks:
+        if not block.truth.masses:
+            continue
+        calls = find_fluid_levels(block.volume, block.segmented).levels
+        if options.predicted:
+            masses = measure_ct(Study(block.volume)).masses
+            calls = tuple(level for mass in masses for level in mass.fluid_levels)
+        tally.add(calls, block, f"{name} {block.imperfection}")
+    tally.report()
+
+
+def phantoms(options: argparse.Namespace) -> Iterator[tuple[str, Block]]:
+    """A block of a phantom for each seed."""
     for seed in range(*options.seeds):
         volume_ml = float(np.random.default_rng([seed, 5]).uniform(6, 60))
         mass = MassOptions(volume_ml, texture=options.texture, style=options.style)
-        block = draw_block(seed, mass)
-        if block.truth.masses:
-            reading = find_fluid_levels(block.volume, block.segmented)
-            tally.add(reading.levels, block, f"{seed} {block.imperfection}")
-    tally.report()
+        margin_mm = PREDICTED_MARGIN_MM if options.predicted else MARGIN_MM
+        yield str(seed), draw_block(seed, mass, margin_mm)
+
+
+def drawn_into(scans: list[Path], options: argparse.Namespace) -> Iterator[tuple[str, Block]]:
+    """The surroundings of a mass drawn into a real scan, for each scan and seed."""
+    for number, scan in enumerate(scans):
+        study = read_study(scan)
+        for seed in range(*options.seeds):
+            position = list(GRAVITY_LPS)[(number + seed) % len(GRAVITY_LPS)]
+            turned = replace(study.volume, patient_position=position)
+            volume_ml = float(np.random.default_rng([seed, 5]).uniform(6, 60))
+            try:
+                volume, truth = insert_mass(
+                    turned,
+                    seed=seed,
+                    volume_ml=volume_ml,
+                    texture=options.texture,
+                    style=options.style,
+                )
+            except InputError:
+                continue
+            box = volume.grow(ndimage.find_objects(truth.envelope)[0], PREDICTED_MARGIN_MM)
+            near = replace(
+                truth,
+                envelope=truth.envelope[box],
+                locules=truth.locules[box],
+                levels=truth.levels[box],
+                skeleton=truth.skeleton[box],
+            )
+            yield f"{scan.name} {seed}", Block(volume.crop(box), near, near.envelope > 0, position)
 
 
 if __name__ == "__main__":

@@ -12,13 +12,13 @@ SHAPE = (70, 90, 90)
 CORTEX_MM = 2.5
 
 
-def scan(bone, mass, eaten=None):
+def scan(bone, mass, eaten=None, paste_hu=600):
     """Muscle, marrow under a cortex, paste. What was eaten away has neither, and leaves no rim."""
     affine = np.eye(4)
     affine[:3, :3] = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]]) * np.array(SPACING)
     whole = bone if eaten is None else bone | eaten
     depth = ndimage.distance_transform_edt(whole, sampling=SPACING)
-    hu = np.where(bone, np.where(depth <= CORTEX_MM, 1100, 60), np.where(mass, 600, 50))
+    hu = np.where(bone, np.where(depth <= CORTEX_MM, 1100, 60), np.where(mass, paste_hu, 50))
     hu = ndimage.gaussian_filter(hu.astype(float), [0.6 / s for s in SPACING])
     noise = np.random.default_rng(3).normal(0, 20, SHAPE)
     return Volume(voxels=np.round(hu + noise).astype(np.int16), affine=affine)
@@ -79,6 +79,31 @@ def test_bone_without_a_visible_cortex_is_not_judged():
     mass = ball(20.0) & ~bone
     faint = scan(np.zeros(SHAPE, bool), mass)
     assert relate_to_bone(faint, mass, bone).eroded is None
+
+
+@pytest.mark.parametrize(("paste_hu", "eroded"), [(350, True), (900, None)])
+def test_beside_the_programs_own_cut_lost_cortex_is_erosion_unless_paste_may_hide_it(
+    paste_hu, eroded
+):
+    mass = ball(18.0)
+    bone = shaft() & ~mass
+    volume = scan(bone, mass, mass & shaft(), paste_hu)
+    relation = relate_to_bone(volume, mass, bone, own_cut=True)
+    assert relation.eroded is eroded
+    assert relation.erosion_depth_mm == pytest.approx(6.0, abs=2.0)
+
+
+def test_bone_that_the_programs_own_cut_took_is_not_erosion():
+    taken = ball(18.0)  # the outline of the mass runs through an intact shaft
+    whole = scan(shaft(), ball(20.0) & ~shaft())
+    relation = relate_to_bone(whole, taken, shaft() & ~taken, own_cut=True)
+    assert not relation.eroded
+
+
+def test_contact_with_seen_cortex_is_intact_beside_the_programs_own_cut_too():
+    mass = ball(20.0) & ~shaft()
+    relation = relate_to_bone(scan(shaft(), mass), mass, shaft(), own_cut=True)
+    assert relation.eroded is False
 
 
 def test_open_marrow_is_bone_not_a_defect():

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
@@ -90,6 +91,15 @@ def far_from(
         return np.ones(len(places), dtype=bool)
     distance, _ = cKDTree(others).query(places)
     return np.asarray(distance > gap_mm)
+
+
+def largest_patch(points: SurfacePoints, gap_mm: float) -> SurfacePoints:
+    """The most numerous points that hang together, neighbours being closer than the gap."""
+    if len(points) == 0:
+        return points
+    near = cKDTree(points.places)
+    _, patch = connected_components(near.sparse_distance_matrix(near, gap_mm), directed=False)
+    return points[patch == np.bincount(patch).argmax()]
 
 
 def at_places(

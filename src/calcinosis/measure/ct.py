@@ -1,7 +1,7 @@
 """The measuring of a CT, from voxels to masses: the main path through this room."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -200,21 +200,29 @@ def _bone_of(around: Surroundings, box: Box, number: int) -> tuple[BoneRelation,
     """How the mass lies to bone. A defect beside a cut of our own making proves no erosion.
 
     On the demo's phantom the built-in cut takes 4.6 of 7.8 mL of the bone next to the mass: a
-    missing piece of bone may be the cut's fault, so it is shown and not called erosion.
+    missing piece of bone may be the cut's fault. Only lost cortex where the bone's smooth
+    continuation runs is called erosion then.
     """
     volume = around.volume
     near = volume.grow(box, _BONE_REACH_MM)
-    mass = around.labels[near] == number
-    bone = relate_to_bone(volume.crop(near), mass, around.skeleton[near])
+    mass, own_cut = around.labels[near] == number, not around.given
+    bone = relate_to_bone(volume.crop(near), mass, around.skeleton[near], own_cut=own_cut)
     far = bone.distance_mm is None or bone.distance_mm > _BONE_REACH_MM
     if far and mass.any() and around.skeleton.any():
         surface = np.argwhere(mass & ~ndimage.binary_erosion(mass))
         surface += [extent.start for extent in near]
         bone = apart(distance_far_mm(volume, surface, around.skeleton))
-    if around.given or not bone.eroded:
+    if around.given or bone.eroded is False or bone.contact_mm2 == 0:
         return bone, ()
+    if bone.eroded:
+        remark = (
+            "Erosion: the cortex is lost where the bone's smooth continuation runs under the mass. "
+            "Beside the program's own cut depth and volume are the least that is sure; a skeleton "
+            "mask (--skeleton FILE) measures them."
+        )
+        return bone, (remark,)
     remark = (
-        f"The bone facing the mass lacks {bone.erosion_depth_mm:.1f} mm, by erosion or by the "
-        "program's cut: erosion cannot be judged. A skeleton mask (--skeleton FILE) settles it."
+        "Some cortex facing the mass is missing or faint, by erosion or by the program's cut: "
+        "erosion cannot be judged. A skeleton mask (--skeleton FILE) settles it."
     )
-    return replace(bone, eroded=None), (remark,)
+    return bone, (remark,)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from calcinosis.measure.level_evidence import Evidence, evidence_for
+from calcinosis.measure.level_evidence import Evidence, evidence_for, one_interface
 from calcinosis.measure.level_surfaces import flat_parts, surfaces
 from calcinosis.measure.mass import FluidLevel, LevelReading
 from calcinosis.measure.upright import ACROSS_STEP_MM, DOWN_STEP_MM, Upright, stand_upright
@@ -101,7 +101,10 @@ def _convincing(upright: Upright, along_mm: float) -> list[Evidence]:
             evidence.area_mm2 >= smallest
             and evidence.strain() <= 1
             and evidence.holds_fluid_on_sediment(along_mm)
-            and not any(evidence.repeats(other) for other in chosen)
+            and not any(
+                evidence.repeats(other) or one_interface(evidence, other, upright)
+                for other in chosen
+            )
         ):
             chosen.append(evidence)
     return chosen

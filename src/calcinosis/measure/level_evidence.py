@@ -24,6 +24,9 @@ FALLING_RIM_MAX = 0.25
 LAYER_MIN_MM = 2.25
 SAME_DEPTH_MM = 1.5
 SAME_SHARE = 0.3
+SAME_HEIGHT_MM = 0.75  # two pieces of one interface
+JOINED_SHARE = 0.7  # and the step between them keeps this share of its height
+BESIDE_INTERFACE_MM = (0.75, 2.25)  # above and below it, where fluid and sediment are looked for
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,21 @@ def evidence_for(surface: Surface, upright: Upright, along_mm: float) -> Evidenc
         falling_rim=_falling_rim(surface, member, points, plane),
         layers=_layers(upright, columns, points[:, 0], along_mm),
     )
+
+
+def one_interface(first: Evidence, second: Evidence, upright: Upright) -> bool:
+    """Whether two pieces at one height are joined by fluid lying on sediment: no septum between."""
+    if abs(first.depth_mm - second.depth_mm) > SAME_HEIGHT_MM:
+        return False
+    height = round((first.depth_mm + second.depth_mm) / 2 / DOWN_STEP_MM)
+    near, far = (round(mm / DOWN_STEP_MM) for mm in BESIDE_INTERFACE_MM)
+    above = upright.hu[max(0, height - far) : max(1, height - near + 1)].mean(axis=0)
+    below = upright.hu[height + near : height + far + 1].mean(axis=0)
+    rise = min(e.layers.hu_below - e.layers.hu_above for e in (first, second))
+    joined, _ = ndimage.label(below - above > JOINED_SHARE * rise)
+    here, there = (np.bincount(joined[tuple(e.columns.T)])[1:] for e in (first, second))
+    shared = min(len(here), len(there))
+    return bool(np.any((here[:shared] > 0) & (there[:shared] > 0)))
 
 
 def _falling_rim(
