@@ -48,7 +48,7 @@ HOLE_MAX_CM2 = 25.0
 FAR_POINTS = 20_000
 # Beside the program's own cut of mass from bone the cut itself proves nothing. Cortex is then
 # looked for where the bone's smooth continuation runs. The largest patch where it is fainter than
-# LOST_SHARE had at most 20 mm² under 12 intact contacts, and 23 mm² or more under 12 of 14 pits of
+# LOST_SHARE had at most 20 mm² under 13 intact contacts, and 23 mm² or more under 12 of 14 pits of
 # 2.7–7.6 mm (predicted masses, packed seeds 100–121 and 1000–1011); bone whose cortex is so faint
 # in a tenth of its surface is not judged.
 OWN_CUT_SPARE_MM = 4.0
