@@ -10,6 +10,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+import edt
 import numpy as np
 import torch
 from scipy import ndimage
@@ -44,17 +45,33 @@ class Donor:
             )
 
 
-def zoom(field: np.ndarray, size: int) -> np.ndarray:
-    """Trilinear enlargement to a cube."""
+Shape = tuple[int, int, int]
+
+
+def zoom(field: np.ndarray, shape: Shape) -> np.ndarray:
+    """Trilinear enlargement."""
     tensor = torch.from_numpy(np.ascontiguousarray(field, dtype=np.float32))[None, None]
-    return functional.interpolate(tensor, size=(size,) * 3, mode="trilinear")[0, 0].numpy()
+    return functional.interpolate(tensor, size=shape, mode="trilinear")[0, 0].numpy()
 
 
-def smooth_noise(rng: np.random.Generator, size: int, wavelength_mm: float) -> np.ndarray:
+def smooth_noise(rng: np.random.Generator, shape: Shape, wavelength_mm: float) -> np.ndarray:
     """Band-limited noise, about unit variance, on the fine grid."""
-    cells = max(3, int(np.ceil(size * GRID_MM / FINE / wavelength_mm)) + 2)
-    field = zoom(rng.standard_normal((cells,) * 3), size)
+    knots = [max(3, int(np.ceil(size * GRID_MM / FINE / wavelength_mm)) + 2) for size in shape]
+    field = zoom(rng.standard_normal(knots), shape)
     return field / (field.std() + 1e-6)
+
+
+def distance_to(mask: np.ndarray) -> np.ndarray:
+    """Distance to the nearest voxel of a mask, in voxels; far away where there is none."""
+    if not mask.any():
+        return np.full(mask.shape, 999, np.float32)
+    return edt.edt(~mask, parallel=1)
+
+
+def offsets(shape: Shape, centre: np.ndarray) -> list[np.ndarray]:
+    """Voxel distance from a centre along each axis, to be broadcast."""
+    axes = np.ogrid[tuple(slice(0, size) for size in shape)]
+    return [(axis - c).astype(np.float32) for axis, c in zip(axes, centre, strict=True)]
 
 
 def blur(field: np.ndarray, sigma: tuple[float, float, float]) -> np.ndarray:
@@ -62,10 +79,11 @@ def blur(field: np.ndarray, sigma: tuple[float, float, float]) -> np.ndarray:
     return ndimage.gaussian_filter(field, sigma, truncate=3.0)
 
 
-def outline(rng: np.random.Generator, size: int, centre: np.ndarray, radius: float) -> np.ndarray:
+def outline(
+    rng: np.random.Generator, shape: Shape, centre: np.ndarray, radius: float
+) -> np.ndarray:
     """Signed outline function (negative inside, about voxels) of one irregular mass."""
-    axes = np.indices((size,) * 3, dtype=np.float32)
-    field = np.full((size,) * 3, np.inf, dtype=np.float32)
+    field = np.full(shape, np.inf, dtype=np.float32)
     lobes = int(rng.choice([1, 1, 2, 3, 5, 8, 14]))
     for _ in range(lobes):
         lobe_radius = radius if lobes == 1 else radius * rng.uniform(0.35, 0.7)
@@ -73,25 +91,31 @@ def outline(rng: np.random.Generator, size: int, centre: np.ndarray, radius: flo
         shift *= (radius - lobe_radius) / (np.linalg.norm(shift) + 1e-6) * rng.uniform(0.4, 1.1)
         stretch = np.exp(rng.normal(0, 0.25, 3))
         stretch /= np.prod(stretch) ** (1 / 3)
-        distance = sum(((axes[i] - centre[i] - shift[i]) / stretch[i]) ** 2 for i in range(3))
-        field = np.minimum(field, np.sqrt(distance) - lobe_radius)
+        z, y, x = (
+            (away / width) ** 2
+            for away, width in zip(offsets(shape, centre + shift), stretch, strict=True)
+        )
+        field = np.minimum(field, np.sqrt(z + y + x) - lobe_radius)
     roughness = rng.uniform(0, 0.22)
     return field + roughness * radius * smooth_noise(
-        rng, size, max(4.0, radius * rng.uniform(0.3, 0.9))
+        rng, shape, max(4.0, radius * rng.uniform(0.3, 0.9))
     )
 
 
-def cells(rng: np.random.Generator, size: int, pitch: float) -> tuple[np.ndarray, np.ndarray]:
-    """Voronoi cell index and distance to the nearest cell wall (fine voxels)."""
-    half = size // FINE
-    count = int(np.clip((size / pitch) ** 3, 8, 6000))
+def cells(
+    rng: np.random.Generator, field: np.ndarray, pitch: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Voronoi cell index inside the outline, and distance to the nearest cell wall (fine voxels)."""
+    half = np.array(field.shape) // FINE
+    count = int(np.clip(np.prod(half * FINE / pitch), 8, 6000))
     seeds = rng.uniform(-2, half + 2, (count, 3))
-    grid = np.stack(np.indices((half,) * 3), -1).reshape(-1, 3) + 0.5
+    coarse = pool(field) < FINE
     warp = rng.uniform(0.6, 1.6, 3)
-    near, index = cKDTree(seeds * warp).query(grid * warp, k=2)
-    wall = ((near[:, 1] - near[:, 0]) / 2 * FINE).reshape((half,) * 3)
-    index = index[:, 0].reshape((half,) * 3).repeat(FINE, 0).repeat(FINE, 1).repeat(FINE, 2)
-    return index, zoom(wall, size)
+    near, index = cKDTree(seeds * warp).query((np.argwhere(coarse) + 0.5) * warp, k=2)
+    wall, cell = np.zeros(half, np.float32), np.zeros(half, int)
+    wall[coarse], cell[coarse] = (near[:, 1] - near[:, 0]) / 2 * FINE, index[:, 0]
+    cell = cell.repeat(FINE, 0).repeat(FINE, 1).repeat(FINE, 2)
+    return cell, zoom(wall, field.shape)
 
 
 def cell_contents(
@@ -109,7 +133,8 @@ def cell_contents(
     sediment = rng.uniform(180, 1000, count)
     values = np.choose(kinds, [paste, chalk, fluid, sediment])[index]
     values = values * (1 + rng.uniform(0, 0.35) * texture * (kinds < 2)[index])
-    height = np.indices(index.shape, dtype=np.float32)[abs(gravity) - 1] * np.sign(gravity)
+    height = offsets(index.shape, np.zeros(3))[abs(gravity) - 1] * np.sign(gravity)
+    height = np.broadcast_to(height, index.shape)
     weights = np.bincount(index.ravel(), minlength=count)
     mean = np.bincount(index.ravel(), height.ravel(), minlength=count) / np.maximum(weights, 1)
     spread = np.sqrt(
@@ -122,25 +147,26 @@ def cell_contents(
 
 
 def mass_hounsfield(
-    rng: np.random.Generator, size: int, radius: float, field: np.ndarray
+    rng: np.random.Generator, radius: float, field: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hounsfield units and occupancy of one mass on the fine grid."""
     gravity = int(rng.choice([2, 2, 2, -2, 3, -3]))
-    texture = smooth_noise(rng, size, rng.uniform(1.5, 12))
+    texture = smooth_noise(rng, field.shape, rng.uniform(1.5, 12))
     style = rng.choice(["voronoi", "packed", "cloud", "single"], p=[0.35, 0.35, 0.2, 0.1])
     inside = field < 0
     matrix = rng.uniform(20, 90) if rng.random() < 0.7 else rng.uniform(90, 500)
+    thickness = 0.0
     if style == "cloud":
         level = rng.uniform(-1.0, 0.4)
         density = np.clip((texture - level) / rng.uniform(0.2, 1.0), 0, 1)
         hu = matrix + density * rng.uniform(250, 1400)
     elif style == "single":
-        index = np.zeros((size,) * 3, dtype=int)
+        index = np.zeros(field.shape, dtype=int)
         hu = cell_contents(rng, index, gravity, texture)
         hu = np.where(field > -rng.uniform(0.6, 4), rng.uniform(100, 900), hu)
     else:
         pitch = np.clip(rng.uniform(6, 40), 6, max(8, radius * 1.2))
-        index, wall = cells(rng, size, pitch)
+        index, wall = cells(rng, field, pitch)
         hu = cell_contents(rng, index, gravity, texture)
         thickness = rng.uniform(0.5, 2.5) if style == "voronoi" else rng.uniform(0.1, 0.3) * pitch
         hu = np.where(wall < thickness, matrix, hu)
@@ -148,18 +174,20 @@ def mass_hounsfield(
             shell = (wall >= thickness) & (wall < thickness + rng.uniform(0.7, 2.0))
             hu = np.where(shell, rng.uniform(150, 900), hu)
     if rng.random() < 0.5:
-        patchy = smooth_noise(rng, size, rng.uniform(8, 30)) > rng.uniform(-2.5, 0.3)
+        patchy = smooth_noise(rng, field.shape, rng.uniform(8, 30)) > rng.uniform(-2.5, 0.3)
         rim = (field > -rng.uniform(0.8, 4.0)) & patchy
         hu = np.where(rim, rng.uniform(150, 1000), hu)
-    if rng.random() < 0.6:  # fibrous wall
-        hu = np.where(field > -rng.uniform(0.3, 2.7), rng.uniform(30, 90), hu)
+    if rng.random() < 0.75:  # fibrous wall, mostly about as thick as the septa
+        like_septa = thickness > 0 and rng.random() < 0.6
+        wall = thickness * rng.uniform(0.7, 2) if like_septa else rng.uniform(0.3, 3.3)
+        hu = np.where(field > -wall, rng.uniform(30, 90), hu)
     return hu.astype(np.float32), inside
 
 
 def pool(field: np.ndarray) -> np.ndarray:
     """Mean over FINE³ voxels."""
-    half = field.shape[0] // FINE
-    return field.reshape(half, FINE, half, FINE, half, FINE).mean((1, 3, 5))
+    z, y, x = (size // FINE for size in field.shape)
+    return field.reshape(z, FINE, y, FINE, x, FINE).mean((1, 3, 5))
 
 
 def draw_mass(
@@ -171,55 +199,71 @@ def draw_mass(
     taken: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Put one mass into a block; returns Hounsfield units and the envelope."""
-    radius_mm = np.exp(rng.uniform(np.log(7), np.log(42)))
-    radius = radius_mm / GRID_MM * FINE
-    size = BLOCK * FINE
-    to_bone = ndimage.distance_transform_edt(~skeleton) * GRID_MM
+    smallest, largest = (6.5, 16) if rng.random() < 0.5 else (10, 42)
+    radius_mm = np.exp(rng.uniform(np.log(smallest), np.log(largest)))
+    to_bone = distance_to(skeleton) * GRID_MM
     body = (hu > -300) & ~taken
-    to_skin = ndimage.distance_transform_edt(body) * GRID_MM
+    to_skin = distance_to(~body) * GRID_MM
     places = body & ~skeleton & (to_skin > min(6, radius_mm * 0.5))
     near = rng.random() < 0.6
     if near:
         places &= to_bone < radius_mm * 1.1 + 3
+    envelope = np.zeros_like(skeleton)
     if not places.any():
-        return hu, np.zeros_like(skeleton)
+        return hu, envelope
     options = np.argwhere(places)
-    centre = (options[rng.integers(len(options))] + 0.5) * FINE
-    field = outline(rng, size, centre, radius)
-    gap_mm = 0.0 if near and rng.random() < 0.7 else rng.uniform(1.0, 10)
-    allowed = to_bone > gap_mm if gap_mm > 0 else ~skeleton
-    if gap_mm == 0 and rng.random() < 0.2:
-        bite = outline(
-            rng, size, centre + rng.normal(0, radius * 0.5, 3), radius * rng.uniform(0.4, 0.9)
-        )
-        allowed |= pool((bite < 0).astype(np.float32)) > 0.5
-    allowed &= (to_skin > rng.uniform(0, 4)) & ~taken
-    wall_mm = (
-        ndimage.distance_transform_edt(allowed) if not allowed.all() else np.full(hu.shape, 99.0)
+    middle = options[rng.integers(len(options))]
+    reach = int(np.ceil(1.7 * radius_mm / GRID_MM)) + 5
+    box = tuple(
+        slice(max(0, m - reach), min(n, m + reach + 1))
+        for m, n in zip(middle, hu.shape, strict=True)
     )
-    barrier = (0.6 - zoom(wall_mm, size)) * FINE
-    field = np.maximum(field, barrier)
-    content, inside = mass_hounsfield(rng, size, radius, field)
-    alpha = pool(inside.astype(np.float32))
-    value = pool(np.where(inside, content, 0))
+    centre = (middle - [extent.start for extent in box] + 0.5) * FINE
+    touching = near and rng.random() < 0.7
+    alpha, value, allowed = mass_in_box(
+        rng, centre, radius_mm / GRID_MM * FINE, to_bone[box], to_skin[box], taken[box], touching
+    )
     sigma = rng.uniform(0.25, 0.6)
     sigmas = (float(np.hypot(sigma, slice_blur_mm / GRID_MM * rng.uniform(0.5, 1))), sigma, sigma)
     alpha_blurred, value = blur(alpha, sigmas), blur(value, sigmas)
-    grain = blur(rng.standard_normal(hu.shape), (0.6, 0.6, 0.6))
+    grain = blur(rng.standard_normal(alpha.shape), (0.6, 0.6, 0.6))
     grain *= noise_hu * rng.uniform(0.8, 1.5) / (grain.std() + 1e-6)
-    drawn = hu * (1 - alpha_blurred) + value + grain * alpha_blurred
-    envelope = close_ball(alpha > 0.5, 2.0) & allowed
+    drawn = hu.copy()
+    drawn[box] = hu[box] * (1 - alpha_blurred) + value + grain * alpha_blurred
+    envelope[box] = close_ball(alpha > 0.5, 2.0) & allowed
     return drawn.astype(np.float32), envelope
+
+
+def mass_in_box(
+    rng: np.random.Generator,
+    centre: np.ndarray,
+    radius: float,
+    to_bone: np.ndarray,
+    to_skin: np.ndarray,
+    taken: np.ndarray,
+    touching: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Occupancy, Hounsfield units times occupancy, and where the mass may lie, for one box."""
+    shape = tuple(FINE * size for size in to_bone.shape)
+    field = outline(rng, shape, centre, radius)
+    allowed = to_bone > (0 if touching else rng.uniform(1.0, 10))
+    if touching and rng.random() < 0.2:
+        bite_centre = centre + rng.normal(0, radius * 0.5, 3)
+        bite = outline(rng, shape, bite_centre, radius * rng.uniform(0.4, 0.9))
+        allowed |= pool((bite < 0).astype(np.float32)) > 0.5
+    allowed &= (to_skin > rng.uniform(0, 4)) & ~taken
+    wall = distance_to(~allowed)
+    field = np.maximum(field, (0.6 - zoom(wall, shape)) * FINE)
+    content, inside = mass_hounsfield(rng, radius, field)
+    return pool(inside.astype(np.float32)), pool(np.where(inside, content, 0)), allowed
 
 
 def close_ball(mask: np.ndarray, radius: float) -> np.ndarray:
     """Closing with a ball, the block's border taken as outside."""
     if not mask.any():
         return mask
-    grown = ndimage.distance_transform_edt(~mask) <= radius
-    return (
-        ndimage.distance_transform_edt(np.pad(grown, 4, mode="edge"))[4:-4, 4:-4, 4:-4] > radius
-    ) | mask
+    grown = distance_to(mask) <= radius
+    return (distance_to(~np.pad(grown, 4, mode="edge"))[4:-4, 4:-4, 4:-4] > radius) | mask
 
 
 def draw_decoys(rng: np.random.Generator, hu: np.ndarray, skeleton: np.ndarray) -> np.ndarray:
@@ -245,7 +289,7 @@ def draw_decoys(rng: np.random.Generator, hu: np.ndarray, skeleton: np.ndarray) 
             part = np.clip(lumen - near + 0.5, 0, 1)
             hu = hu * (1 - part) + part * rng.uniform(180, 450)
         else:
-            plaque = smooth_noise(rng, BLOCK, rng.uniform(6, 20)) > rng.uniform(-0.5, 1)
+            plaque = smooth_noise(rng, hu.shape, rng.uniform(6, 20)) > rng.uniform(-0.5, 1)
             part = np.clip(0.8 - np.abs(near - lumen), 0, 1) * plaque
             hu = hu * (1 - part) + part * wall_hu
     for _ in range(int(rng.integers(0, 4)) if rng.random() < 0.3 else 0):  # phleboliths, granulomas
@@ -255,7 +299,7 @@ def draw_decoys(rng: np.random.Generator, hu: np.ndarray, skeleton: np.ndarray) 
         hollow = np.clip(radius * 0.5 - distance + 0.5, 0, 1) * (rng.random() < 0.5)
         hu = hu * (1 - part) + part * (rng.uniform(200, 900) * (1 - 0.6 * hollow))
     if rng.random() < 0.12:  # opacified bowel or bladder: even, rimless
-        field = outline(rng, BLOCK, soft[rng.integers(len(soft))].astype(float), rng.uniform(5, 16))
+        field = outline(rng, hu.shape, soft[rng.integers(len(soft))].astype(float), rng.uniform(5, 16))
         part = np.clip(0.5 - field, 0, 1) * ~skeleton
         hu = hu * (1 - part) + part * rng.uniform(130, 380)
     if rng.random() < 0.08:  # nail or screw
@@ -279,6 +323,26 @@ def augment(rng: np.random.Generator, hu: np.ndarray, skeleton: np.ndarray) -> n
         dense = np.clip((hu - 100) / 100, 0, 1) * blur(skeleton.astype(np.float32), (0.7, 0.7, 0.7))
         hu = hu - dense * (1 - factor) * np.maximum(hu - 60, 0)
     return hu
+
+
+def bent(rng: np.random.Generator, hu: np.ndarray, *masks: np.ndarray) -> list[np.ndarray]:
+    """Another patient's proportions: the block turned, stretched, sheared and bent a little."""
+    matrix = np.eye(3) + rng.normal(0, 0.07, (3, 3))
+    grid = functional.affine_grid(
+        torch.from_numpy(np.c_[matrix, np.zeros(3)])[None].float(), (1, 1, *hu.shape), False
+    )
+    bend = rng.normal(0, 0.035, (1, 3, 5, 5, 5)).astype(np.float32)
+    bend = functional.interpolate(torch.from_numpy(bend), size=hu.shape, mode="trilinear")
+    grid = grid + bend.permute(0, 2, 3, 4, 1)
+
+    def sample(field: np.ndarray) -> np.ndarray:
+        tensor = torch.from_numpy(field.astype(np.float32))[None, None]
+        values = functional.grid_sample(
+            tensor, grid, padding_mode="reflection", align_corners=False
+        )
+        return values[0, 0].numpy()
+
+    return [sample(hu), *(sample(mask) > 0.5 for mask in masks)]
 
 
 def seed_point(rng: np.random.Generator, hu: np.ndarray, mass: np.ndarray) -> np.ndarray:
@@ -311,12 +375,13 @@ def example(rng: np.random.Generator, donor: Donor) -> tuple[np.ndarray, np.ndar
     corner = anchors[rng.integers(len(anchors))] - rng.integers(8, BLOCK - 8, 3)
     corner = np.clip(corner, 0, np.array(hu.shape) - BLOCK)
     box = tuple(slice(c, c + BLOCK) for c in corner)
-    block, bone = hu[box].astype(np.float32), skeleton[box].copy()
+    block, bone, unknown, taken = (a[box].copy() for a in (hu, skeleton, ignore, occupied))
+    if rng.random() < 0.6:
+        block, bone, unknown, taken = bent(rng, block, bone, unknown, taken)
     block = draw_decoys(rng, augment(rng, block, bone), bone)
     envelope, faint = np.zeros_like(bone), np.zeros_like(bone)
     seed = np.full(3, -1)
-    taken = occupied[box].copy()
-    for _ in range(int(rng.choice([0, 1, 2], p=[0.25, 0.6, 0.15]))):
+    for _ in range(int(rng.choice([0, 1, 2, 3], p=[0.25, 0.4, 0.2, 0.15]))):
         block, new = draw_mass(rng, block, bone, donor.noise_hu, donor.slice_blur_mm, taken)
         if new.any() and seed[0] < 0 and block[new].max() > 180 and rng.random() < 0.5:
             seed = seed_point(rng, block, new)
@@ -335,7 +400,7 @@ def example(rng: np.random.Generator, donor: Donor) -> tuple[np.ndarray, np.ndar
     labels = np.full(block.shape, BACKGROUND, dtype=np.uint8)
     labels[bone] = SKELETON
     labels[envelope] = MASS
-    labels[(ignore[box] | faint) & ~envelope] = IGNORE
+    labels[(unknown | faint) & ~envelope] = IGNORE
     return np.clip(np.round(block), -1024, 3071).astype(np.int16), labels, seed
 
 
