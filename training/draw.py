@@ -105,7 +105,7 @@ def outline(
 def cells(
     rng: np.random.Generator, field: np.ndarray, pitch: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Voronoi cell index inside the outline, and distance to the nearest cell wall (fine voxels)."""
+    """Voronoi cell index inside the outline, and distance to the nearest cell wall, fine voxels."""
     half = np.array(field.shape) // FINE
     count = int(np.clip(np.prod(half * FINE / pitch), 8, 6000))
     seeds = rng.uniform(-2, half + 2, (count, 3))
@@ -221,7 +221,13 @@ def draw_mass(
     centre = (middle - [extent.start for extent in box] + 0.5) * FINE
     touching = near and rng.random() < 0.7
     alpha, value, allowed = mass_in_box(
-        rng, centre, radius_mm / GRID_MM * FINE, to_bone[box], to_skin[box], taken[box], touching
+        rng,
+        centre,
+        radius_mm / GRID_MM * FINE,
+        to_bone[box],
+        to_skin[box],
+        taken[box],
+        touching=touching,
     )
     sigma = rng.uniform(0.25, 0.6)
     sigmas = (float(np.hypot(sigma, slice_blur_mm / GRID_MM * rng.uniform(0.5, 1))), sigma, sigma)
@@ -241,6 +247,7 @@ def mass_in_box(
     to_bone: np.ndarray,
     to_skin: np.ndarray,
     taken: np.ndarray,
+    *,
     touching: bool,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Occupancy, Hounsfield units times occupancy, and where the mass may lie, for one box."""
@@ -299,7 +306,9 @@ def draw_decoys(rng: np.random.Generator, hu: np.ndarray, skeleton: np.ndarray) 
         hollow = np.clip(radius * 0.5 - distance + 0.5, 0, 1) * (rng.random() < 0.5)
         hu = hu * (1 - part) + part * (rng.uniform(200, 900) * (1 - 0.6 * hollow))
     if rng.random() < 0.12:  # opacified bowel or bladder: even, rimless
-        field = outline(rng, hu.shape, soft[rng.integers(len(soft))].astype(float), rng.uniform(5, 16))
+        field = outline(
+            rng, hu.shape, soft[rng.integers(len(soft))].astype(float), rng.uniform(5, 16)
+        )
         part = np.clip(0.5 - field, 0, 1) * ~skeleton
         hu = hu * (1 - part) + part * rng.uniform(130, 380)
     if rng.random() < 0.08:  # nail or screw
@@ -328,18 +337,15 @@ def augment(rng: np.random.Generator, hu: np.ndarray, skeleton: np.ndarray) -> n
 def bent(rng: np.random.Generator, hu: np.ndarray, *masks: np.ndarray) -> list[np.ndarray]:
     """Another patient's proportions: the block turned, stretched, sheared and bent a little."""
     matrix = np.eye(3) + rng.normal(0, 0.07, (3, 3))
-    grid = functional.affine_grid(
-        torch.from_numpy(np.c_[matrix, np.zeros(3)])[None].float(), (1, 1, *hu.shape), False
-    )
+    affine = torch.from_numpy(np.c_[matrix, np.zeros(3)])[None].float()
+    grid = functional.affine_grid(affine, (1, 1, *hu.shape), align_corners=False)
     bend = rng.normal(0, 0.035, (1, 3, 5, 5, 5)).astype(np.float32)
     bend = functional.interpolate(torch.from_numpy(bend), size=hu.shape, mode="trilinear")
     grid = grid + bend.permute(0, 2, 3, 4, 1)
 
     def sample(field: np.ndarray) -> np.ndarray:
         tensor = torch.from_numpy(field.astype(np.float32))[None, None]
-        values = functional.grid_sample(
-            tensor, grid, padding_mode="reflection", align_corners=False
-        )
+        values = functional.grid_sample(tensor, grid, "bilinear", "reflection", align_corners=False)
         return values[0, 0].numpy()
 
     return [sample(hu), *(sample(mask) > 0.5 for mask in masks)]

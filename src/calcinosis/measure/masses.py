@@ -28,12 +28,12 @@ _WORKING_ML = GRID_MM**3 / 1000
 _MARGIN_MM = 9.0
 # Gates measured on drawn-in masses and on scans without one (docs/accuracy.md).
 _CALL = 128  # network score (of 255) above which a voxel is a mass
-_EDGE_CALL = 32  # above which it belongs to the mass it touches: walls are faint
+_EDGE_CALL = 64  # above which it belongs to the mass it touches: walls are faint
 _EDGE_REACH = 4  # working voxels: how far a faint wall lies from what is surely mass
 _SURE = 217
-# Masses drawn into unseen scans: mostly 0.84–0.96; bone taken for one: up to 0.77. Bones cut by the
+# Masses drawn into unseen scans: mostly 0.78–0.96; bone taken for one: up to 0.72. Bones cut by the
 # edge of the scan lack their cortex there and look surer, so more is asked of what lies on it.
-_SURE_SHARE = 0.80
+_SURE_SHARE = 0.75
 _FREE_ON_EDGE, _MORE_ON_EDGE = 0.15, 0.6  # share of the surface that costs nothing; slope beyond
 _WORTH_A_LOOK_SHARE = 0.5
 _CALCIFIED_SHARE = 0.05
