@@ -53,3 +53,9 @@ def test_more_is_asked_of_what_the_edge_of_the_scan_cuts():
     cut = ((flat, 600, SURE), (part, 600, 150))
     assert len(find_masses(*scene(*inside)).masses) == 1
     assert find_masses(*scene(*cut)).masses == ()
+
+
+def test_what_is_narrow_and_long_is_a_vessel_until_a_seed_says_otherwise():
+    tube = ((slice(16, 22), slice(16, 22), slice(6, 56)), 600, SURE)
+    assert find_masses(*scene(tube)).masses == ()
+    assert len(find_masses(*scene(tube), [(19, 19, 30)]).masses) == 1

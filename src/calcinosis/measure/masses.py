@@ -37,6 +37,8 @@ _SURE_SHARE = 0.75
 _FREE_ON_EDGE, _MORE_ON_EDGE = 0.15, 0.6  # share of the surface that costs nothing; slope beyond
 _WORTH_A_LOOK_SHARE = 0.5
 _CALCIFIED_SHARE = 0.05
+# What is this long for its width, and this narrow, is a vessel: named parameters.
+TUBE_ELONGATION, TUBE_WIDTH_MM = 2.5, 15.0
 
 Labels = NDArray[np.unsignedinteger[Any]]
 
@@ -137,9 +139,23 @@ def _called_regions(
     large = (core * _WORKING_ML > 0.5 * SMALLEST_MASS_ML) & (dense > _CALCIFIED_SHARE)
     on_edge = np.maximum(_share_on_edge(labels) - _FREE_ON_EDGE, 0)
     kept = large & (sure > _SURE_SHARE + _MORE_ON_EDGE * on_edge)
+    for label in np.flatnonzero(kept):
+        kept[label] = not _is_tube(np.argwhere((labels == label) & (tissue.mass > _CALL)))
     doubtful = np.flatnonzero(large & ~kept & (sure > _WORTH_A_LOOK_SHARE))
     places = [_brightest(grid, labels, label) for label in doubtful.tolist()]
     return np.where(kept, np.arange(len(kept)), 0).astype(labels.dtype)[labels], places
+
+
+def principal_extents_mm(places: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Length, width and thickness of working voxels [n, 3]: four standard deviations each."""
+    spread = np.cov(places.T) * GRID_MM**2 + np.eye(3) * GRID_MM**2 / 12
+    return np.asarray(4 * np.sqrt(np.linalg.eigvalsh(spread))[::-1])
+
+
+def _is_tube(places: NDArray[np.int64]) -> bool:
+    """Whether voxels lie like a vessel: narrow and much longer than wide."""
+    length_mm, width_mm, _ = principal_extents_mm(places)
+    return bool(width_mm < TUBE_WIDTH_MM and length_mm > TUBE_ELONGATION * width_mm)
 
 
 def _brightest(grid: WorkingGrid, labels: Labels, label: int) -> tuple[int, ...]:

@@ -10,7 +10,12 @@ from scipy import ndimage
 
 from calcinosis.measure.envelope import distance_mm
 from calcinosis.measure.mass import CalcificationKind, OtherCalcification, Patch
-from calcinosis.measure.masses import Labels
+from calcinosis.measure.masses import (
+    TUBE_ELONGATION,
+    TUBE_WIDTH_MM,
+    Labels,
+    principal_extents_mm,
+)
 from calcinosis.measure.tissue import METAL_HU, TissueMap
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid
 from calcinosis.volume import Volume
@@ -20,7 +25,6 @@ _SMALLEST_ML = 0.01
 _BONE_GAP_MM = 2.5
 _LARGEST_PHLEBOLITH_MM = 11.0  # named parameter; pelvic phleboliths are mostly 2–5 mm
 _SUBCUTANEOUS_HU = -30.0  # surroundings darker than this are fat
-_TUBE_ELONGATION = 2.5
 _EVEN_HU = 0.18  # relative spread of attenuation inside opacified blood, bowel or urine
 _OPAQUE_LIMIT_HU = 500.0
 
@@ -141,16 +145,15 @@ def _describe(
     soft = shell[(shell < _EDGE_HU) & (shell > -300)]
     surroundings = float(np.median(soft)) if soft.size else 0.0
     share = np.clip((hu - max(surroundings, 0)) / max(peak - max(surroundings, 0), 1), 0, 1)
-    points = np.argwhere(inside) * GRID_MM
-    extents = np.sqrt(np.linalg.eigvalsh(np.cov(points.T) + np.eye(3) * GRID_MM**2 / 12)) * 4
+    length_mm, width_mm, _ = principal_extents_mm(np.argwhere(inside))
     return _Speck(
         volume_ml=float(share[member].sum() * volume.voxel_volume_ml),
         peak_hu=float(hu.max()),
         mean_hu=float(values.mean()),
         spread_hu=float(values.std()),
         surroundings_hu=surroundings,
-        length_mm=float(extents[2]),
-        width_mm=float(extents[1]),
+        length_mm=float(length_mm),
+        width_mm=float(width_mm),
         skin_mm=float(skin_mm[tuple((np.argwhere(inside) + [e.start for e in box]).T // 2)].min()),
         neighbours_in_line=neighbours_in_line,
         where=Patch(native, member),
@@ -174,7 +177,7 @@ def _kind(speck: _Speck) -> CalcificationKind:  # noqa: PLR0911 - one rule a lin
     if speck.volume_ml > 1.0 and even and speck.peak_hu < _OPAQUE_LIMIT_HU:
         return "contrast"
     elongation = speck.length_mm / max(speck.width_mm, GRID_MM)
-    if elongation > _TUBE_ELONGATION and speck.width_mm < 15:
+    if elongation > TUBE_ELONGATION and speck.width_mm < TUBE_WIDTH_MM:
         return "contrast" if even and speck.peak_hu < _OPAQUE_LIMIT_HU else "vascular"
     if speck.neighbours_in_line >= 2 and speck.width_mm < 12:
         return "vascular"
