@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from calcinosis.measure.bone_surface import surface_points
 from calcinosis.measure.erosion import relate_to_bone
 from calcinosis.volume import Volume
 
@@ -127,3 +128,11 @@ def test_without_bone_nothing_is_said_of_it():
     relation = relate_to_bone(scan(none, ball(0.0)), ball(0.0), none)
     assert relation.distance_mm is None
     assert relation.eroded is None
+
+
+def test_a_surface_out_of_reach_has_no_points():
+    z, y, x = millimetres()
+    ball = np.sqrt(z**2 + y**2 + x**2).astype(np.float32)
+    far = np.full(SHAPE, 50, np.float32)
+    points = surface_points(np.zeros(SHAPE, np.int16), ball - 20, far, SPACING, reach_mm=4)
+    assert len(points) == 0

@@ -64,9 +64,8 @@ def surface_points(
     chosen, normals = chosen[clear], gradient[clear] / length[clear, None]
     places = chosen * spacing - normals * to_bone_mm[tuple(chosen.T)][:, None]
     inward = places[:, None] - normals[:, None] * CORTEX_DEPTHS_MM[:, None]
-    line = at_places(hu, inward.reshape(-1, 3), spacing_mm).reshape(len(places), -1)
-    cortex = line.max(axis=1) if len(places) else np.zeros(0)
-    return SurfacePoints(places, normals, to_mass_mm[tuple(chosen.T)], cortex)
+    line = at_places(hu, inward.reshape(-1, 3), spacing_mm).reshape(inward.shape[:2])
+    return SurfacePoints(places, normals, to_mass_mm[tuple(chosen.T)], line.max(axis=1))
 
 
 def _gradient_at(

@@ -354,8 +354,8 @@ def _brightest_near(
 ) -> NDArray[np.float64]:
     """The brightest HU on a short line through each point, most of it into the bone."""
     line = points.places[:, None] + points.normals[:, None] * CORTEX_OFFSETS_MM[:, None]
-    values = at_places(hu, line.reshape(-1, 3), spacing_mm).reshape(len(points), -1)
-    return np.asarray(values.max(axis=1, initial=-np.inf))
+    values = at_places(hu, line.reshape(-1, 3), spacing_mm).reshape(line.shape[:2])
+    return np.asarray(values.max(axis=1))
 
 
 def _expected_surface(site: _Site, points: SurfacePoints, lost: NDArray[np.bool_]) -> Bridge | None:
