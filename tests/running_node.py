@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -60,8 +61,9 @@ class Node:
 
     def workers(self) -> list[int]:
         found = []
-        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            found += map(int, (task / "children").read_text().split())
+        for thread in Path(f"/proc/{self.process.pid}/task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):  # threads come and go
+                found += map(int, (thread / "children").read_text().split())
         return found
 
     def stop(self, number: int = signal.SIGTERM) -> None:
