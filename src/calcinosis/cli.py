@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from calcinosis.analysis import Analysis
     from calcinosis.measure.mass import Point
-    from calcinosis.read.patient_file import PatientFile
     from calcinosis.volume import Volume
     from calcinosis.write.seg import SegmentationType, Segments
 
@@ -319,12 +318,13 @@ def _analyze_into(
     """Read, analyse and write one study."""
     from calcinosis.analysis import analyze as analyze_study
     from calcinosis.memory import give_memory_back
+    from calcinosis.read.patient_file import known_patient
     from calcinosis.read.study import read_study
     from calcinosis.terminal import progress_bars
     from calcinosis.write.results import write_files
 
     give_memory_back()
-    known = _patient_file(patient, labs)
+    known = known_patient(patient, labs)
     with progress_bars(quiet=quiet) as begin:
         began = perf_counter()
         study = read_study(
@@ -342,16 +342,6 @@ def _analyze_into(
         begin("Writing")
         write_files(analysis, folder, deidentify=deidentify, segments=segments, seg_type=seg_type)
     return analysis
-
-
-def _patient_file(patient: Path | None, labs: Path | None) -> "PatientFile | None":
-    """What the user gives beside the images; None where that is nothing."""
-    from calcinosis.read.patient_file import PatientFile, read_patient_file, with_labs
-
-    if patient is None and labs is None:
-        return None
-    known = PatientFile() if patient is None else read_patient_file(patient)
-    return known if labs is None else with_labs(known, labs)
 
 
 def _skeleton(choice: str, volume: "Volume") -> "NDArray[np.bool_] | None":

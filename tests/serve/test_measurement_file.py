@@ -5,42 +5,27 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import ct_scene
 from calcinosis.measure.mass import (
     BoneRelation,
     Calibration,
     CtMeasurement,
-    FluidLevel,
     HounsfieldStatistics,
-    Mass,
     OtherCalcification,
     Patch,
-    Site,
 )
 from calcinosis.serve import measurement_file
 from calcinosis.serve.measurement_file import load_measurement, save_measurement
 from calcinosis.volume import Study, Volume
 
 STUDY = Study(Volume(np.zeros((5, 6, 7), np.int16), np.diag([1.5, 0.7, 0.7, 1.0])), "1.2.3")
-LEVEL = FluidLevel((1.0, 2.0, 3.0), 80.0, 4.5, 20.0, 480.0, 1.2, 0.9)
-MASS = Mass(
-    id=1,
-    site=Site("hip", "left", 12.3),
-    centroid_lps_mm=(0.1, -2.0, 3e3),
-    volume_ml=12.0,
-    volume_ci95_ml=(10.0, 14.0),
-    calcified_volume_ml=3.0,
-    calcium_mass_mg=900.0,
-    calcium_mass_ci95_mg=(700.0, 1100.0),
-    max_diameter_mm=40.0,
-    perpendicular_diameter_mm=30.0,
-    diameter_ends_lps_mm=((0.0, 0.0, 0.0), (40.0, 0.0, 0.0)),
+# What JSON holds least easily: not a number, nothing, and letters beyond ASCII.
+MASS = replace(
+    ct_scene.MASS,
     hu=HounsfieldStatistics(300.0, 20.0, 310.0, float("nan")),
-    locules=3,
-    fluid_levels=(LEVEL,),
     sedimentation_sign=None,
     bone=BoneRelation("femur", None, 0.0, None, None, None),
     skin_distance_mm=None,
-    confidence=0.7,
     remarks=("thin — slices",),
 )
 

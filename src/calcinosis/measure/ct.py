@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from calcinosis.measure.bone_site import distance_far_mm
 from calcinosis.measure.calcium import calcium_mass, calibration_for
 from calcinosis.measure.envelope import CLOSING_MM
-from calcinosis.measure.erosion import apart, distance_far_mm, relate_to_bone
+from calcinosis.measure.erosion import apart, relate_to_bone
 from calcinosis.measure.fluid_levels import find_fluid_levels
 from calcinosis.measure.joint import Joint
 from calcinosis.measure.joints import find_joints, nearest
@@ -199,9 +200,8 @@ def _statistics(hu: NDArray[np.float32]) -> HounsfieldStatistics:
 def _bone_of(around: Surroundings, box: Box, number: int) -> tuple[BoneRelation, tuple[str, ...]]:
     """How the mass lies to bone. A defect beside a cut of our own making proves no erosion.
 
-    On the demo's phantom the built-in cut takes 4.6 of 7.8 mL of the bone next to the mass: a
-    missing piece of bone may be the cut's fault. Only lost cortex where the bone's smooth
-    continuation runs is called erosion then.
+    The built-in cut may take bone with the mass, so a missing piece may be the cut's fault. Only
+    lost cortex where the bone's smooth continuation runs is called erosion then.
     """
     volume = around.volume
     near = volume.grow(box, _BONE_REACH_MM)

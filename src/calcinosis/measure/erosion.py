@@ -7,12 +7,20 @@ loss is bridged (`bone_surface`). What the bone lacks below the bridge is the de
 
 from dataclasses import dataclass, replace
 
-import edt
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.spatial import cKDTree
 
+from calcinosis.measure.bone_site import (
+    CONTACT_GAP_MM,
+    Site,
+    box_around,
+    contact_mm2,
+    distance_far_mm,
+    filled,
+    gap_mm,
+    site_of,
+)
 from calcinosis.measure.bone_surface import (
     Bridge,
     SurfacePoints,
@@ -23,10 +31,10 @@ from calcinosis.measure.bone_surface import (
     surface_points,
 )
 from calcinosis.measure.mass import BoneRelation
+from calcinosis.measure.working_grid import Box
 from calcinosis.volume import Volume
 
 NEAR_MM = 25.0  # bone this far around the mass shapes the expected surface
-CONTACT_GAP_MM = 1.0  # envelope and bone closer than this touch
 SPARE_MM = 2.5  # surface this close to the mass may be eroded
 AROUND_MM = 15.0  # the cortex up to here tells how dense the bone's cortex is
 CORTEX_MIN_HU = 250.0  # a surface fainter than this shows no cortex that could be lost
@@ -44,8 +52,6 @@ SURFACE_POINTS_MIN = 40
 DEEPEST_PERCENT = 99  # depth: this share of the surface that lost its cortex is shallower
 SHALLOW_MM = 0.5  # volume: shallower is surface roughness
 COARSE_MM = 2.0
-HOLE_MAX_CM2 = 25.0
-FAR_POINTS = 20_000
 # Beside the program's own cut of mass from bone the cut itself proves nothing. Cortex is then
 # looked for where the bone's smooth continuation runs. The largest patch where it is fainter than
 # LOST_SHARE had at most 20 mm² under 13 intact contacts, and 23 mm² or more under 12 of 14 pits of
@@ -60,32 +66,6 @@ CORTEX_OFFSETS_MM = np.arange(-5.0, 1.01, 0.5)  # outwards from the continuation
 ROOM_MM = 6.0
 PATCH_GAP_MM = 2.0  # surface points this close, or neighbours on a coarse grid, are one patch
 _DEPTHS_MM = np.arange(0.0, 15.0, 0.5)  # how far below it remaining bone is looked for
-
-
-Box = tuple[slice, slice, slice]
-
-
-@dataclass(frozen=True, eq=False)
-class _Site:
-    """Crop around a mass: masks on the native grid and signed distances in mm."""
-
-    spacing_mm: tuple[float, float, float]
-    hu: NDArray[np.int16]
-    mass: NDArray[np.bool_]
-    bone: NDArray[np.bool_]  # filled: marrow belongs to it
-    to_mass_mm: NDArray[np.float32]
-    to_bone_mm: NDArray[np.float32]
-
-    def crop(self, box: Box) -> "_Site":
-        """The part of it in a box."""
-        return _Site(
-            self.spacing_mm,
-            self.hu[box],
-            self.mass[box],
-            self.bone[box],
-            self.to_mass_mm[box],
-            self.to_bone_mm[box],
-        )
 
 
 def relate_to_bone(
@@ -113,17 +93,17 @@ def relate_to_bone(
     """
     if not envelope.any() or not skeleton.any():
         return BoneRelation(None, None, 0.0, None, None, None)
-    box = _box_around(envelope, volume.spacing_mm, NEAR_MM)
+    box = box_around(envelope, volume.spacing_mm, NEAR_MM)
     if not skeleton[box].any():
         surface = np.argwhere(envelope & ~ndimage.binary_erosion(envelope))
         return apart(distance_far_mm(volume, surface, skeleton))
-    bone = _filled(skeleton[box], envelope[box], volume.spacing_mm)
+    bone = filled(skeleton[box], envelope[box], volume.spacing_mm)
     mass = envelope[box] & ~bone
-    distance = _gap_mm(mass, bone, volume.spacing_mm)
+    distance = gap_mm(mass, bone, volume.spacing_mm)
     if distance >= CONTACT_GAP_MM + max(volume.spacing_mm):
         return apart(distance)
-    site = _site(volume.crop(box), mass, bone)
-    contact = _contact_mm2(site)
+    site = site_of(volume.crop(box), mass, bone)
+    contact = contact_mm2(site)
     if contact == 0.0:
         return apart(distance)
     points = surface_points(
@@ -139,7 +119,7 @@ def apart(distance_mm: float) -> BoneRelation:
     return BoneRelation(None, distance_mm, 0.0, 0.0, 0.0, eroded=False)
 
 
-def _beside_own_cut(site: _Site, points: SurfacePoints, seen: BoneRelation) -> BoneRelation:
+def _beside_own_cut(site: Site, points: SurfacePoints, seen: BoneRelation) -> BoneRelation:
     """Erosion only where lost cortex proves it; open where bone lacks or some cortex is faint."""
     loss = _lost_patch(site, points)
     area_mm2 = len(loss.patch) * loss.point_mm2 if loss else 0.0
@@ -170,112 +150,7 @@ def _with_defect(relation: BoneRelation, defect: tuple[float, float] | None) -> 
     )
 
 
-def _box_around(
-    mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float], margin_mm: float
-) -> Box:
-    """The bounding box of a mask, grown by a margin."""
-    z, y, x = (
-        slice(
-            max(0, int(extent.start - np.ceil(margin_mm / step))),
-            int(extent.stop + np.ceil(margin_mm / step)),
-        )
-        for extent, step in zip(
-            ndimage.find_objects(mask.astype(np.uint8))[0], spacing_mm, strict=True
-        )
-    )
-    return z, y, x
-
-
-def _gap_mm(
-    mass: NDArray[np.bool_], bone: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
-) -> float:
-    """Distance between the surfaces of mass and bone; 0 where voxels touch."""
-    if (mass & ndimage.binary_dilation(bone)).any():
-        return 0.0
-    to_bone_mm = edt.edt(~bone, anisotropy=spacing_mm, parallel=1)[mass]
-    half = np.float32(np.mean(spacing_mm) / 2)
-    return max(0.0, float((to_bone_mm - half).min()))
-
-
-def _signed_distance_mm(
-    mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
-) -> NDArray[np.float32]:
-    """Distance to the surface of a mask between voxels: negative inside."""
-    half = np.float32(np.mean(spacing_mm) / 2)
-    signed: NDArray[np.float32] = edt.edt(~mask, anisotropy=spacing_mm, parallel=1) - half
-    (box,) = ndimage.find_objects(mask.view(np.uint8))
-    inner = tuple(slice(max(0, e.start - 1), e.stop + 1) for e in box)
-    inside = edt.edt(np.ascontiguousarray(mask[inner]), anisotropy=spacing_mm, parallel=1)
-    np.copyto(signed[inner], half - inside, where=mask[inner])
-    return signed
-
-
-def _site(volume: Volume, mass: NDArray[np.bool_], bone: NDArray[np.bool_]) -> _Site:
-    """Distances around a mass and the filled bone beside it."""
-    spacing_mm = volume.spacing_mm
-    return _Site(
-        spacing_mm,
-        volume.voxels,
-        mass,
-        bone,
-        _signed_distance_mm(mass, spacing_mm),
-        _signed_distance_mm(bone, spacing_mm),
-    )
-
-
-def _filled(
-    skeleton: NDArray[np.bool_],
-    mass: NDArray[np.bool_],
-    spacing_mm: tuple[float, float, float],
-) -> NDArray[np.bool_]:
-    """Bone with its marrow, slice by slice; a cortical gap under the mass is held shut by it."""
-    solid = skeleton.copy()
-    largest = HOLE_MAX_CM2 * 100 / (spacing_mm[1] * spacing_mm[2])
-    for bone, lump in zip(solid, mass, strict=True):
-        if not bone.any():
-            continue
-        both = bone | lump
-        holes, _ = ndimage.label(~both)
-        outside = np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])
-        for hole, extent in enumerate(ndimage.find_objects(holes), start=1):
-            if hole in outside:
-                continue
-            window = tuple(slice(e.start - 1, e.stop + 1) for e in extent)
-            member = holes[window] == hole
-            rim = ndimage.binary_dilation(member) & ~member
-            mostly_bone = np.count_nonzero(bone[window] & rim) > 0.5 * np.count_nonzero(rim)
-            if mostly_bone and np.count_nonzero(member) < largest:
-                np.putmask(bone[window], member, values=True)
-    return np.asarray(solid & ~(mass & ~skeleton), dtype=np.bool_)
-
-
-def distance_far_mm(
-    volume: Volume, surface: NDArray[np.int64], skeleton: NDArray[np.bool_]
-) -> float:
-    """Distance between a mass's surface voxels (n, 3) and bone, when none is near (± a voxel)."""
-    near = volume.to_lps(surface[:: max(1, len(surface) // FAR_POINTS)])
-    bone = np.flatnonzero(skeleton)
-    bone = bone[:: max(1, len(bone) // (10 * FAR_POINTS))]
-    far = volume.to_lps(np.stack(np.unravel_index(bone, skeleton.shape), axis=1))
-    distances, _ = cKDTree(near).query(far)
-    return float(max(0.0, distances.min() - np.mean(volume.spacing_mm)))
-
-
-def _contact_mm2(site: _Site) -> float:
-    """Area of the mass's surface that touches bone, on the surface between voxels."""
-    from skimage.measure import marching_cubes
-
-    if not (site.to_bone_mm[site.mass] < CONTACT_GAP_MM + max(site.spacing_mm)).any():
-        return 0.0
-    vertices, faces, _, _ = marching_cubes(np.pad(site.to_mass_mm, 1, mode="edge"), 0.0)
-    gap = ndimage.map_coordinates(site.to_bone_mm, (vertices - 1).T, order=1, mode="nearest")
-    touching = gap[faces].mean(axis=1) < CONTACT_GAP_MM
-    corners = vertices[faces[touching]] * site.spacing_mm
-    edges = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    return float(np.linalg.norm(edges, axis=1).sum() / 2)
-
-
-def _defect(site: _Site, points: SurfacePoints) -> tuple[float, float] | None:
+def _defect(site: Site, points: SurfacePoints) -> tuple[float, float] | None:
     """Depth (mm) and volume (mL) of what is missing under lost cortex; None: cannot tell."""
     around = (points.to_mass_mm > SPARE_MM) & (points.to_mass_mm < AROUND_MM)
     usual_hu = _usual_cortex_hu(points, around)
@@ -307,13 +182,13 @@ def _usual_cortex_hu(points: SurfacePoints, around: NDArray[np.bool_]) -> float 
 class _Loss:
     """Where a bone's smooth continuation has no cortex: signed distance to it (mm), its points."""
 
-    near: _Site
+    near: Site
     expected_mm: NDArray[np.float32]
     patch: SurfacePoints
     point_mm2: float
 
 
-def _lost_patch(site: _Site, points: SurfacePoints) -> _Loss | None:
+def _lost_patch(site: Site, points: SurfacePoints) -> _Loss | None:
     """The largest patch of lost cortex on the bone's continuation; None: it cannot be judged."""
     around = (points.to_mass_mm > SPARE_MM) & (points.to_mass_mm < AROUND_MM)
     usual_hu = _usual_cortex_hu(points, around)
@@ -326,7 +201,7 @@ def _lost_patch(site: _Site, points: SurfacePoints) -> _Loss | None:
         return None
     few = np.random.default_rng(0).permutation(trusted)[:OWN_CUT_POINTS]
     bridge = continuation(points[few], site.to_bone_mm, site.spacing_mm)
-    box = _box_around(site.mass, site.spacing_mm, ROOM_MM)
+    box = box_around(site.mass, site.spacing_mm, ROOM_MM)
     near = site.crop(box)
     expected = _sampled(bridge, site, near, box)
     beside = surface_points(near.hu, expected, near.to_mass_mm, site.spacing_mm, reach_mm=SPARE_MM)
@@ -358,7 +233,7 @@ def _brightest_near(
     return np.asarray(values.max(axis=1))
 
 
-def _expected_surface(site: _Site, points: SurfacePoints, lost: NDArray[np.bool_]) -> Bridge | None:
+def _expected_surface(site: Site, points: SurfacePoints, lost: NDArray[np.bool_]) -> Bridge | None:
     """The bone's surface, continued smoothly where the cortex is lost; None: too little is left."""
     gone = points.places[lost]
     free = (points.to_mass_mm > SPARE_MM) & far_from(points.places, gone, BESIDE_MM)
@@ -369,7 +244,7 @@ def _expected_surface(site: _Site, points: SurfacePoints, lost: NDArray[np.bool_
     return continuation(points[few], site.to_bone_mm, site.spacing_mm)
 
 
-def _missing_voxels(bridge: Bridge, site: _Site) -> int:
+def _missing_voxels(bridge: Bridge, site: Site) -> int:
     """Voxels below the bridge that are no bone, in the mass or just under it."""
     spacing = np.asarray(site.spacing_mm)
     places = np.argwhere(~site.bone & (site.to_mass_mm < GAP_MM)) * (spacing / COARSE_MM)
@@ -377,7 +252,7 @@ def _missing_voxels(bridge: Bridge, site: _Site) -> int:
     return int(np.count_nonzero(height < -SHALLOW_MM))
 
 
-def _sampled(bridge: Bridge, site: _Site, near: _Site, box: Box) -> NDArray[np.float32]:
+def _sampled(bridge: Bridge, site: Site, near: Site, box: Box) -> NDArray[np.float32]:
     """The bridge on the native grid in a box of the site."""
     to_coarse = np.asarray(site.spacing_mm) / COARSE_MM
     fine = ndimage.affine_transform(
@@ -391,7 +266,7 @@ def _sampled(bridge: Bridge, site: _Site, near: _Site, box: Box) -> NDArray[np.f
     return np.asarray(fine, dtype=np.float32)
 
 
-def _on_coarse_grid(bridge: Bridge, site: _Site) -> NDArray[np.float64]:
+def _on_coarse_grid(bridge: Bridge, site: Site) -> NDArray[np.float64]:
     """The bridge where the mass can have eroded; far above the bone elsewhere."""
     spacing = np.asarray(site.spacing_mm)
     extent = np.asarray(site.mass.shape) * spacing

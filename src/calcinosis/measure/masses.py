@@ -137,13 +137,15 @@ def _called_regions(
     sure = np.bincount(flat, score > _SURE) / np.maximum(core, 1)
     dense = np.bincount(flat, grid.hu[inside] > CALCIFIED_HU) / np.maximum(size, 1)
     large = (core * _WORKING_ML > 0.5 * SMALLEST_MASS_ML) & (dense > _CALCIFIED_SHARE)
+    for label, extent in enumerate(ndimage.find_objects(labels), start=1):
+        if large[label]:
+            places = np.argwhere((labels[extent] == label) & (tissue.mass[extent] > _CALL))
+            large[label] = not _is_tube(places)
     on_edge = np.maximum(_share_on_edge(labels) - _FREE_ON_EDGE, 0)
     kept = large & (sure > _SURE_SHARE + _MORE_ON_EDGE * on_edge)
-    for label in np.flatnonzero(kept):
-        kept[label] = not _is_tube(np.argwhere((labels == label) & (tissue.mass > _CALL)))
     doubtful = np.flatnonzero(large & ~kept & (sure > _WORTH_A_LOOK_SHARE))
-    places = [_brightest(grid, labels, label) for label in doubtful.tolist()]
-    return np.where(kept, np.arange(len(kept)), 0).astype(labels.dtype)[labels], places
+    unsure = [_brightest(grid, labels, label) for label in doubtful.tolist()]
+    return np.where(kept, np.arange(len(kept)), 0).astype(labels.dtype)[labels], unsure
 
 
 def principal_extents_mm(places: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -22,6 +22,18 @@ class PatientFile:
     patient: Patient = field(default_factory=Patient)
 
 
+def known_patient(patient: Path | None, labs: Path | None) -> PatientFile | None:
+    """What the user gives beside the images; None where that is nothing.
+
+    Raises:
+        NotReadableError, InputError: see `read_patient_file` and `with_labs`.
+    """
+    if patient is None and labs is None:
+        return None
+    known = PatientFile() if patient is None else read_patient_file(patient)
+    return known if labs is None else with_labs(known, labs)
+
+
 def read_patient_file(path: Path) -> PatientFile:
     """Read a case file or a FHIR R4 Bundle, whichever it is.
 

@@ -1,0 +1,144 @@
+"""Where a mass and the bone beside it lie: distance, contact, and distances around both."""
+
+from dataclasses import dataclass
+
+import edt
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from calcinosis.measure.working_grid import Box
+from calcinosis.volume import Volume
+
+CONTACT_GAP_MM = 1.0  # envelope and bone closer than this touch
+HOLE_MAX_CM2 = 25.0
+FAR_POINTS = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """Crop around a mass: masks on the native grid and signed distances in mm."""
+
+    spacing_mm: tuple[float, float, float]
+    hu: NDArray[np.int16]
+    mass: NDArray[np.bool_]
+    bone: NDArray[np.bool_]  # filled: marrow belongs to it
+    to_mass_mm: NDArray[np.float32]
+    to_bone_mm: NDArray[np.float32]
+
+    def crop(self, box: Box) -> "Site":
+        """The part of it in a box."""
+        return Site(
+            self.spacing_mm,
+            self.hu[box],
+            self.mass[box],
+            self.bone[box],
+            self.to_mass_mm[box],
+            self.to_bone_mm[box],
+        )
+
+
+def box_around(
+    mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float], margin_mm: float
+) -> Box:
+    """The bounding box of a mask, grown by a margin."""
+    z, y, x = (
+        slice(
+            max(0, int(extent.start - np.ceil(margin_mm / step))),
+            int(extent.stop + np.ceil(margin_mm / step)),
+        )
+        for extent, step in zip(
+            ndimage.find_objects(mask.astype(np.uint8))[0], spacing_mm, strict=True
+        )
+    )
+    return z, y, x
+
+
+def gap_mm(
+    mass: NDArray[np.bool_], bone: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+) -> float:
+    """Distance between the surfaces of mass and bone; 0 where voxels touch."""
+    if (mass & ndimage.binary_dilation(bone)).any():
+        return 0.0
+    to_bone_mm = edt.edt(~bone, anisotropy=spacing_mm, parallel=1)[mass]
+    half = np.float32(np.mean(spacing_mm) / 2)
+    return max(0.0, float((to_bone_mm - half).min()))
+
+
+def _signed_distance_mm(
+    mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+) -> NDArray[np.float32]:
+    """Distance to the surface of a mask between voxels: negative inside."""
+    half = np.float32(np.mean(spacing_mm) / 2)
+    signed: NDArray[np.float32] = edt.edt(~mask, anisotropy=spacing_mm, parallel=1) - half
+    (box,) = ndimage.find_objects(mask.view(np.uint8))
+    inner = tuple(slice(max(0, e.start - 1), e.stop + 1) for e in box)
+    inside = edt.edt(np.ascontiguousarray(mask[inner]), anisotropy=spacing_mm, parallel=1)
+    np.copyto(signed[inner], half - inside, where=mask[inner])
+    return signed
+
+
+def site_of(volume: Volume, mass: NDArray[np.bool_], bone: NDArray[np.bool_]) -> Site:
+    """Distances around a mass and the filled bone beside it."""
+    spacing_mm = volume.spacing_mm
+    return Site(
+        spacing_mm,
+        volume.voxels,
+        mass,
+        bone,
+        _signed_distance_mm(mass, spacing_mm),
+        _signed_distance_mm(bone, spacing_mm),
+    )
+
+
+def filled(
+    skeleton: NDArray[np.bool_],
+    mass: NDArray[np.bool_],
+    spacing_mm: tuple[float, float, float],
+) -> NDArray[np.bool_]:
+    """Bone with its marrow, slice by slice; a cortical gap under the mass is held shut by it."""
+    solid = skeleton.copy()
+    largest = HOLE_MAX_CM2 * 100 / (spacing_mm[1] * spacing_mm[2])
+    for bone, lump in zip(solid, mass, strict=True):
+        if not bone.any():
+            continue
+        both = bone | lump
+        holes, _ = ndimage.label(~both)
+        outside = np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])
+        for hole, extent in enumerate(ndimage.find_objects(holes), start=1):
+            if hole in outside:
+                continue
+            window = tuple(slice(e.start - 1, e.stop + 1) for e in extent)
+            member = holes[window] == hole
+            rim = ndimage.binary_dilation(member) & ~member
+            mostly_bone = np.count_nonzero(bone[window] & rim) > 0.5 * np.count_nonzero(rim)
+            if mostly_bone and np.count_nonzero(member) < largest:
+                np.putmask(bone[window], member, values=True)
+    return np.asarray(solid & ~(mass & ~skeleton), dtype=np.bool_)
+
+
+def distance_far_mm(
+    volume: Volume, surface: NDArray[np.int64], skeleton: NDArray[np.bool_]
+) -> float:
+    """Distance between a mass's surface voxels (n, 3) and bone, when none is near (± a voxel)."""
+    near = volume.to_lps(surface[:: max(1, len(surface) // FAR_POINTS)])
+    bone = np.flatnonzero(skeleton)
+    bone = bone[:: max(1, len(bone) // (10 * FAR_POINTS))]
+    far = volume.to_lps(np.stack(np.unravel_index(bone, skeleton.shape), axis=1))
+    distances, _ = cKDTree(near).query(far)
+    return float(max(0.0, distances.min() - np.mean(volume.spacing_mm)))
+
+
+def contact_mm2(site: Site) -> float:
+    """Area of the mass's surface that touches bone, on the surface between voxels."""
+    from skimage.measure import marching_cubes
+
+    if not (site.to_bone_mm[site.mass] < CONTACT_GAP_MM + max(site.spacing_mm)).any():
+        return 0.0
+    vertices, faces, _, _ = marching_cubes(np.pad(site.to_mass_mm, 1, mode="edge"), 0.0)
+    gap = ndimage.map_coordinates(site.to_bone_mm, (vertices - 1).T, order=1, mode="nearest")
+    touching = gap[faces].mean(axis=1) < CONTACT_GAP_MM
+    corners = vertices[faces[touching]] * site.spacing_mm
+    edges = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    return float(np.linalg.norm(edges, axis=1).sum() / 2)
