@@ -5,8 +5,11 @@ from hypothesis import HealthCheck, settings
 
 from orthanc import running_orthanc
 
-# A busy machine must not turn a true claim red: no limit on the time of a single example.
-settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine must not turn a true claim red: no limit on the time of a single example, and the
+# same examples on every run. `--hypothesis-profile search` draws new ones.
+PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("house", derandomize=True, **PATIENT)
+settings.register_profile("search", **PATIENT)
 settings.load_profile("house")
 
 

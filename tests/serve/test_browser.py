@@ -16,7 +16,11 @@ import httpx2
 import pytest
 from pydicom import dcmread
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import (
+    ElementNotInteractableException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
@@ -27,6 +31,12 @@ from calcinosis.phantom.patient import PhantomOptions, make_phantom
 
 FAMILY, NUMBER = "Plantedname", "PLANTED-4711"
 TOKEN = "a-token-for-the-browser-test"  # noqa: S105 - of this test alone
+# What a page on its way, or one that renews itself, answers for a moment.
+NOT_YET = (
+    ElementNotInteractableException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
 PATIENT_S = 540  # a busy machine is slow, not wrong
 FLAGS = (
     "--headless=new",
@@ -102,34 +112,50 @@ def browser(tmp_path_factory):
     opened.quit()
 
 
+def waited(browser, ask):
+    """What `ask(browser)` answers as soon as it is true; no page is asked to load again."""
+    return WebDriverWait(browser, PATIENT_S, 0.3, ignored_exceptions=NOT_YET).until(ask)
+
+
 def until(browser, selector, words):
-    """Wait until an element says the words; the page is never asked to load again."""
+    """Wait until an element says the words."""
 
     def said(_browser):
         assert not browser.find_elements(By.CSS_SELECTOR, ".state.failed"), "the analysis failed"
         found = browser.find_elements(By.CSS_SELECTOR, selector)
-        return found if any(words in element.text for element in found) else None
+        return any(words in element.text for element in found)
 
-    renewed = [StaleElementReferenceException]
-    WebDriverWait(browser, PATIENT_S, 1, ignored_exceptions=renewed).until(said)
+    waited(browser, said)
 
 
 def press(browser, selector):
-    browser.find_element(By.CSS_SELECTOR, selector).click()
+    def pressed(_browser):
+        browser.find_element(By.CSS_SELECTOR, selector).click()
+        return True
+
+    waited(browser, pressed)
+
+
+def write(browser, name, words):
+    waited(browser, lambda _: browser.find_element(By.ID, name)).send_keys(words)
 
 
 def log_in(browser, address):
     browser.get(address)
-    browser.find_element(By.ID, "token").send_keys(TOKEN)
+    write(browser, "token", TOKEN)
     press(browser, "main button")
-    assert browser.find_element(By.TAG_NAME, "h1").text == "Worklist"
+    until(browser, "h1", "Worklist")
 
 
 def chances(browser):
     """Percentages of the diagnoses, by name, as the page shows them."""
-    rows = browser.find_elements(By.CSS_SELECTOR, ".diagnoses li")
-    lines = [row.text.splitlines() for row in rows]
-    return {line[0]: line[1] for line in lines}
+
+    def shown(_browser):
+        rows = browser.find_elements(By.CSS_SELECTOR, ".diagnoses li")
+        lines = [row.text.splitlines() for row in rows]
+        return {line[0]: line[1] for line in lines}
+
+    return waited(browser, shown)
 
 
 def send(images, port):
@@ -147,18 +173,18 @@ def test_from_storescu_to_the_report_on_screen_and_a_diagnosis_that_follows_the_
     dicom_port, web_port, _ = node
     address = f"http://127.0.0.1:{web_port}"
     log_in(browser, address)
-    assert "No studies yet" in browser.find_element(By.ID, "studies").text
+    until(browser, "#studies", "No studies yet")
     browser.execute_script("window.sameDocument = true")
 
     send(images, dicom_port)
     until(browser, "#studies a", f"{FAMILY}, Hildegard")
     until(browser, "#studies .state", "Done")
-    assert "One calcified mass" in browser.find_element(By.ID, "studies").text
+    until(browser, "#studies", "One calcified mass")
     assert browser.execute_script("return window.sameDocument"), "the list renews itself"
 
     press(browser, "#studies a")
+    until(browser, "#result", "Left hip")
     study = browser.current_url
-    assert "Left hip" in browser.find_element(By.ID, "result").text
     before = chances(browser)
     assert_report_is_whole(browser, study)
 
@@ -171,7 +197,7 @@ def test_from_storescu_to_the_report_on_screen_and_a_diagnosis_that_follows_the_
     after = chances(browser)
     assert after != before
     assert next(iter(after)).startswith("Uremic")
-    assert "What treatment could do" in browser.find_element(By.ID, "result").text
+    until(browser, "#result", "What treatment could do")
 
     assert_downloads(browser, study)
     assert_deleted(browser, study)
@@ -180,8 +206,8 @@ def test_from_storescu_to_the_report_on_screen_and_a_diagnosis_that_follows_the_
 
 def assert_report_is_whole(browser, study):
     press(browser, "#result .button.main")
+    until(browser, "h1", "calcified mass")
     assert browser.current_url == f"{study}/report"
-    assert "calcified mass" in browser.find_element(By.TAG_NAME, "h1").text
     main = browser.find_element(By.TAG_NAME, "main")
     assert main.value_of_css_property("max-width") == "1120px", "its own styles hold"
     picture = browser.find_element(By.CSS_SELECTOR, "svg.picture image")
@@ -192,10 +218,11 @@ def assert_report_is_whole(browser, study):
 def assert_refused_values_stay(browser):
     """An impossible value is told, and the page that renews itself leaves the form alone."""
     browser.execute_script("document.getElementById('drawn').value = '2025-10-05'")
-    browser.find_element(By.ID, "value_calcium").send_keys("104")
+    write(browser, "value_calcium", "104")
     press(browser, "form[action$='/labs'] button")
-    time.sleep(3)
-    assert "impossible" in browser.find_element(By.ID, "problem").text
+    until(browser, "#problem", "impossible")
+    time.sleep(3)  # the page renews itself meanwhile
+    until(browser, "#problem", "impossible")
     calcium = browser.find_element(By.ID, "value_calcium")
     assert calcium.get_attribute("value") == "104"
     calcium.clear()
@@ -205,7 +232,7 @@ def enter_labs(browser):
     Select(browser.find_element(By.ID, "kidneys")).select_by_visible_text("Haemodialysis")
     browser.execute_script("document.getElementById('drawn').value = '2025-10-05'")
     for name, value in (("calcium", "10.4"), ("phosphate", "7.6"), ("pth", "1300")):
-        browser.find_element(By.ID, f"value_{name}").send_keys(value)
+        write(browser, f"value_{name}", value)
     press(browser, "form[action$='/labs'] button")
 
 
@@ -220,9 +247,9 @@ def assert_downloads(browser, study):
 def assert_deleted(browser, study):
     press(browser, "a.danger")
     press(browser, "button.danger")
-    assert "No studies yet" in browser.find_element(By.ID, "studies").text
+    until(browser, "#studies", "No studies yet")
     browser.get(study)
-    assert "not in the worklist" in browser.find_element(By.TAG_NAME, "h1").text
+    until(browser, "h1", "not in the worklist")
 
 
 def assert_calm(browser):
