@@ -51,7 +51,7 @@ def disk(tmp_path):
 def node(disk, tmp_path):
     made = Node(tmp_path / "node", data=disk / "data", fills_the_disk=True)
     made.start()
-    wait_for(lambda: echo(made.port))
+    wait_for(lambda: echo(made.port) and made.shows_pages())
     yield made
     made.stop()
 
@@ -70,9 +70,7 @@ def test_a_full_disk_refuses_and_loses_nothing(node, disk, tmp_path):
     assert entry.instances == 16
     assert list(node.worklist.store.incoming.iterdir()) == []
     with pytest.raises(HTTPError) as told:
-        node.post(
-            f"/studies/{entry.id}/labs", "value_phosphate=7&unit_phosphate=mg/dL&drawn=2026-01-03"
-        )
+        node.post(f"/studies/{entry.id}/labs", PHOSPHATE)
     assert told.value.code == 503
     assert b"the disk may be full" in told.value.read()
     # The first is complete by now, but there is no room for its results.

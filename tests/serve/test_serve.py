@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 
@@ -71,7 +72,8 @@ def killed_again_and_again(node, folders):
             node.stop(signal.SIGKILL)
             node.start()
         elif workers := node.workers():
-            os.kill(workers[0], signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it ended by itself
+                os.kill(workers[0], signal.SIGKILL)
         else:
             continue
         kills[victim] += 1
