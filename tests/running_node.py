@@ -56,10 +56,8 @@ class Node:
             self.process = subprocess.Popen([*command, *self.options], stderr=log, stdout=log)
 
     def listens(self) -> bool:
-        return _is_open(self.port)
-
-    def shows_pages(self) -> bool:
-        return _is_open(self.web_port)
+        with socket.socket() as peer:
+            return peer.connect_ex(("127.0.0.1", self.port)) == 0
 
     def workers(self) -> list[int]:
         found = []
@@ -89,11 +87,6 @@ class Node:
         headers = {"Authorization": f"Bearer {token}"}
         url = f"http://127.0.0.1:{self.web_port}{path}"
         return urlopen(Request(url, form.encode(), headers), timeout=60)
-
-
-def _is_open(port):
-    with socket.socket() as peer:
-        return peer.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait_for(true, seconds=900.0):

@@ -7,6 +7,8 @@ from urllib.error import HTTPError
 
 import pytest
 
+from calcinosis.errors import OutputError
+from calcinosis.serve.access import access_token
 from dcmtk import echo, storescu
 from dicom_series import save
 from running_node import Node, small_study, wait_for
@@ -51,7 +53,7 @@ def disk(tmp_path):
 def node(disk, tmp_path):
     made = Node(tmp_path / "node", data=disk / "data", fills_the_disk=True)
     made.start()
-    wait_for(lambda: echo(made.port) and made.shows_pages())
+    wait_for(lambda: echo(made.port))
     yield made
     made.stop()
 
@@ -83,6 +85,17 @@ def test_a_full_disk_refuses_and_loses_nothing(node, disk, tmp_path):
         assert (node.worklist.results_folder(entry.id) / "report.html").is_file()
         assert len(list(node.worklist.store.study(entry.id).iterdir())) == 2
     assert "Traceback" not in node.log.read_text()
+
+
+def test_the_token_is_whole_or_not_there(disk, monkeypatch):
+    monkeypatch.delenv("CALCINOSIS_TOKEN", raising=False)
+    ballast = disk / "ballast"
+    fill(ballast)
+    with pytest.raises(OutputError, match="token"):
+        access_token(disk)
+    ballast.unlink()
+    token, file = access_token(disk)
+    assert file.read_text().strip() == token
 
 
 def waits(node):

@@ -103,9 +103,11 @@ def access_token(folder: Path) -> tuple[str, Path | None]:
         if file.exists():
             return _checked(file.read_text(encoding="utf-8").strip(), str(file.name)), None
         token = secrets.token_urlsafe(32)
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        fresh = file.with_name(f".{_TOKEN_FILE}")
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as opened:
             opened.write(token + "\n")
+        fresh.rename(file)
     except OSError as error:
         raise OutputError(f"the token file cannot be used ({error.strerror})") from error
     return token, file

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from threading import Event, Thread
+from typing import TYPE_CHECKING
 
 from calcinosis.errors import InputError
 from calcinosis.serve import dicom_node
@@ -22,6 +23,9 @@ from calcinosis.serve.pull import source
 from calcinosis.serve.supervisor import Limits, Supervisor
 from calcinosis.serve.tls import Tls
 from calcinosis.serve.worklist import Worklist, open_worklist
+
+if TYPE_CHECKING:
+    import uvicorn
 
 LOG = logging.getLogger(__name__)
 STOP_S = 10.0  # for threads to end
@@ -70,6 +74,8 @@ def serve(settings: Settings) -> None:
         jobs.append(source(worklist, settings.dicomweb, settings.deidentify, settings.tls).run)
     listener = _listener(settings)
     _speak_plainly()
+    # Made before anything runs: a node without pages must not start.
+    pages = _pages(worklist, settings, trust)
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -84,7 +90,8 @@ def serve(settings: Settings) -> None:
     for thread in threads:
         thread.start()
     LOG.info("%s listens on %s port %d", settings.ae_title, settings.host, settings.port)
-    _serve_pages(worklist, settings, trust, listener)
+    LOG.info("pages on %s port %d", *listener.getsockname()[:2])
+    pages.run(sockets=[listener])  # in the main thread; returns at SIGINT or SIGTERM
     stop.set()
     network.shutdown()
     for thread in threads:
@@ -92,10 +99,8 @@ def serve(settings: Settings) -> None:
     LOG.info("stopped")
 
 
-def _serve_pages(
-    worklist: Worklist, settings: Settings, trust: CdsTrust, listener: socket.socket
-) -> None:
-    """The web pages, in the main thread; returns at SIGINT or SIGTERM."""
+def _pages(worklist: Worklist, settings: Settings, trust: CdsTrust) -> "uvicorn.Server":
+    """The server of the web pages, ready to run."""
     from calcinosis.serve.web import web_app, web_server
 
     token, made = access_token(worklist.store.folder)
@@ -103,9 +108,7 @@ def _serve_pages(
         LOG.info("the token for the pages is in %s", made)
     access = Access(token, secure=settings.tls.certificate is not None)
     app = web_app(worklist, access, trust)
-    server = web_server(app, host=settings.host, port=settings.web_port, tls=settings.tls)
-    LOG.info("pages on %s port %d", *listener.getsockname()[:2])
-    server.run(sockets=[listener])
+    return web_server(app, host=settings.host, port=settings.web_port, tls=settings.tls)
 
 
 def _listener(settings: Settings) -> socket.socket:
