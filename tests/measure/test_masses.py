@@ -17,9 +17,8 @@ def scene(*parts):
     for box, brightness, score in parts:
         hu[box], mass[box] = brightness, score
     volume = Volume(hu, np.diag([GRID_MM, GRID_MM, GRID_MM, 1.0])[:, [2, 1, 0, 3]])
-    none = np.zeros(hu.shape, bool)
-    tissue = TissueMap(mass, np.zeros_like(mass), np.ones(hu.shape, bool), none)
-    return volume, WorkingGrid(hu.astype(np.float32), np.ones(3)), tissue
+    tissue = TissueMap(mass, np.zeros_like(mass), np.ones(hu.shape, bool))
+    return volume, WorkingGrid(hu, np.ones(3)), tissue
 
 
 def cube(z, y, x, side):

@@ -8,17 +8,19 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from calcinosis.measure.distance import Spacing, distance_within
 from calcinosis.measure.working_grid import Box
 from calcinosis.volume import Volume
 
 CONTACT_GAP_MM = 1.0  # envelope and bone closer than this touch
 HOLE_MAX_CM2 = 25.0
+REACH_MM = 26.0  # farther from mass or bone nothing is asked
 FAR_POINTS = 20_000
 
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """Crop around a mass: masks on the native grid and signed distances in mm."""
+    """Crop around a mass: masks on the native grid and signed distances in mm, up to the reach."""
 
     spacing_mm: tuple[float, float, float]
     hu: NDArray[np.int16]
@@ -66,15 +68,13 @@ def gap_mm(
     return max(0.0, float((to_bone_mm - half).min()))
 
 
-def _signed_distance_mm(
-    mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
-) -> NDArray[np.float32]:
-    """Distance to the surface of a mask between voxels: negative inside."""
+def _signed_distance_mm(mask: NDArray[np.bool_], spacing_mm: Spacing) -> NDArray[np.float32]:
+    """Distance to the surface of a mask between voxels: negative inside; no farther than reach."""
     half = np.float32(np.mean(spacing_mm) / 2)
-    signed: NDArray[np.float32] = edt.edt(~mask, anisotropy=spacing_mm, parallel=1) - half
+    signed = np.minimum(distance_within(~mask, REACH_MM, spacing_mm), REACH_MM) - half
     (box,) = ndimage.find_objects(mask.view(np.uint8))
     inner = tuple(slice(max(0, e.start - 1), e.stop + 1) for e in box)
-    inside = edt.edt(np.ascontiguousarray(mask[inner]), anisotropy=spacing_mm, parallel=1)
+    inside = np.minimum(distance_within(mask[inner], REACH_MM, spacing_mm), REACH_MM)
     np.copyto(signed[inner], half - inside, where=mask[inner])
     return signed
 

@@ -5,10 +5,12 @@ Envelope: locules with their walls and septa, closed with a 3 mm ball, never bon
 
 from dataclasses import dataclass
 
-import edt
+import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from calcinosis.measure.distance import Spacing, distance_within
 
 SOFT_TISSUE_HU = 50.0  # muscle on unenhanced CT; a named parameter
 FAT_HU = -100.0
@@ -19,7 +21,6 @@ _SNAP_MM = 2.0  # how far the scan's edge may lie from the network's
 _FAINT = 0.15  # a voxel at a bright edge that is less calcified than this is outside
 _NOISE_DIP_HU = 15.0  # how far noise of 10–30 HU pulls the darkest smoothed voxel down, measured
 
-Spacing = tuple[float, float, float]
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float32]
 
@@ -39,24 +40,16 @@ class Envelope:
     calcified: FloatArray
 
 
-def distance_mm(mask: BoolArray, spacing_mm: Spacing) -> FloatArray:
-    """Distance in mm from each voxel to the nearest voxel outside `mask` (0 outside)."""
-    return np.asarray(edt.edt(mask, anisotropy=spacing_mm, parallel=1), np.float32)
-
-
 def closed(mask: BoolArray, radius_mm: float, spacing_mm: Spacing) -> BoolArray:
     """Closing with a ball, then holes filled. The box must leave a margin of the radius."""
+    grown = distance_within(~mask, radius_mm, spacing_mm) <= radius_mm
+    parts = cc3d.connected_components(grown, connectivity=26)  # each closes by itself
     result = np.zeros_like(mask)
-    for extent in ndimage.find_objects(mask.view(np.uint8)):
-        reach = [int(radius_mm / step) + 2 for step in spacing_mm]  # what the closing can touch
-        box = tuple(
-            slice(max(0, e.start - more), e.stop + more)
-            for e, more in zip(extent, reach, strict=True)
-        )
-        solid = mask[box]
-        grown = distance_mm(~solid, spacing_mm) <= radius_mm
-        solid = solid | (distance_mm(grown, spacing_mm) > radius_mm)
-        result[box] = ndimage.binary_fill_holes(solid)
+    for label, extent in enumerate(ndimage.find_objects(parts), start=1):
+        box = tuple(slice(max(0, e.start - 1), e.stop + 1) for e in extent)
+        part = parts[box] == label
+        solid = (mask[box] & part) | (distance_within(part, radius_mm, spacing_mm) > radius_mm)
+        result[box] |= ndimage.binary_fill_holes(solid)
     return result
 
 
@@ -100,13 +93,15 @@ def refine(
     """
     calcified = local_calcification(hu, spacing_mm)
     bone = (skeleton > mass) & (skeleton > 0.35) & ~region
-    inside = distance_mm(region, spacing_mm)
-    outside = distance_mm(~region, spacing_mm)
+    inside = distance_within(region, _SNAP_MM, spacing_mm)
+    outside = distance_within(~region, _SNAP_MM, spacing_mm)
     gained = (calcified > 0.5) & (outside < _SNAP_MM) & ~bone
     edge = region & (inside < _SNAP_MM) & (ndimage.maximum_filter(calcified, 3) > 0.5)
     mask = (region & ~(edge & (calcified < _FAINT))) | gained
     mask = closed(mask, CLOSING_MM, spacing_mm) & ~bone
-    near_edge = distance_mm(mask, spacing_mm) + distance_mm(~mask, spacing_mm) <= max(spacing_mm)
+    step_mm = max(spacing_mm)
+    near_edge = distance_within(mask, step_mm, spacing_mm) <= step_mm
+    near_edge &= distance_within(~mask, step_mm, spacing_mm) <= step_mm
     soft = mask & (calcified < 0.5)  # wall or fluid: inside, though not bright
     shares = np.where(soft, 1, calcified)
     occupancy = np.where(near_edge & ~bone, shares, mask).astype(np.float32)

@@ -2,13 +2,12 @@
 
 from itertools import product
 
-import edt
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from calcinosis.measure.envelope import Spacing, distance_mm
+from calcinosis.measure.distance import Spacing, distance_within
 
 _WALL_HU = 60.0  # a septum differs this much from both sides; a named parameter
 _SEPTUM_MM = 1.5
@@ -27,8 +26,8 @@ def count_locules(hu: NDArray[np.float32], envelope: NDArray[np.bool_], spacing_
     fine = ndimage.gaussian_filter(hu, [0.25 * s for s in sigma], truncate=3.0)
     coarse = ndimage.gaussian_filter(hu, [3 * s for s in sigma], truncate=3.0)
     walls = (np.abs(fine - coarse) > _WALL_HU) & _thin(fine, coarse)
-    depth = np.asarray(edt.edt(envelope & ~walls, anisotropy=spacing_mm, parallel=1), np.float32)
-    depth = np.minimum(depth, distance_mm(envelope, spacing_mm))
+    deepest_mm = min(size * step for size, step in zip(hu.shape, spacing_mm, strict=True))
+    depth = distance_within(envelope & ~walls, deepest_mm, spacing_mm)
     return max(1, _count_peaks(depth))
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import cc3d
-import edt
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from calcinosis.measure.distance import distance_within
 from calcinosis.measure.envelope import (
     CALCIFIED_HU,
     CLOSING_MM,
@@ -19,7 +19,7 @@ from calcinosis.measure.envelope import (
 )
 from calcinosis.measure.mass import Point
 from calcinosis.measure.seed import SEED_REACH_MM
-from calcinosis.measure.tissue import Index, TissueMap, ball
+from calcinosis.measure.tissue import Index, TissueMap, ball, near_metal
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid
 from calcinosis.volume import Volume
 
@@ -72,7 +72,7 @@ def find_masses(
     volume: Volume, grid: WorkingGrid, tissue: TissueMap, seeds: Sequence[Index] = ()
 ) -> FoundMasses:
     """All masses of at least 1 mL; each seed, a working voxel on calcification, forces one."""
-    candidates = _candidates(tissue)
+    candidates = _candidates(grid, tissue)
     regions, unsure = _called_regions(grid, tissue, candidates)
     first_seeded = int(regions.max()) + 1
     for label, seed in enumerate(seeds, start=first_seeded):
@@ -94,13 +94,14 @@ def find_masses(
     return FoundMasses(tuple(masses), tuple((float(x), float(y), float(z)) for x, y, z in places))
 
 
-def _candidates(tissue: TissueMap) -> Labels:
+def _candidates(grid: WorkingGrid, tissue: TissueMap) -> Labels:
     """Label map of everything that the network holds for mass, with the faint walls beside it.
 
     What is connected by faint voxels alone is not joined: they often lead to bone.
     """
-    allowed = ~tissue.near_metal & (tissue.skeleton <= tissue.mass)
-    core = (tissue.mass > _CALL) & ~tissue.near_metal
+    trusted = ~near_metal(grid.hu)
+    allowed = trusted & (tissue.skeleton <= tissue.mass)
+    core = trusted & (tissue.mass > _CALL)
     core = closed(core, CLOSING_MM / 2, (GRID_MM,) * 3) & allowed
     labels: Labels = cc3d.connected_components(core, connectivity=18)
     _add_walls(labels, (tissue.mass > _EDGE_CALL) & allowed & (labels == 0))
@@ -112,7 +113,8 @@ def _add_walls(labels: Labels, faint: NDArray[np.bool_]) -> None:
     nearest = np.full(labels.shape, _EDGE_REACH**2, np.uint8)  # squared distances
     for label, extent in enumerate(ndimage.find_objects(labels), start=1):
         box = _widened(extent, _EDGE_REACH)
-        away = edt.edtsq(labels[box] != label, parallel=1)
+        distance = distance_within(labels[box] != label, _EDGE_REACH, (1.0, 1.0, 1.0))
+        away = np.rint(np.minimum(distance, 2 * _EDGE_REACH) ** 2).astype(np.uint8)
         nearer = faint[box] & (away < nearest[box])
         labels[box][nearer] = label
         nearest[box][nearer] = away[nearer]

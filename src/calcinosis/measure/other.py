@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from calcinosis.measure.envelope import distance_mm
+from calcinosis.measure.distance import distance_within
 from calcinosis.measure.mass import CalcificationKind, OtherCalcification, Patch
 from calcinosis.measure.masses import (
     TUBE_ELONGATION,
@@ -24,6 +24,7 @@ _SEED_HU, _EDGE_HU = 220, 140  # hysteresis on the 1.5 mm grid; three times its 
 _SMALLEST_ML = 0.01
 _BONE_GAP_MM = 2.5
 _LARGEST_PHLEBOLITH_MM = 11.0  # named parameter; pelvic phleboliths are mostly 2–5 mm
+_SUBCUTANEOUS_MM = 50.0  # farther from the skin nothing is called so
 _SUBCUTANEOUS_HU = -30.0  # surroundings darker than this are fat
 _EVEN_HU = 0.18  # relative spread of attenuation inside opacified blood, bowel or urine
 _OPAQUE_LIMIT_HU = 500.0
@@ -58,7 +59,7 @@ def other_calcifications(
     """
     labels = _specks(grid, tissue, masses)
     boxes = ndimage.find_objects(labels)
-    skin = distance_mm(tissue.body[::2, ::2, ::2], (2 * GRID_MM,) * 3)
+    skin = distance_within(tissue.body[::2, ::2, ::2], _SUBCUTANEOUS_MM, (2 * GRID_MM,) * 3)
     centres = np.array([_centre(labels, box, index) for index, box in enumerate(boxes)])
     result = []
     for index, box in enumerate(boxes):
@@ -176,12 +177,13 @@ def _kind(speck: _Speck) -> CalcificationKind:  # noqa: PLR0911 - one rule a lin
     even = speck.spread_hu < _EVEN_HU * speck.mean_hu
     if speck.volume_ml > 1.0 and even and speck.peak_hu < _OPAQUE_LIMIT_HU:
         return "contrast"
+    beneath_skin = speck.skin_mm < _SUBCUTANEOUS_MM
     elongation = speck.length_mm / max(speck.width_mm, GRID_MM)
     if elongation > TUBE_ELONGATION and speck.width_mm < TUBE_WIDTH_MM:
         return "contrast" if even and speck.peak_hu < _OPAQUE_LIMIT_HU else "vascular"
     if speck.neighbours_in_line >= 2 and speck.width_mm < 12:
         return "vascular"
-    if speck.surroundings_hu < _SUBCUTANEOUS_HU and speck.skin_mm < 50 and speck.length_mm < 30:
+    if speck.surroundings_hu < _SUBCUTANEOUS_HU and beneath_skin and speck.length_mm < 30:
         return "granuloma" if speck.length_mm > 4 else "unclassified"
     if speck.length_mm < _LARGEST_PHLEBOLITH_MM and elongation < 1.8:
         return "phlebolith"

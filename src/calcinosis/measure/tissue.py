@@ -12,11 +12,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import cc3d
-import edt
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from calcinosis.measure.distance import distance_within
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _ROOM = 12  # working voxels around dense tissue: fluid and walls of a mass
 SEED_RADIUS = 3.0  # working voxels; the network learnt a seed point as a ball of this radius
 
 Index = tuple[int, int, int]
+_VOXELS = (1.0, 1.0, 1.0)  # distances counted in voxels
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,15 +42,14 @@ class TissueMap:
     mass: NDArray[np.uint8]
     skeleton: NDArray[np.uint8]
     body: NDArray[np.bool_]
-    near_metal: NDArray[np.bool_]
 
 
-def body_mask(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
+def body_mask(hu: NDArray[np.int16]) -> NDArray[np.bool_]:
     """The patient without table and clothes: all large parts, lungs and bowel gas filled in."""
     coarse = np.pad(hu[::2, ::2, ::2] > -300, 1, mode="edge")
     step_mm = 2 * GRID_MM
-    eroded = edt.edt(coarse, parallel=1) > 1
-    opened = edt.edt(~eroded, parallel=1) <= 1 if eroded.any() else coarse
+    eroded = distance_within(coarse, 1, _VOXELS) > 1
+    opened = distance_within(~eroded, 1, _VOXELS) <= 1 if eroded.any() else coarse
     parts = cc3d.connected_components(opened[1:-1, 1:-1, 1:-1], connectivity=6)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
@@ -63,12 +63,12 @@ def body_mask(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.asarray(fine[:z, :y, :x], bool)
 
 
-def near_metal(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
+def near_metal(hu: NDArray[np.int16]) -> NDArray[np.bool_]:
     """Voxels within 8 mm of metal."""
     metal = hu > METAL_HU
     if not metal.any():
         return np.zeros(hu.shape, bool)
-    return np.asarray(edt.edt(~metal, parallel=1) * GRID_MM < METAL_REACH_MM)
+    return np.asarray(distance_within(~metal, METAL_REACH_MM, (GRID_MM,) * 3) < METAL_REACH_MM)
 
 
 def classify(
@@ -89,7 +89,7 @@ def classify(
         mass[core], skeleton[core] = scores
         if progress:
             progress((done + 1) / len(blocks))
-    return TissueMap(mass, skeleton, body, near_metal(grid.hu))
+    return TissueMap(mass, skeleton, body)
 
 
 def _cores(dense: NDArray[np.bool_]) -> Iterator[Box]:
@@ -122,7 +122,7 @@ def _parts(start: int, stop: int, count: int) -> list[slice]:
     return [slice(a, b) for a, b in pairwise(edges)]
 
 
-def _scores(hu: NDArray[np.float32], core: Box, seeds: Sequence[Index]) -> NDArray[np.uint8]:
+def _scores(hu: NDArray[np.int16], core: Box, seeds: Sequence[Index]) -> NDArray[np.uint8]:
     """Mass and skeleton scores [2, z, y, x] of one box, seen with its surroundings."""
     before = [min(_HALO, extent.start) for extent in core]
     outer = tuple(
@@ -131,7 +131,7 @@ def _scores(hu: NDArray[np.float32], core: Box, seeds: Sequence[Index]) -> NDArr
     )
     block = hu[outer]
     pad = [(0, -size % 8) for size in block.shape]
-    block = np.pad(block, pad, mode="edge")
+    block = np.pad(block, pad, mode="edge").astype(np.float32)
     here = [tuple(i - e.start for i, e in zip(seed, outer, strict=True)) for seed in seeds]
     balls = np.zeros(block.shape, np.float32)
     for place in here:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from calcinosis.measure.envelope import Envelope, Spacing, distance_mm
+from calcinosis.measure.distance import Spacing, distance_within
+from calcinosis.measure.envelope import Envelope
 from calcinosis.measure.mass import Interval
 from calcinosis.measure.masses import FoundMass
 
@@ -18,9 +19,9 @@ def volume_interval(
     volume_ml: float, envelope: Envelope, spacing_mm: Spacing, score: float
 ) -> Interval:
     """95 % interval of the envelope volume: surface area times the outline's uncertainty."""
-    inside = distance_mm(envelope.mask, spacing_mm)
     voxel_ml = float(np.prod(spacing_mm)) / 1000
     depth_mm = max(spacing_mm)
+    inside = distance_within(envelope.mask, depth_mm, spacing_mm)
     area_ml_per_mm = float((envelope.mask & (inside <= depth_mm)).sum()) * voxel_ml / depth_mm
     edge_mm = _EDGE_VOXELS * float(np.mean(spacing_mm)) + _EDGE_MM + _UNSURE_MM * (1 - score)
     half_width = 1.96 * edge_mm * area_ml_per_mm

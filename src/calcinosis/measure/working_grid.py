@@ -20,11 +20,11 @@ class WorkingGrid:
     """Smoothed Hounsfield units every 1.5 mm along the array axes.
 
     Attributes:
-        hu: float32 [z, y, x].
+        hu: int16 [z, y, x].
         step: native voxels per working voxel along z, y, x; working index 0 lies on native index 0.
     """
 
-    hu: NDArray[np.float32]
+    hu: NDArray[np.int16]
     step: NDArray[np.float64]
 
     def box_of(self, native: Box) -> Box:
@@ -125,9 +125,9 @@ def _resample(
     yw: NDArray[np.float32],
     xi: NDArray[np.int64],
     xw: NDArray[np.float32],
-) -> NDArray[np.float32]:
+) -> NDArray[np.int16]:
     rows, columns = voxels.shape[1:]
-    result = np.empty((zi.shape[0], yi.shape[0], xi.shape[0]), np.float32)
+    result = np.empty((zi.shape[0], yi.shape[0], xi.shape[0]), np.int16)
     plane = np.empty((rows, columns), np.float32)
     line = np.empty(columns, np.float32)
     for z in range(zi.shape[0]):
@@ -150,7 +150,7 @@ def _resample(
                 value = np.float32(0)
                 for tap in range(xi.shape[1]):
                     value += xw[x, tap] * line[xi[x, tap]]
-                result[z, y, x] = value
+                result[z, y, x] = np.rint(value)
     return result
 
 
