@@ -94,12 +94,12 @@ def _convincing(upright: Upright, along_mm: float) -> list[Evidence]:
         evidence_for(part, upright, along_mm)
         for sheet in surfaces(upright, along_mm)
         for part in flat_parts(sheet)
+        if part.area_mm2 >= smallest
     ]
     chosen: list[Evidence] = []
     for evidence in sorted(candidates, key=_worth, reverse=True):
         if (
-            evidence.area_mm2 >= smallest
-            and evidence.strain() <= 1
+            evidence.strain() <= 1
             and evidence.holds_fluid_on_sediment(along_mm)
             and not any(
                 evidence.repeats(other) or one_interface(evidence, other, upright)

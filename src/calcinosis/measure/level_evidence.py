@@ -109,7 +109,7 @@ def evidence_for(surface: Surface, upright: Upright, along_mm: float) -> Evidenc
         centroid_lps_mm=(float(x), float(y), float(z)),
         columns=np.argwhere(member) + np.asarray(surface.corner),
         depth_mm=float(plane[0]),
-        area_mm2=float(np.count_nonzero(member)) * ACROSS_STEP_MM**2,
+        area_mm2=surface.area_mm2,
         tilt_deg=float(np.degrees(np.arctan(np.hypot(plane[1], plane[2])))),
         roughness_mm=roughness,
         sagitta_mm=_sagitta_mm(points, clear, float(np.sqrt(len(points) / np.pi))),

@@ -41,6 +41,11 @@ class Surface:
     present: NDArray[np.bool_]
     sheet: NDArray[np.bool_]
 
+    @property
+    def area_mm2(self) -> float:
+        """Of the columns of this candidate."""
+        return _area_mm2(self.present)
+
 
 def surfaces(upright: Upright, along_mm: float) -> Iterator[Surface]:
     """Gently sloped sheets of fluid-over-sediment steps."""
@@ -53,9 +58,10 @@ def surfaces(upright: Upright, along_mm: float) -> Iterator[Surface]:
     labels = link(columns, steps[:, 0], LINK_MM / DOWN_STEP_MM, upright.hu.shape[1:])
     order = np.argsort(labels, kind="stable")
     bounds = np.flatnonzero(np.diff(labels[order])) + 1
-    for linked in np.split(order, bounds):
+    least = AREA_MIN_MM2 / ACROSS_STEP_MM**2
+    for linked in (part for part in np.split(order, bounds) if len(part) >= least):
         for members in storeys(linked, columns[linked]):
-            if len(members) * ACROSS_STEP_MM**2 >= AREA_MIN_MM2:
+            if len(members) >= least:
                 yield from _gentle_parts(_sheet(columns[members], steps[members]))
 
 
@@ -91,7 +97,7 @@ def _gentle_parts(sheet: Surface) -> Iterator[Surface]:
         pieces, parts = ndimage.label(ndimage.binary_opening(strong, np.ones((2, 2))))
         for piece in range(1, parts + 1):
             for member in _between_septa(pieces == piece, sheet.rise_hu):
-                if np.count_nonzero(member) * ACROSS_STEP_MM**2 >= AREA_MIN_MM2:
+                if _area_mm2(member) >= AREA_MIN_MM2:
                     yield replace(sheet, present=member)
 
 
@@ -114,6 +120,11 @@ def _between_septa(
     grown = watershed(-smooth, markers, mask=member)
     for part in range(1, count + 1):
         yield grown == part
+
+
+def _area_mm2(columns: NDArray[np.bool_]) -> float:
+    """How much the columns cover."""
+    return float(np.count_nonzero(columns)) * ACROSS_STEP_MM**2
 
 
 def _disc(radius_mm: float) -> NDArray[np.bool_]:
@@ -156,10 +167,10 @@ def flat_parts(surface: Surface) -> Iterator[Surface]:
     for height in (surface.height_mm, surface.steepest_mm):
         left = surface.present.copy()
         for _ in range(FLAT_PARTS_MAX):
-            if np.count_nonzero(left) * ACROSS_STEP_MM**2 < AREA_MIN_MM2:
+            if _area_mm2(left) < AREA_MIN_MM2:
                 break
             member = _consensus(height, left)
-            if np.count_nonzero(member) * ACROSS_STEP_MM**2 < AREA_MIN_MM2:
+            if _area_mm2(member) < AREA_MIN_MM2:
                 break
             yield replace(surface, height_mm=height, present=member)
             left &= ~ndimage.binary_dilation(member)

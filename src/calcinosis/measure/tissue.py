@@ -129,14 +129,13 @@ def _scores(hu: NDArray[np.int16], core: Box, seeds: Sequence[Index]) -> NDArray
         slice(extent.start - lead, min(extent.stop + _HALO, size))
         for extent, lead, size in zip(core, before, hu.shape, strict=True)
     )
-    block = hu[outer]
-    pad = [(0, -size % 8) for size in block.shape]
-    block = np.pad(block, pad, mode="edge").astype(np.float32)
+    block = hu[outer].astype(np.float32)
+    block = np.pad(block, [(0, -size % 8) for size in block.shape], mode="edge")
     here = [tuple(i - e.start for i, e in zip(seed, outer, strict=True)) for seed in seeds]
     balls = np.zeros(block.shape, np.float32)
     for place in here:
         balls[ball(block.shape, place, SEED_RADIUS)] = 1
-    scores = _network().run(None, {"hu": block[None, None], "seed": balls[None, None]})[0][0]
+    scores = _class_scores(block, balls)
     inner = tuple(
         slice(lead, lead + extent.stop - extent.start)
         for lead, extent in zip(before, core, strict=True)
@@ -145,6 +144,17 @@ def _scores(hu: NDArray[np.int16], core: Box, seeds: Sequence[Index]) -> NDArray
     weights = np.exp(scores - scores.max(0))
     shares = weights[1:] / weights.sum(0)
     return np.asarray(np.round(shares * 255), np.uint8)
+
+
+def _class_scores(hu: NDArray[np.float32], seeds: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the network says of one block [z, y, x]: scores [class, z, y, x]."""
+    try:
+        inputs = {"hu": hu[None, None], "seed": seeds[None, None]}
+        return np.asarray(_network().run(None, inputs)[0][0])
+    except Exception as error:  # its errors have no class in common but this one
+        if "bad_alloc" in str(error):
+            raise MemoryError from error
+        raise
 
 
 def ball(shape: tuple[int, ...], centre: tuple[int, ...], radius: float) -> NDArray[np.bool_]:
@@ -164,6 +174,6 @@ def _network(threads: int = 2) -> "InferenceSession":
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # two may share a core
     options.enable_cpu_mem_arena = False  # give memory back after each block
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what fails is told by us
     weights = resources.files("calcinosis.measure").joinpath("mass_network.onnx").read_bytes()
     return onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
