@@ -48,34 +48,31 @@ def stand_along_axes(volume: Volume, skeleton: NDArray[np.bool_]) -> Body:
     x, y, z = (np.arange(a, b + 0.1, GRID_MM) for a, b in zip(low, high, strict=True))
     inverse = np.linalg.inv(volume.affine[:3, :3])
     start = inverse @ (low - volume.affine[:3, 3])
-    index = [
-        start[axis]
-        + inverse[axis, 2] * (z - z[0])[:, None, None]
-        + inverse[axis, 1] * (y - y[0])[None, :, None]
-        + inverse[axis, 0] * (x - x[0])[None, None, :]
-        for axis in range(3)
-    ]
-    inside = np.ones((len(z), len(y), len(x)), dtype=bool)
-    place = []
-    for axis, size in enumerate(volume.shape):
-        whole = np.round(index[axis]).astype(np.int32)
-        inside &= (whole >= 0) & (whole < size)
-        place.append(np.clip(whole, 0, size - 1))
-    bone = skeleton[tuple(place)] & inside
-    hu = volume.voxels[tuple(place)]
-    for plane in bone:
-        np.putmask(plane, ndimage.binary_fill_holes(plane), values=True)
-    return Body(bone, _lung(hu, inside), low[::-1].astype(np.float64))
+    bone, lung = (np.zeros((len(z), len(y), len(x)), bool) for _ in range(2))
+    for rise, bone_here, lung_here in zip(z - z[0], bone, lung, strict=True):
+        inside = np.ones((len(y), len(x)), bool)
+        place = []
+        for axis, size in enumerate(volume.shape):
+            index = (
+                start[axis]
+                + inverse[axis, 2] * rise
+                + inverse[axis, 1] * (y - y[0])[:, None]
+                + inverse[axis, 0] * (x - x[0])
+            )
+            whole = np.round(index).astype(np.int32)
+            inside &= (whole >= 0) & (whole < size)
+            place.append(np.clip(whole, 0, size - 1))
+        bone_here[:] = ndimage.binary_fill_holes(skeleton[tuple(place)] & inside)
+        lung_here[:] = _lung(volume.voxels[tuple(place)], inside)
+    return Body(bone, lung, low[::-1].astype(np.float64))
 
 
 def _lung(hu: NDArray[np.int16], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Lung-like air that does not reach the edge of its slice."""
+    """Lung-like air of one slice that does not reach its edge."""
     air = (hu < -500) & inside
-    for plane in air:
-        labels, _ = ndimage.label(plane)
-        rim = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-        np.putmask(plane, np.isin(labels, rim), values=False)
-    return np.asarray(air)
+    labels, _ = ndimage.label(air)
+    rim = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    return np.asarray(air & ~np.isin(labels, rim))
 
 
 def sections(body: Body) -> list[list[Section]]:

@@ -98,8 +98,10 @@ def measure_ct(
     found = find_masses(volume, grid, tissue, seeds)
     others = other_calcifications(volume, grid, tissue, _around_masses(grid, found.masses))
     labels = _label_map(volume, found.masses)
-    bones = skeleton_on_scan(volume, grid, tissue, labels) if skeleton is None else skeleton
-    del grid, tissue  # their memory is needed
+    scores = tissue.skeleton
+    del tissue  # its memory is needed
+    bones = skeleton_on_scan(volume, grid, scores, labels) if skeleton is None else skeleton
+    del grid, scores
     calibration = calibration_for(study.tube_voltage_kv)
     masses: tuple[Mass, ...] = ()
     if found.masses:

@@ -42,8 +42,21 @@ class Envelope:
 
 def closed(mask: BoolArray, radius_mm: float, spacing_mm: Spacing) -> BoolArray:
     """Closing with a ball, then holes filled. The box must leave a margin of the radius."""
+    result = np.zeros_like(mask)
+    for extent in ndimage.find_objects(mask.view(np.uint8)):
+        reach = [int(radius_mm / step) + 2 for step in spacing_mm]  # what the closing can touch
+        box = tuple(
+            slice(max(0, e.start - more), e.stop + more)
+            for e, more in zip(extent, reach, strict=True)
+        )
+        result[box] = _closed_parts(mask[box], radius_mm, spacing_mm)
+    return result
+
+
+def _closed_parts(mask: BoolArray, radius_mm: float, spacing_mm: Spacing) -> BoolArray:
+    """Closing part by part: what lies farther apart than the ball is wide closes by itself."""
     grown = distance_within(~mask, radius_mm, spacing_mm) <= radius_mm
-    parts = cc3d.connected_components(grown, connectivity=26)  # each closes by itself
+    parts = cc3d.connected_components(grown, connectivity=26)
     result = np.zeros_like(mask)
     for label, extent in enumerate(ndimage.find_objects(parts), start=1):
         box = tuple(slice(max(0, e.start - 1), e.stop + 1) for e in extent)

@@ -15,14 +15,14 @@ _PLANES = 16
 
 
 def skeleton_on_scan(
-    volume: Volume, grid: WorkingGrid, tissue: TissueMap, masses: NDArray[np.uint8]
+    volume: Volume, grid: WorkingGrid, scores: NDArray[np.uint8], masses: NDArray[np.uint8]
 ) -> NDArray[np.bool_]:
     """Bones with their marrow, a few planes at a time to spare memory; never a mass.
 
     Args:
         volume: the scan.
         grid: its 1.5 mm version.
-        tissue: network scores on that grid.
+        scores: network scores for skeleton on that grid, 0…255.
         masses: label map on the scan's grid.
     """
     result = np.zeros(volume.shape, bool)
@@ -30,11 +30,11 @@ def skeleton_on_scan(
     for start in range(0, planes, _PLANES):
         slab = (slice(start, min(start + _PLANES, planes)), slice(0, rows), slice(0, columns))
         depth, *_ = grid.box_of(slab)
-        bone = tissue.skeleton[depth] > _BONE
+        bone = scores[depth] > _BONE
         for extent in ndimage.find_objects(bone.view(np.uint8)):
             _, across, along = grid.native_box(extent, volume.shape)
             box = (slab[0], across, along)
-            result[box] = grid.to_native(tissue.skeleton, box) > _BONE
+            result[box] = grid.to_native(scores, box) > _BONE
             result[box] &= masses[box] == 0
     return result
 

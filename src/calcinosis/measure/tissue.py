@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
 import cc3d
@@ -26,12 +26,16 @@ DENSE_HU = 150  # above soft tissue and unopacified blood; a named parameter
 METAL_HU = 2500  # above cortical bone and any calcium deposit we know
 METAL_REACH_MM = 8.0  # streaks make densities nearer than this untrustworthy
 _BODY_PART_SHARE, _BODY_PART_ML = 0.05, 20.0  # smaller parts are cushions, tubes and table
-# Blocks in working voxels: thickness, surroundings, and rows × columns that spare memory.
-_SLAB, _HALO, _BLOCK_PLANE = 72, 16, 128 * 128
+# Blocks in working voxels: greatest thickness, and greatest rows × columns, to spare memory; what
+# is seen beyond a cut, and beyond the outermost tissue that is asked about.
+_SLAB, _BLOCK_PLANE = 96, 22_000
+_HALO, _RIM = 16, 8
+_STEP = 8  # voxels per coarsest cell of the network; blocks begin on multiples of it
 _ROOM = 12  # working voxels around dense tissue: fluid and walls of a mass
 SEED_RADIUS = 3.0  # working voxels; the network learnt a seed point as a ball of this radius
 
 Index = tuple[int, int, int]
+Part = tuple[slice, slice]  # of an axis, and what is to be seen around it
 _VOXELS = (1.0, 1.0, 1.0)  # distances counted in voxels
 
 
@@ -81,66 +85,80 @@ def classify(
     `seeds` are working voxels [z, y, x] on calcification that a user says belongs to a mass.
     """
     body = body_mask(grid.hu)
-    dense = (grid.hu > DENSE_HU) & body
-    mass, skeleton = np.zeros((2, *grid.hu.shape), np.uint8)
-    blocks = list(_cores(dense))
-    for done, core in enumerate(blocks):
-        scores = _scores(grid.hu, core, seeds)
-        mass[core], skeleton[core] = scores
+    mass, skeleton = (np.zeros(grid.hu.shape, np.uint8) for _ in range(2))
+    blocks = list(_blocks((grid.hu > DENSE_HU) & body))
+    for done, (core, seen) in enumerate(blocks):
+        mass[core], skeleton[core] = _scores(grid.hu, core, seen, seeds)
         if progress:
             progress((done + 1) / len(blocks))
     return TissueMap(mass, skeleton, body)
 
 
-def _cores(dense: NDArray[np.bool_]) -> Iterator[Box]:
-    """Boxes that tile the dense tissue, slab by slab, with room for what a mass holds beside it."""
-    for top in range(0, len(dense), _SLAB):
-        slab = slice(top, min(top + _SLAB, len(dense)))
-        for _, *across in ndimage.find_objects(dense[slab].view(np.uint8)):
-            y, x = (
-                (max(0, extent.start - _ROOM), min(size, extent.stop + _ROOM))
+def _blocks(dense: NDArray[np.bool_]) -> Iterator[tuple[Box, Box]]:
+    """Boxes that tile the dense tissue with what lies beside it, each with what is to be seen.
+
+    Slab by slab: in each, one rectangle around all that is dense is cut into rows and columns.
+    """
+    depth = len(dense)
+    for slab in _parts(slice(0, depth), -(-depth // _SLAB), depth):
+        for _, *across in ndimage.find_objects(dense[slab[0]].view(np.uint8)):
+            height, width = (
+                slice(
+                    _STEP * max(0, (extent.start - _ROOM) // _STEP), min(size, extent.stop + _ROOM)
+                )
                 for extent, size in zip(across, dense.shape[1:], strict=True)
             )
-            rows, columns = _fewest_voxels(y[1] - y[0], x[1] - x[0])
-            yield from ((slab, a, b) for a in _parts(*y, rows) for b in _parts(*x, columns))
+            for row, column in _fewest_voxels(height, width, dense.shape[1:]):
+                yield (slab[0], row[0], column[0]), (slab[1], row[1], column[1])
 
 
-def _fewest_voxels(height: int, width: int) -> tuple[int, int]:
-    """Into how many rows and columns to cut a plane, halos counted, within a block's size."""
-    sizes = {
-        (rows, columns): (height / rows + 2 * _HALO) * (width / columns + 2 * _HALO)
-        for rows in range(1, height // 32 + 2)
-        for columns in range(1, width // 32 + 2)
-    }
-    fitting = [cut for cut, size in sizes.items() if size <= _BLOCK_PLANE]
-    return min(fitting, key=lambda cut: cut[0] * cut[1] * sizes[cut])
+def _fewest_voxels(height: slice, width: slice, shape: tuple[int, ...]) -> list[tuple[Part, Part]]:
+    """A plane in rows and columns such that the fewest voxels are seen in blocks of bearable size."""
+
+    def seen(parts: list[Part]) -> list[int]:
+        return [part.stop - part.start for _, part in parts]
+
+    cuts = [
+        (_parts(height, rows, shape[0]), _parts(width, columns, shape[1]))
+        for rows in range(1, (height.stop - height.start) // 32 + 2)
+        for columns in range(1, (width.stop - width.start) // 32 + 2)
+    ]
+    fitting = [cut for cut in cuts if max(seen(cut[0])) * max(seen(cut[1])) <= _BLOCK_PLANE]
+    rows, columns = min(fitting, key=lambda cut: sum(seen(cut[0])) * sum(seen(cut[1])))
+    return list(product(rows, columns))
 
 
-def _parts(start: int, stop: int, count: int) -> list[slice]:
-    """Equal parts of a range."""
-    edges = np.linspace(start, stop, count + 1).round().astype(int).tolist()
-    return [slice(a, b) for a, b in pairwise(edges)]
+def _parts(extent: slice, count: int, size: int) -> list[Part]:
+    """Like parts of an extent of an axis, each with what is to be seen around it."""
+    inner = np.linspace(extent.start, extent.stop, count + 1)[1:-1] / _STEP
+    edges = [extent.start, *(_STEP * inner.round().astype(int)).tolist(), extent.stop]
+    return [
+        (
+            slice(a, b),
+            slice(
+                max(0, a - (_RIM if a == extent.start else _HALO)),
+                min(size, b + (_RIM if b == extent.stop else _HALO)),
+            ),
+        )
+        for a, b in pairwise(edges)
+    ]
 
 
-def _scores(hu: NDArray[np.int16], core: Box, seeds: Sequence[Index]) -> NDArray[np.uint8]:
+def _scores(
+    hu: NDArray[np.int16], core: Box, seen: Box, seeds: Sequence[Index]
+) -> NDArray[np.uint8]:
     """Mass and skeleton scores [2, z, y, x] of one box, seen with its surroundings."""
-    before = [min(_HALO, extent.start) for extent in core]
-    outer = tuple(
-        slice(extent.start - lead, min(extent.stop + _HALO, size))
-        for extent, lead, size in zip(core, before, hu.shape, strict=True)
-    )
-    block = hu[outer].astype(np.float32)
-    block = np.pad(block, [(0, -size % 8) for size in block.shape], mode="edge")
-    here = [tuple(i - e.start for i, e in zip(seed, outer, strict=True)) for seed in seeds]
+    block = hu[seen].astype(np.float32)
+    block = np.pad(block, [(0, -size % _STEP) for size in block.shape], mode="edge")
     balls = np.zeros(block.shape, np.float32)
-    for place in here:
+    for seed in seeds:
+        place = tuple(i - extent.start for i, extent in zip(seed, seen, strict=True))
         balls[ball(block.shape, place, SEED_RADIUS)] = 1
-    scores = _class_scores(block, balls)
     inner = tuple(
-        slice(lead, lead + extent.stop - extent.start)
-        for lead, extent in zip(before, core, strict=True)
+        slice(own.start - around.start, own.stop - around.start)
+        for own, around in zip(core, seen, strict=True)
     )
-    scores = scores[(slice(None), *inner)]
+    scores = _class_scores(block, balls)[(slice(None), *inner)]
     weights = np.exp(scores - scores.max(0))
     shares = weights[1:] / weights.sum(0)
     return np.asarray(np.round(shares * 255), np.uint8)
