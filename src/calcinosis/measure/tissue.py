@@ -113,7 +113,7 @@ def _blocks(dense: NDArray[np.bool_]) -> Iterator[tuple[Box, Box]]:
 
 
 def _fewest_voxels(height: slice, width: slice, shape: tuple[int, ...]) -> list[tuple[Part, Part]]:
-    """A plane in rows and columns such that the fewest voxels are seen in blocks of bearable size."""
+    """The rows and columns of a plane in which the fewest voxels are seen, no block too large."""
 
     def seen(parts: list[Part]) -> list[int]:
         return [part.stop - part.start for _, part in parts]

@@ -18,13 +18,18 @@ UNSETTLED_UID = "2.25.0"  # stands for both UIDs until the content is known
 _NO_DATE, _NO_TIME = "19000101", "000000"
 
 
-def settle(made: "Dataset", source: SourceImages) -> None:
-    """Give an object made with `UNSETTLED_UID` the UIDs that follow from its content.
+def settled(made: "Dataset", source: SourceImages) -> "Dataset":
+    """An object made with `UNSETTLED_UID`, with the UIDs that follow from its content.
+
+    It is read back from what was written to learn the content: whatever the UIDs do not touch
+    stays as bytes, and need not be written out a second time.
 
     Content Date and Time are required: they are those of the study the content speaks of, or a
     dummy where there are none or none may be told (PS3.15 table E.1-1). The times of creation,
     which are optional, are dropped.
     """
+    from pydicom import dcmread
+
     header = source.headers[0]
     made.ContentDate, made.ContentTime = header.StudyDate or _NO_DATE, header.StudyTime or _NO_TIME
     del made.InstanceCreationDate, made.InstanceCreationTime
@@ -33,18 +38,25 @@ def settle(made: "Dataset", source: SourceImages) -> None:
     if "PatientIdentityRemoved" in header:
         made.LongitudinalTemporalInformationModified = "REMOVED"
     made.CodingSchemeIdentificationSequence = [_own_scheme()]
-    dimensions = [*made.get("DimensionOrganizationSequence", ())]
-    dimensions += made.get("DimensionIndexSequence", ())
-    for item in dimensions:
+    for item in _dimensions(made):
         item.DimensionOrganizationUID = UNSETTLED_UID
     written = BytesIO()
     made.save_as(written)
     content = hashlib.sha256(written.getbuffer()).hexdigest()
-    for item in dimensions:
+    written.seek(0)
+    final = dcmread(written)
+    for item in _dimensions(final):
         item.DimensionOrganizationUID = derived_uid("dimensions", content)
-    made.SeriesInstanceUID = derived_uid("result series", content)
-    made.SOPInstanceUID = derived_uid("result", content)
-    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
+    final.SeriesInstanceUID = derived_uid("result series", content)
+    final.SOPInstanceUID = derived_uid("result", content)
+    final.file_meta.MediaStorageSOPInstanceUID = final.SOPInstanceUID
+    return final
+
+
+def _dimensions(made: "Dataset") -> "list[Dataset]":
+    """The items that name how frames are organised."""
+    organised = made.get("DimensionOrganizationSequence", ())
+    return [*organised, *made.get("DimensionIndexSequence", ())]
 
 
 def _own_scheme() -> "Dataset":

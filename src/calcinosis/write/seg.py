@@ -17,13 +17,14 @@ from calcinosis.measure.mass import (
 )
 from calcinosis.volume import Study
 from calcinosis.write import dicom_codes
-from calcinosis.write.dicom_object import UNSETTLED_UID, settle
+from calcinosis.write.dicom_object import UNSETTLED_UID, settled
 from calcinosis.write.dicom_source import SourceImages, labels_on_sources
 from calcinosis.write.report.numbers import colour
 from calcinosis.write.tracking import Tracking, tracking_of
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation, SegmentDescription
+    from pydicom import Dataset
 
 Segments = Literal["masses", "all"]
 SegmentationType = Literal["bitmap", "labelmap"]
@@ -61,7 +62,7 @@ def segmentation(
     *,
     segments: Segments = "masses",
     kind: SegmentationType = "bitmap",
-) -> "Segmentation | None":
+) -> "Dataset | None":
     """Write segments; those of masses come first, with the mass id as their number.
 
     The same source and labels give the same bytes, so a result that is sent twice is stored once.
@@ -103,8 +104,7 @@ def segmentation(
         series_description=title,
     )
     _refer_to_files(made, source)
-    settle(made, source)
-    return made
+    return settled(made, source)
 
 
 def _refer_to_files(made: "Segmentation", source: SourceImages) -> None:

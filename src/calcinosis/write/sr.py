@@ -15,14 +15,13 @@ from calcinosis.explain.differential import Diagnosis
 from calcinosis.measure.mass import CtMeasurement, FluidLevel, Mass, Point
 from calcinosis.write import dicom_codes
 from calcinosis.write.dicom_codes import own
-from calcinosis.write.dicom_object import UNSETTLED_UID, settle
+from calcinosis.write.dicom_object import UNSETTLED_UID, settled
 from calcinosis.write.dicom_source import SourceImages, derived_uid
 from calcinosis.write.tracking import Tracking, tracking_of
 
 if TYPE_CHECKING:
     from highdicom.sr import (
         CodeContentItem,
-        Comprehensive3DSR,
         CoordinatesForMeasurement3D,
         Measurement,
         MeasurementsAndQualitativeEvaluations,
@@ -56,7 +55,7 @@ def structured_report(
     measurement: CtMeasurement,
     segmentation: "Dataset | None",
     diagnoses: Sequence[Diagnosis] = (),
-) -> "Comprehensive3DSR":
+) -> "Dataset":
     """Write what was measured; `segmentation` holds the masses, None where there are none.
 
     Of `diagnoses` those are written that are not improbable. The same source and measurement give
@@ -98,8 +97,7 @@ def structured_report(
         series_description="Calcified soft-tissue masses, measurements",
         is_complete=True,
     )
-    settle(made, source)
-    return made
+    return settled(made, source)
 
 
 def _observer() -> "ObservationContext":
