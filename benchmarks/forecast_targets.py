@@ -1,7 +1,7 @@
 """Published figures and the scenarios that must reproduce them.
 
 Each cohort is entered as a user would enter it: prescription first, then what its baseline
-laboratory says about gland, intake and calcium (`Cohort`); the figures are what the model adds.
+laboratory says about gland and intake (`Cohort`); the figures are what the model adds.
 """
 
 from dataclasses import dataclass, field
@@ -17,6 +17,8 @@ from calcinosis.forecast.model import (
     CA_URINE,
     P_URINE,
     Array,
+    Controls,
+    gut,
 )
 from calcinosis.forecast.outlook import reported_rows
 from calcinosis.forecast.parameters import Parameters
@@ -48,28 +50,24 @@ class Target:
 
 @dataclass(frozen=True)
 class Cohort:
-    """What a cohort's baseline says of it: gland, phosphate intake, calcium (see the YAML)."""
+    """What a cohort's baseline says of it: gland, phosphate intake (see the YAML)."""
 
     name: str
     gland_tendency: float | None = None
     p_intake_factor: float = 1.0
-    calcium_offset: float = 0.0
 
     def of(self, p: Parameters) -> Parameters:
         """Parameters of this cohort's average patient."""
         tendency = p.gland_tendency if self.gland_tendency is None else self.gland_tendency
-        return p._replace(
-            gland_tendency=tendency,
-            p_intake_factor=self.p_intake_factor,
-            calcium_offset=self.calcium_offset,
-        )
+        return p._replace(gland_tendency=tendency, p_intake_factor=self.p_intake_factor)
 
 
-CINACALCET = Cohort("cinacalcet with calcitriol, PTH 483", gland_tendency=3.1)
-SHPT = Cohort("secondary hyperparathyroidism, trial entry", gland_tendency=10.48)
-SHORT_DAILY = Cohort("short daily, PTH 417, phosphate 6.16", 2.2, p_intake_factor=1.13)
-TRANSPLANT = Cohort("transplant recipients, PTH about 300 before", gland_tendency=0.65)
-PTX = Cohort("before parathyroidectomy", gland_tendency=9.986, p_intake_factor=1.174)
+CINACALCET = Cohort("cinacalcet with calcitriol, PTH 483", gland_tendency=2.85)
+SHPT = Cohort("secondary hyperparathyroidism, trial entry", gland_tendency=9.9)
+SHORT_DAILY = Cohort("short daily, PTH 417, phosphate 6.16", 1.1, p_intake_factor=1.1)
+BATHED = Cohort("richer bath, PTH 373", gland_tendency=1.51)
+TRANSPLANT = Cohort("transplant recipients, PTH about 300 before", gland_tendency=0.85)
+PTX = Cohort("before parathyroidectomy", gland_tendency=12.9, p_intake_factor=1.131)
 
 
 @dataclass(frozen=True)
@@ -117,6 +115,9 @@ HUNGRY = "doi:10.1186/s12882-016-0421-5"
 EVENEPOEL = "doi:10.2215/CJN.01310308"
 LONDEN = "doi:10.2215/CJN.10270916"
 FHN = "doi:10.1681/ASN.2011070688"
+CARE = "CARE, Kidney Int 2004;65:1914"
+BATH = "doi:10.1097/00002480-200301000-00011"
+ARMAS = "doi:10.2215/CJN.08610812"
 
 TARGETS = [
     Target(
@@ -143,7 +144,7 @@ TARGETS = [
     Target("session: phosphate at 4 h / 3 h", 1.02, "-", "Poleszczuk 2016: above 1", 1.0, 1.2, 2),
     Target("5 h session: phosphorus removed", 24, "mmol", "PMID 1751238", 20, 28),
     Target("5 h session: end phosphate", 0.85, "mmol/L", "PMID 1751238", 0.8, 0.9),
-    Target("5 h session: share of first 2 h", 0.5, "-", "PMID 1751238"),
+    Target("5 h session: share of first 2 h", 0.5, "-", "PMID 1751238", weight=2),
     Target("8 h for 4 h at equal eKt/V: phosphorus removed", 1.42, "-", "PMID 22776782", weight=0),
     Target("dialysate Ca 1.75: calcium gained by diffusion", 488, "mg", PIRKLBAUER, 354, 622),
     Target("dialysate Ca 1.75: PTH fall", 75, "%", PIRKLBAUER, 67.5, 82.5),
@@ -156,6 +157,12 @@ TARGETS = [
         15,
         weight=0.3,
     ),
+    Target("haemodialysis: calcium absorbed of a meal's", 12, "%", ARMAS, 7, 17),
+    Target("calcium acetate against sevelamer: calcium", 0.63, "mg/dL", CARE, weight=2),
+    Target("calcium acetate against sevelamer: phosphate", -1.08, "mg/dL", CARE),
+    Target("calcium acetate against sevelamer: Ca x P", -6.1, "mg2/dL2", CARE),
+    Target("dialysate Ca 1.5 to 1.75, 10 mo: calcium", 0.56, "mg/dL", BATH),
+    Target("dialysate Ca 1.5 to 1.75, 10 mo: PTH", -58, "%", BATH),
     Target("frequent HD, binder -1.35 g: change of phosphate", -0.46, "mg/dL", FHN, -0.78, -0.13),
     Target(
         "nocturnal HD 5.5 x 7 h: change of phosphate",
@@ -191,7 +198,7 @@ TARGETS = [
     Target(
         "etelcalcetide 26 wk: phosphate", -7, "%", "recalled", -12, -2, recalled=True, weight=0.5
     ),
-    Target("cinacalcet 6 mo: PTH", -43, "%", "romj.org/2013-0309", -55, -37),
+    Target("cinacalcet 6 mo: PTH", -43, "%", "romj.org/2013-0309", -55, -37, weight=2),
     Target("cinacalcet 6 mo: Ca x P", -13, "%", "romj.org/2013-0309"),
     Target("calcimimetic against control: calcium", -0.92, "mg/dL", TRIALS, -0.98, -0.85),
     Target("calcimimetic against control: Ca x P", -5.97, "mg2/dL2", TRIALS, -9.77, -2.16),
@@ -203,7 +210,7 @@ TARGETS = [
     Target("PTX 1 mo: phosphate", 3.8, "mg/dL", WETMORE, weight=2),
     Target("PTX 12 mo: phosphate", 5.8, "mg/dL", WETMORE),
     Target("PTX 12 mo: calcium", 8.9, "mg/dL", "recalled", recalled=True),
-    Target("PTX: week of lowest calcium", 2, "wk", HUNGRY, 1, 3),
+    Target("PTX: week of lowest calcium", 2, "wk", HUNGRY, 1, 3, weight=2),
     Target("PTX: week of highest ALP", 2, "wk", HUNGRY, 1, 4, weight=0.3),
     Target("transplant 3 mo: FGF23", 73, "ng/L", EVENEPOEL),
     Target("transplant 12 mo: FGF23", 56, "ng/L", EVENEPOEL),
@@ -212,7 +219,7 @@ TARGETS = [
     Target("transplant 12 mo: phosphate", 3.0, "mg/dL", EVENEPOEL, 2.4, 3.6, weight=2),
     Target("transplant 12 mo: calcium", 9.1, "mg/dL", EVENEPOEL, 8.6, 9.6, weight=2),
     Target("transplant 12 mo: PTH / CKD of like GFR", 1.55, "-", EVENEPOEL),
-    Target("eGFR 53: PTH", 46, "pg/mL", "PMID 24429404"),
+    Target("eGFR 53: PTH", 46, "pg/mL", "PMID 24429404", weight=2),
     Target("eGFR 53: FGF23", 42, "pg/mL", "PMID 24429404"),
     Target("eGFR 20: calcitriol", 20, "pg/mL", "doi:10.1053/j.ajkd.2012.04.014", 9, 31),
     Target("eGFR 20: PTH", 160, "pg/mL", "recalled", recalled=True, weight=0.3),
@@ -312,6 +319,35 @@ def usual(p: Parameters) -> dict[str, float]:
     daily = run(SHORT_DAILY.of(p), {}, [USUAL, {"days": 180, "dialysis": short}])
     found["short daily 5.3 x 2.63 h, start 6.16: phosphate"] = daily.at(P, 208) - daily.at(P, 28)
     found["binder washout: rise of phosphate"] = change(28, binder=None)
+    return found
+
+
+def calcium_loads(p: Parameters) -> dict[str, float]:
+    """Calcium salts against sevelamer, eight weeks after a washout; a higher bath for ten months.
+
+    Doses of the first are those of its last week, as remembered; all were given vitamin D.
+    """
+    washout = {"days": 28, "dialysis": {"dialysate_calcium_mmol_l": 1.25}, "binder": None,
+               "active_vitamin_d_ug_per_week": 4}  # fmt: skip
+    binders = ("calcium_acetate", 7.1), ("sevelamer", 6.9)
+    salt, resin = (
+        run(p, {}, [washout, {"days": 56, "binder": {"drug": drug, "g_per_day": grams}}])
+        for drug, grams in binders
+    )
+    found = {
+        f"calcium acetate against sevelamer: {name}": sum(
+            salt.at(key, 28 + 7 * week) - resin.at(key, 28 + 7 * week) for week in range(1, 9)
+        )
+        / 8
+        for key, name in ((CA, "calcium"), (P, "phosphate"), (CXP, "Ca x P"))
+    }
+    bath = {"days": 300, "dialysis": {"dialysate_calcium_mmol_l": 1.75}}
+    richer = run(BATHED.of(p), {}, [USUAL, bath])
+    name = "dialysate Ca 1.5 to 1.75, 10 mo"
+    found[f"{name}: calcium"] = richer.at(CA, 328) - richer.at(CA, 28)
+    found[f"{name}: PTH"] = 100 * (richer.at(PTH, 328) / richer.at(PTH, 28) - 1)
+    eaten = Controls(*[0.0] * len(Controls._fields))._replace(diet_ca=1.0)
+    found["haemodialysis: calcium absorbed of a meal's"] = 100 * gut(15.1, eaten, p)[0]
     return found
 
 
@@ -433,5 +469,11 @@ def calcium_balance(course: Run, days: float) -> float:
 
 def figures(p: Parameters, shpt: Cohort, ptx: Cohort) -> dict[str, float]:
     """Every target's figure as the model gives it."""
-    found = {**sessions(p), **usual(p), **glands(p, shpt, ptx), **kidneys(p)}
+    found = {
+        **sessions(p),
+        **usual(p),
+        **calcium_loads(p),
+        **glands(p, shpt, ptx),
+        **kidneys(p),
+    }
     return {name: float(value) for name, value in found.items()}

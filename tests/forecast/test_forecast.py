@@ -108,6 +108,29 @@ def test_no_chance_is_given_as_never_or_certain(options):
         assert not any("100 %" in warning for warning in course.warnings)
 
 
+def test_calcium_settles_after_a_load_that_raised_it_little():
+    """Salts, rich dialysate, vitamin D, yet calcium 9.6: all stopped, nobody falls to 7 mg/dL."""
+    labs = [
+        {"date": f"2025-0{month}-08", "analyte": analyte, "value": value, "unit": unit}
+        for month in (1, 2, 3)
+        for analyte, value, unit in (
+            ("calcium", 9.6, "mg/dL"), ("phosphate", 5.5, "mg/dL"), ("pth", 60, "pg/mL"),
+        )
+    ]  # fmt: skip
+    rich, usual = {"dialysate_calcium_mmol_l": 1.75}, {}
+    salts = {"drug": "calcium_carbonate", "g_per_day": 6}
+    resin = {"drug": "sevelamer", "g_per_day": 9.6}
+    load, stopped = (
+        {"days": days, "dialysis": bath, "binder": binder, "active_vitamin_d_ug_per_week": dose}
+        for days, bath, binder, dose in ((28, rich, salts, 3), (364, usual, resin, 0))
+    )
+    scenario = parse_scenario({"patient": {"labs": labs}, "phases": [load, stopped]})
+    (course,) = forecast(scenario, ensemble=2).courses
+    calcium = course.central["calcium_mg_dl"]
+    assert calcium[0] == pytest.approx(9.6, rel=0.05)
+    assert 7.7 < calcium.min() < 9.2
+
+
 def test_unnamed_treatment_goes_on_and_null_ends_it():
     scenario = parse_scenario(
         {

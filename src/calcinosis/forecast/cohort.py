@@ -10,7 +10,7 @@ from calcinosis.forecast.ensemble import draw
 from calcinosis.forecast.labs import ANALYTES, laboratory
 from calcinosis.forecast.model import Array
 from calcinosis.forecast.parameters import Parameters, population
-from calcinosis.forecast.simulate import simulate, starting_state
+from calcinosis.forecast.simulate import run_in, simulate, starting_state
 from calcinosis.forecast.treatments import Prescription, gland_tissue, timeline
 
 
@@ -30,7 +30,7 @@ def simulate_cohort(
     """Simulate every patient from its own starting state.
 
     Args:
-        patients: their parameters.
+        patients: their parameters; those of dialyser, drugs and graft are taken from the first.
         before: the treatment that led to the starting state.
         plan: the treatment to simulate.
         threads: as many as there are cores, unless given; the kernel leaves Python's lock alone.
@@ -41,10 +41,11 @@ def simulate_cohort(
         by column of `labs.ANALYTES`, [patients].
     """
     course = timeline(plan, patients[0])
+    settled = run_in(patients[0], before)
     last = int(np.flatnonzero(course.day % 7 == 0)[-1])
 
     def end_of(p: Parameters) -> dict[str, Array]:
-        start = starting_state(p, before)
+        start = starting_state(p, before, course=settled)
         states, pth = simulate(start, p, course, tissue=gland_tissue(before, p))
         return laboratory(states[last], pth[last], p)
 

@@ -22,7 +22,13 @@ from calcinosis.forecast.simulate import Trajectory
 from calcinosis.forecast.treatments import Timeline
 from calcinosis.lab_result import LabResult
 
-FITTED = ("p_intake_factor", "mobilisation", "gland_tendency", "calcium_offset")
+FITTED = (
+    "p_intake_factor",
+    "mobilisation",
+    "gland_tendency",
+    "ca_absorption_odds",
+    "calcium_offset",
+)
 FITTED_TO_DEPOSIT = ("growth_product", "growth_rate", "dissolution_rate")
 GLAND_SD = 1.0  # of ln parathyroid mass at the first result, around the average patient's
 MOVED_BELOW = 0.7  # posterior / prior spread

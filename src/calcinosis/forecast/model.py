@@ -135,9 +135,16 @@ def calcitriol_effect(calcitriol: float, p: Parameters) -> float:
 
 @njit(cache=True, nogil=True)
 def gut(calcitriol: float, u: Controls, p: Parameters) -> tuple[float, float]:
-    """Calcium and phosphate absorbed (mmol/h); binders take a saturable share of phosphate."""
+    """Calcium and phosphate absorbed (mmol/h); binders take a saturable share of phosphate.
+
+    Calcium transport follows calcitriol more steeply than phosphate's: at the calcitriol of
+    haemodialysis patients little is left of it. Patients differ in their odds of absorbing calcium.
+    """
     active = calcitriol / (calcitriol + p.calcitriol_ref)
-    calcium = (u.diet_ca + u.binder_ca) * (p.ca_absorption_base + p.ca_absorption_active * active)
+    transport = (calcitriol / p.calcitriol_ref) ** p.ca_absorption_steepness
+    share = p.ca_absorption_base + p.ca_absorption_active * transport / (1.0 + transport)
+    share *= p.ca_absorption_odds / (1.0 + share * (p.ca_absorption_odds - 1.0))
+    calcium = (u.diet_ca + u.binder_ca) * share
     free = u.diet_p * p.p_intake_factor * (p.p_absorption_base + p.p_absorption_active * active)
     bound = free * u.binder_capacity / (free + u.binder_capacity + 1e-12)
     return calcium, free - bound

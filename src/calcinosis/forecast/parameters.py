@@ -1,11 +1,14 @@
 """The model's parameters: typed names here; values, units and sources in ``parameters.yaml``."""
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from math import log
 from typing import Any, NamedTuple
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 CA_MG_PER_MMOL = 40.08
 P_MG_PER_MMOL = 30.97
@@ -38,6 +41,7 @@ class Parameters(NamedTuple):
     donnan: float
     ca_absorption_base: float
     ca_absorption_active: float
+    ca_absorption_steepness: float
     ca_secretion: float
     p_absorption_base: float
     p_absorption_active: float
@@ -97,6 +101,7 @@ class Parameters(NamedTuple):
     mature_dissolution: float
     threshold_rounding: float
     p_intake_factor: float
+    ca_absorption_odds: float
     calcium_offset: float
     gland_tendency: float
 
@@ -132,6 +137,12 @@ def population(weight_kg: float = REFERENCE_WEIGHT_KG) -> Parameters:
 def patient_spread() -> dict[str, float]:
     """Standard deviation between patients by parameter (of the logarithm; see the YAML)."""
     return {name: row["patient_sd"] for name, row in table().items() if "patient_sd" in row}
+
+
+def records(rows: Sequence[Parameters] | Sequence[Solved]) -> NDArray[np.void]:
+    """Parameters of several patients as one array with named fields, which compiled code reads."""
+    fields = [(name, np.float64) for name in rows[0]._fields]
+    return np.array([tuple(row) for row in rows], dtype=fields)
 
 
 def solve(p: Parameters) -> Solved:

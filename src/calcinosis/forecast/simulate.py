@@ -33,8 +33,8 @@ from calcinosis.forecast.model import (
     parathyroid_hormone,
     rates,
 )
-from calcinosis.forecast.parameters import Parameters, Solved, solve
-from calcinosis.forecast.treatments import Prescription, Timeline, timeline
+from calcinosis.forecast.parameters import Parameters, Solved, records, solve
+from calcinosis.forecast.treatments import Prescription, Timeline, gland_tissue, timeline
 
 # Longest step (h) while dialysed and between, and the largest step x fastest rate of the patient:
 # explicit Runge-Kutta is stable to 2.8, accurate well below. All set by PTH within 1e-3 of LSODA.
@@ -48,6 +48,7 @@ PASS_SHRINKAGE = 0.2  # largest share by which an amount may shrink over weeks p
 PASS_WEEKS = 14  # passed over at once, at most
 SETTLING_WEEKS = 6  # lived through before weeks are passed over (again): what a jump stirs rests
 RUN_IN_DAYS = 420  # after that every state but gland and skeleton has settled
+SCRATCH_ROWS = 5
 GLAND_HASTE = 25.0  # while finding the start, the gland lives this much faster
 
 
@@ -125,14 +126,21 @@ def weeks_to_pass(
 
 @njit(cache=True, nogil=True)
 def pass_over(
-    states: Array, y: Array, row: int, repeats: NDArray[np.int64], fineness: float
+    states: Array, y: Array, row: int, repeats: NDArray[np.int64], fineness: float, scratch: Array
 ) -> int:
     """Fill in `states` of the weeks passed over from `row` on, and move `y`; the rows filled."""
     rows = repeats[row]
-    first = y - states[row - rows]
-    before = states[row - rows] - states[row - 2 * rows]
-    curve = first - before
-    twist = curve - (before - (states[row - 2 * rows] - states[row - 3 * rows]))
+    first, curve, twist = scratch[0], scratch[1], scratch[2]
+    for j in range(N_STATES):
+        last, one, two, three = (
+            y[j],
+            states[row - rows, j],
+            states[row - 2 * rows, j],
+            states[row - 3 * rows, j],
+        )
+        first[j] = last - one
+        curve[j] = last - 2.0 * one + two
+        twist[j] = last - 3.0 * one + 3.0 * two - three
     most = 1
     while (
         most < PASS_WEEKS
@@ -142,19 +150,22 @@ def pass_over(
         most += 1
     weeks = weeks_to_pass(y, first, curve, twist, most, PASS_TOLERANCE / fineness**2)
     for week in range(1, weeks + 1):
+        bend = 0.5 * week * (week + 1)
         for r in range(row - rows, row):
-            states[r + week * rows] = (
-                states[r] + week * (states[r] - states[r - rows]) + 0.5 * week * (week + 1) * curve
-            )
-    y += weeks * first + 0.5 * weeks * (weeks + 1) * curve
+            for j in range(N_STATES):
+                step = states[r, j] - states[r - rows, j]
+                states[r + week * rows, j] = states[r, j] + week * step + bend * curve[j]
+    for j in range(N_STATES):
+        y[j] += weeks * first[j] + 0.5 * weeks * (weeks + 1) * curve[j]
     return int(weeks * rows)
 
 
 @njit(cache=True, nogil=True)
-def advance(y: Array, hours: float, u: Controls, p: Parameters, s: Solved, fineness: float) -> None:
+def advance(
+    y: Array, hours: float, u: Controls, p: Parameters, s: Solved, fineness: float, scratch: Array
+) -> None:
     """Runge–Kutta's classical steps through a stretch; `y` is changed in place."""
-    k1, k2, k3, k4 = np.empty(N_STATES), np.empty(N_STATES), np.empty(N_STATES), np.empty(N_STATES)
-    mid = np.empty(N_STATES)
+    k1, k2, k3, k4, mid = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4]
     dialysed = u.p_clearance > 1.0
     limit = SESSION_STEP_RATE if dialysed else IDLE_STEP_RATE
     longest = SESSION_STEP_H if dialysed else IDLE_STEP_H
@@ -178,7 +189,17 @@ def advance(y: Array, hours: float, u: Controls, p: Parameters, s: Solved, finen
 
 
 @njit(cache=True, nogil=True)
-def march(
+def record(
+    y: Array, row: int, u: Controls, p: Parameters, s: Solved, states: Array, pth: Array
+) -> None:
+    """Keep state and PTH of this moment."""
+    for j in range(N_STATES):
+        states[row, j] = y[j]
+    pth[row] = parathyroid_hormone(y, u, p, s)
+
+
+@njit(cache=True, nogil=True)
+def march(  # noqa: PLR0913, PLR0917  # compiled code takes arrays, not objects
     y: Array,
     p: Parameters,
     s: Solved,
@@ -187,34 +208,36 @@ def march(
     repeats: NDArray[np.int64],
     tissue: float,
     fineness: float,
-) -> tuple[Array, Array]:
-    """Integrate `y` (changed in place) through all stretches; see `Trajectory`."""
+    states: Array,
+    pth: Array,
+    scratch: Array,
+) -> None:
+    """Integrate `y` (changed in place) through all stretches into `states` and `pth`.
+
+    See `Trajectory`. Nothing is allocated, so that a thread of a graphics processor can do it:
+    `scratch`, [`SCRATCH_ROWS`, N_STATES], is overwritten.
+    """
     k = len(hours)
-    states = np.empty((k + 1, N_STATES))
-    pth = np.empty(k + 1)
     u = controls_of(controls[0], y[VOLUME], p)
     i = lived_from = 0
     while i < k:
         rows = repeats[i]
         if rows > 0 and repeats[i - rows] == rows and i - SETTLING_WEEKS * rows >= lived_from:
-            passed = pass_over(states, y, i, repeats, fineness)
+            passed = pass_over(states, y, i, repeats, fineness, scratch)
             for row in range(i, i + passed):
                 pth[row] = parathyroid_hormone(states[row], u, p, s)
             i += passed
             if passed > 0:
                 lived_from = i
                 continue
-        states[i] = y
-        pth[i] = parathyroid_hormone(y, u, p, s)
+        record(y, i, u, p, s, states, pth)
         u = controls_of(controls[i], y[VOLUME], p)
         if u.gland_tissue < tissue:
             y[GLAND] *= u.gland_tissue / tissue
         tissue = u.gland_tissue
-        advance(y, hours[i], u, p, s, fineness)
+        advance(y, hours[i], u, p, s, fineness, scratch)
         i += 1
-    states[k] = y
-    pth[k] = parathyroid_hormone(y, u, p, s)
-    return states, pth
+    record(y, k, u, p, s, states, pth)
 
 
 def simulate(
@@ -234,37 +257,55 @@ def simulate(
         tissue: share of parathyroid tissue in place before.
         fineness: divides the steps; 2 halves them.
     """
-    states, pth = march(
+    rows = len(course.hours) + 1
+    states, pth = np.empty((rows, N_STATES)), np.empty(rows)
+    march(
         start.copy(),
-        p,
-        solve(p),
+        records([p])[0],
+        records([solve(p)])[0],
         course.hours,
         course.controls,
         course.repeats,
         tissue,
         float(fineness),
+        states,
+        pth,
+        np.empty((SCRATCH_ROWS, N_STATES)),
     )
     return Trajectory(states, pth)
 
 
 def starting_state(
-    p: Parameters, before: Prescription, *, deposit_mmol: float = 0.0, gland: float | None = None
+    p: Parameters,
+    before: Prescription,
+    *,
+    deposit_mmol: float = 0.0,
+    gland: float | None = None,
+    course: Timeline | None = None,
 ) -> Array:
     """Find the state of a patient long on one prescription, on a Wednesday before the session.
 
     Without `gland` the parathyroids grow to their equilibrium (in haste); with it they are held at
     that mass, which a measured PTH identifies. The deposit is as measured and held, half matured.
+    `course`: the patient's `run_in`, where it is at hand.
     """
-    days = RUN_IN_DAYS
-    course = timeline([replace(before, days=days, graft_day=None)], p, start_day=-days)
-    controls = course.controls.copy()
-    columns = Controls._fields
-    controls[:, columns.index("gland_rate")] = GLAND_HASTE if gland is None else 0.0
-    controls[:, columns.index("deposit_rate")] = 0.0
+    course = course or run_in(p, before, hold_gland=gland is not None)
+    tissue = gland_tissue(before, p)
     y = healthy_state(p)
-    y[GLAND] = controls[0, columns.index("gland_tissue")] if gland is None else gland
+    y[GLAND] = tissue if gland is None else gland
     y[DEPOSIT_LABILE] = y[DEPOSIT_MATURE] = deposit_mmol / 2.0
-    tissue = float(controls[0, columns.index("gland_tissue")])
-    end: Array = simulate(y, p, course._replace(controls=controls), tissue=tissue).states[-1]
+    end: Array = simulate(y, p, course, tissue=tissue).states[-1]
     end[CA_ABSORBED:] = 0.0  # the counters start today
     return end
+
+
+def run_in(p: Parameters, before: Prescription, *, hold_gland: bool = False) -> Timeline:
+    """A prescription for so long that a patient settles; deposit held, gland in haste or held."""
+    course = timeline(
+        [replace(before, days=RUN_IN_DAYS, graft_day=None)], p, start_day=-RUN_IN_DAYS
+    )
+    controls = course.controls.copy()
+    columns = Controls._fields
+    controls[:, columns.index("gland_rate")] = 0.0 if hold_gland else GLAND_HASTE
+    controls[:, columns.index("deposit_rate")] = 0.0
+    return course._replace(controls=controls)

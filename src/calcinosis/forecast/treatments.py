@@ -5,7 +5,6 @@ What the user leaves out follows the typical haemodialysis patient, and `assumpt
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from math import exp, log, log1p
 from typing import NamedTuple
 
@@ -201,19 +200,25 @@ def timeline(
         start_day: calendar day (0 = Wednesday) of the first.
         detail_h: longest stretch within a session, for the curve within.
     """
-    rows: list[tuple[float, Controls, float, bool, int]] = []
+    lived: list[tuple[_Day, int, int]] = []  # kind of day, calendar day, phase
     day = start_day
-    for index, prescription in enumerate(prescriptions):
-        idle = _controls(prescription, p, 0)
+    for phase, prescription in enumerate(prescriptions):
+        kinds: dict[tuple[bool, int], _Day] = {}
         for since in range(prescription.days):
-            if prescription.graft_day is not None:  # a young graft changes from day to day
-                idle = _controls(prescription, p, since)
-            rows.extend(
-                (hours, controls, start, session, index)
-                for hours, controls, start, session in _day(prescription, p, idle, day, detail_h)
+            kind = (
+                _is_session_day(prescription, day),
+                since if prescription.graft_day is not None else 0,  # a young graft changes daily
             )
+            if kind not in kinds:
+                kinds[kind] = _day(prescription, p, *kind, detail_h)
+            lived.append((kinds[kind], day, phase))
             day += 1
-    hours, controls, days, sessions, phases = (np.array(c) for c in zip(*rows, strict=True))
+    hours, controls, clock, sessions = (
+        np.concatenate([kind[i] for kind, _, _ in lived]) for i in range(4)
+    )
+    lengths = [len(kind.hours) for kind, _, _ in lived]
+    days = np.repeat([float(day) for _, day, _ in lived], lengths) + clock / 24.0
+    phases = np.repeat([phase for _, _, phase in lived], lengths)
     repeats = repeated_weeks(hours, controls, days, phases)
     return Timeline(hours, controls, days, sessions, phases, repeats)
 
@@ -234,23 +239,42 @@ def repeated_weeks(
     return found
 
 
-def _day(
-    prescription: Prescription, p: Parameters, idle: Controls, day: int, detail_h: float | None
-) -> list[tuple[float, Controls, float, bool]]:
-    """Stretches of one day: length in hours, controls, start in days, whether a session starts."""
+class _Day(NamedTuple):
+    """Stretches of a day: length (h), controls, start (h after 08:00), whether a session starts."""
+
+    hours: Array
+    controls: Array
+    start: Array
+    session: NDArray[np.bool_]
+
+
+def _is_session_day(prescription: Prescription, day: int) -> bool:
     dialysis = prescription.dialysis
+    return isinstance(dialysis, Haemodialysis) and is_session_day(day, dialysis.sessions_per_week)
+
+
+def _day(
+    prescription: Prescription,
+    p: Parameters,
+    session: bool,
+    since: int,
+    detail_h: float | None,
+) -> _Day:
+    idle = _controls(prescription, p, since)
+    dialysis = prescription.dialysis
+    edges, controls = [0.0, 24.0], [idle]
     if dialysis is None:
-        return [(24.0, idle._replace(ultrafiltration=1.0 / DIURESIS_H), day, False)]
-    works = exchange(dialysis, p)
-    if isinstance(dialysis, PeritonealDialysis):
-        return [(24.0, _working(idle, works, 1.0 / DIURESIS_H), day, False)]
-    if not is_session_day(day, dialysis.sessions_per_week):
-        return [(24.0, idle, day, False)]
-    rows = []
-    for start, end in pairwise(session_edges(dialysis.hours, detail_h)):
-        working = _working(idle, works, 1.0 / (dialysis.hours - start))
-        rows.append((end - start, working, day + start / 24.0, start == 0.0))
-    return [*rows, (24.0 - dialysis.hours, idle, day + dialysis.hours / 24.0, False)]
+        controls = [idle._replace(ultrafiltration=1.0 / DIURESIS_H)]
+    elif isinstance(dialysis, PeritonealDialysis):
+        controls = [_working(idle, exchange(dialysis, p), 1.0 / DIURESIS_H)]
+    elif session:
+        edges = session_edges(dialysis.hours, detail_h)
+        works = exchange(dialysis, p)
+        controls = [_working(idle, works, 1.0 / (dialysis.hours - start)) for start in edges[:-1]]
+        controls.append(idle)
+        edges.append(24.0)
+    starts = np.array([session and start == 0.0 for start in edges[:-1]])
+    return _Day(np.diff(edges), np.array(controls), np.array(edges[:-1]), starts)
 
 
 def session_edges(hours: float, detail_h: float | None = None) -> list[float]:
