@@ -91,6 +91,11 @@ def test_levels_on_both_sides_of_a_septum_count_one_each():
     assert len(find_fluid_levels(volume, envelope).levels) == 2
 
 
+def test_a_septum_of_one_millimetre_parts_two_levels_of_one_height():
+    volume, envelope = locule_scan(radius_mm=13.0, septum_mm=1.0, spacing=(1.0, 0.7, 0.7))
+    assert len(find_fluid_levels(volume, envelope).levels) == 2
+
+
 def test_a_calcified_rim_does_not_hide_a_level():
     (level,) = find_fluid_levels(*locule_scan(radius_mm=7.0, rim_mm=1.5)).levels
     assert level.tilt_deg < 2
@@ -101,6 +106,12 @@ def test_shallow_sediment_on_denser_paste_is_a_level_at_the_top_of_the_sediment(
     (level,) = find_fluid_levels(*locule_scan(paste_below_mm=4.0, spacing=(1.0, 0.6, 0.6))).levels
     assert np.linalg.norm(level.centroid_lps_mm) < 1.0
     assert level.tilt_deg < 2
+
+
+def test_paste_close_below_shallow_sediment_does_not_draw_the_level_aside():
+    scan = locule_scan(radius_mm=6.0, rim_mm=1.5, paste_below_mm=2.6, spacing=(1.0, 0.7, 0.7))
+    (level,) = find_fluid_levels(*scan).levels
+    assert level.tilt_deg < 1
 
 
 def test_a_level_beside_the_mass_is_not_its_sign():

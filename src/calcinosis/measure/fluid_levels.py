@@ -18,7 +18,7 @@ from calcinosis.volume import Volume
 
 VOXEL_ALONG_GRAVITY_MAX_MM = 3.0  # thicker slices lying parallel to the level blur it away
 LAYER_VOXELS = 3
-LEVEL_AREA_MIN_MM2 = 20.0  # smaller flat patches are as often ledges of paste
+CONFIDENCE_MIN = 0.6  # share of levels among surfaces like it
 LOCULE_MIN_ML = 0.5
 
 
@@ -89,17 +89,16 @@ def _too_small(
 
 def _convincing(upright: Upright, along_mm: float) -> list[Evidence]:
     """The surfaces that can only be levels, each once, in its larger and flatter reading."""
-    smallest = LEVEL_AREA_MIN_MM2 * (1.5 if upright.noise_hu > 30 else 1.0)
     candidates = [
         evidence_for(part, upright, along_mm)
         for sheet in surfaces(upright, along_mm)
         for part in flat_parts(sheet)
-        if part.area_mm2 >= smallest
     ]
     chosen: list[Evidence] = []
     for evidence in sorted(candidates, key=_worth, reverse=True):
         if (
-            evidence.strain() <= 1
+            evidence.is_level()
+            and evidence.confidence() >= CONFIDENCE_MIN
             and evidence.holds_fluid_on_sediment(along_mm)
             and not any(
                 evidence.repeats(other) or one_interface(evidence, other, upright)
@@ -115,7 +114,7 @@ def _worth(evidence: Evidence) -> float:
 
 
 def _report(evidence: Evidence) -> FluidLevel:
-    """A level as it is told; confidence falls as it strains the definition."""
+    """A level as it is told."""
     return FluidLevel(
         centroid_lps_mm=evidence.centroid_lps_mm,
         area_mm2=evidence.area_mm2,

@@ -12,20 +12,19 @@ from calcinosis.measure.mass import Point
 from calcinosis.measure.upright import ACROSS_STEP_MM, DOWN_STEP_MM, Upright
 
 # The thresholds below were chosen on our own phantoms (benchmarks/fluid_levels.py).
-ROUGHNESS_MAX_MM = 0.25
-SAGITTA_MAX_MM = 0.40
 TILT_MAX_DEG = 4.0
 TILT_SLACK_DEG_MM = 8.0  # the tilt of a small surface is less sure: this over its radius
-DOME_RADIUS_MAX_MM = 50.0  # a surface flatter than a ball of this radius is no top of paste
+SAGITTA_MAX_MM = 0.5
+# Of confidence: constant, share of the tilt allowed, roughness, sagitta, falling rim, and the
+# logarithms of area, rise and thinner layer.
+WEIGHTS = (-5.56, -2.23, -6.06, -4.13, -7.28, 1.15, 0.81, 0.23)
 FAT_HU = -40.0  # fluid is denser
-BLURRED_SHARE = 0.25  # shallow fluid between dense paste looks as dense as this share of it
-UNEVENNESS_MAX = 0.25
-FALLING_RIM_MAX = 0.25
-LAYER_MIN_MM = 2.25
+BLURRED_SHARE = 0.5  # shallow fluid between dense paste looks as dense as this share of it
+LAYER_MIN_MM = 2.0
 SAME_DEPTH_MM = 1.5
 SAME_SHARE = 0.3
 SAME_HEIGHT_MM = 0.75  # two pieces of one interface
-JOINED_SHARE = 0.7  # and the step between them keeps this share of its height
+JOINED_SHARE = 0.8  # and the step between them keeps this share of its height
 BESIDE_INTERFACE_MM = (0.75, 2.25)  # above and below it, where fluid and sediment are looked for
 
 
@@ -35,7 +34,6 @@ class Layers:
 
     hu_above: float
     hu_below: float
-    unevenness: float
     sediment_depth_mm: float
     fluid_height_mm: float
     share_in_mass: float
@@ -55,22 +53,33 @@ class Evidence:
     falling_rim: float
     layers: Layers
 
-    def strain(self) -> float:
-        """How far the surface is from a perfect level; beyond 1 it is none."""
+    def tilt_strain(self) -> float:
+        """Tilt as a share of what is allowed."""
         radius_mm = float(np.sqrt(self.area_mm2 / np.pi))
-        bulge_mm = self.sagitta_mm + self.roughness_mm
-        no_dome = 2 * DOME_RADIUS_MAX_MM * bulge_mm < radius_mm**2
-        return max(
-            self.roughness_mm / ROUGHNESS_MAX_MM,
-            self.sagitta_mm / SAGITTA_MAX_MM,
-            self.tilt_deg / (TILT_MAX_DEG + TILT_SLACK_DEG_MM / radius_mm),
-            0.0 if no_dome else self.falling_rim / FALLING_RIM_MAX,
-            self.layers.unevenness / UNEVENNESS_MAX,
-        )
+        return self.tilt_deg / (TILT_MAX_DEG + TILT_SLACK_DEG_MM / radius_mm)
+
+    def is_level(self) -> bool:
+        """Flat, and square to gravity."""
+        return self.tilt_strain() <= 1 and self.sagitta_mm <= SAGITTA_MAX_MM
 
     def confidence(self) -> float:
-        """From 1 for a perfect level to 0.5 for one that is barely called."""
-        return 1 - 0.5 * self.strain() ** 2
+        """Share of levels among surfaces like this one, fitted on our phantoms (logistic).
+
+        A level is square to gravity, smooth, flat, and nowhere falls away at its rim; of a small,
+        faint or shallow one we are less sure.
+        """
+        thinner_mm = min(self.layers.fluid_height_mm, self.layers.sediment_depth_mm, 6.0)
+        evidence = (
+            1.0,
+            self.tilt_strain(),
+            self.roughness_mm,
+            self.sagitta_mm,
+            self.falling_rim,
+            np.log(self.area_mm2),
+            np.log(max(self.layers.hu_below - self.layers.hu_above, 1.0)),
+            np.log(max(thinner_mm, 1.0)),
+        )
+        return float(1 / (1 + np.exp(-np.dot(WEIGHTS, evidence))))
 
     def repeats(self, other: "Evidence") -> bool:
         """Whether this is another reading of the same interface."""
@@ -126,8 +135,9 @@ def one_interface(first: Evidence, second: Evidence, upright: Upright) -> bool:
     near, far = (round(mm / DOWN_STEP_MM) for mm in BESIDE_INTERFACE_MM)
     above = upright.hu[max(0, height - far) : max(1, height - near + 1)].mean(axis=0)
     below = upright.hu[height + near : height + far + 1].mean(axis=0)
-    rise = min(e.layers.hu_below - e.layers.hu_above for e in (first, second))
-    joined, _ = ndimage.label(below - above > JOINED_SHARE * rise)
+    rise = below - above
+    usual = min(np.percentile(rise[tuple(e.columns.T)], 75) for e in (first, second))
+    joined, _ = ndimage.label(rise > JOINED_SHARE * usual)
     here, there = (np.bincount(joined[tuple(e.columns.T)])[1:] for e in (first, second))
     shared = min(len(here), len(there))
     return bool(np.any((here[:shared] > 0) & (there[:shared] > 0)))
@@ -198,11 +208,9 @@ def _layers(
     sediment = _run_mm(down[:, 1:])
     fluid = _run_mm(up[:, 1:])
     inside = upright.inside[at, u, v][:, (offset_mm >= 0) & (offset_mm <= far)]
-    spread = np.subtract(*np.percentile(below.max(axis=1), [84, 16])) / 2
     return Layers(
         hu_above=hu_above,
         hu_below=hu_below,
-        unevenness=float(spread / (hu_below - min(hu_above, hu_below - 1))),
         sediment_depth_mm=float(np.percentile(sediment, 90)),
         fluid_height_mm=float(np.percentile(fluid, 75)),
         share_in_mass=float(np.mean(inside.any(axis=1))),

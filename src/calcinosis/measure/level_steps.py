@@ -8,20 +8,29 @@ from numpy.typing import NDArray
 
 # Chosen on our own phantoms (benchmarks/fluid_levels.py). numba reads them when it compiles.
 KNEE = 0.35  # a step's plateau begins where the profile flattens to this share of its slope
-FLANK = 1  # samples either side of the steepest one that tell where it lies
+FLANK = 3  # samples either side of the steepest one that tell where it lies
+BELL_SAMPLES = 1.5  # standard deviation of a blurred step's slope
 FLUID_HU = (-70.0, 160.0)
 MIXED_SHARE = 0.55  # fluid blurred with a rim beside it may look as dense as this share of sediment
 SEDIMENT_MIN_HU = 170.0
 STEP_MIN_HU = 110.0
 
 
+def _bell() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights that read the height of a bell, and height times shift, off slopes on a line."""
+    at = np.arange(-FLANK, FLANK + 1, dtype=np.float64)
+    bell = np.exp(-0.5 * (at / BELL_SAMPLES) ** 2)
+    moved = bell * at / BELL_SAMPLES**2
+    height = np.linalg.pinv(np.stack([bell, np.ones_like(at)], axis=1))[0]
+    return height, np.linalg.pinv(np.stack([moved, at], axis=1))[0]
+
+
+BELL, SHIFT = _bell()
+
+
 @njit(cache=True)
 def find_steps(profile, near_mass, reach):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """Every step from fluid down to sediment: its column (n, 2), and (n, 3) where and how high.
-
-    Where is told twice, in samples: at half height, which is smooth but drawn aside by what lies
-    beyond the layers, and at the steepest place, which is not, but noisier. The third is the rise.
-    """
+    """Every step from fluid down to sediment: its column (n, 2), and (n, 2) where and how high."""
     depth, rows, cols = profile.shape
     columns = []
     steps = []
@@ -33,15 +42,15 @@ def find_steps(profile, near_mass, reach):  # type: ignore[no-untyped-def]  # no
                     k += 1
                     continue
                 step = _measure(profile[:, u, v], k, reach)
-                if step[2] > 0:
+                if step[1] > 0:
                     columns.append((u, v))
                     steps.append(step)
                 k += 3
     found_columns = np.empty((len(columns), 2), dtype=np.int64)
-    found_steps = np.empty((len(columns), 3), dtype=np.float64)
+    found_steps = np.empty((len(columns), 2), dtype=np.float64)
     for n in range(len(columns)):
         found_columns[n, 0], found_columns[n, 1] = columns[n]
-        found_steps[n, 0], found_steps[n, 1], found_steps[n, 2] = steps[n]
+        found_steps[n, 0], found_steps[n, 1] = steps[n]
     return found_columns, found_steps
 
 
@@ -59,7 +68,7 @@ def _steepest(column, k):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN20
 
 @njit(cache=True)
 def _measure(column, k, reach):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Half-height place, steepest place and rise of the step at k; a rise of 0 when it is none."""
+    """Place (in samples) and rise of the step at k; a rise of 0 when it is none."""
     last, rise = len(column) - 1, column[k + 1] - column[k]
     above, below = k, k + 1
     while above > max(0, k - reach) and column[above] - column[above - 1] > KNEE * rise:
@@ -69,22 +78,24 @@ def _measure(column, k, reach):  # type: ignore[no-untyped-def]  # noqa: ANN001,
     low, high = column[above], column[below]
     fluid = FLUID_HU[0] < low < max(FLUID_HU[1], MIXED_SHARE * high)
     if not fluid or high < SEDIMENT_MIN_HU or high - low < STEP_MIN_HU:
-        return 0.0, 0.0, 0.0
-    half = (low + high) / 2
-    at = k
-    while at > max(0, k - reach) and column[at] > half:
-        at -= 1
-    while at < min(last - 1, k + reach) and column[at + 1] < half:
-        at += 1
-    gap = column[at + 1] - column[at]
-    if gap <= 0:
-        return 0.0, 0.0, 0.0
-    total, moment = 0.0, 0.0
-    for other in range(max(0, k - FLANK), min(last, k + FLANK + 1)):
-        slope = max(column[other + 1] - column[other], 0.0)
-        total += slope
-        moment += slope * (other + 0.5)
-    return at + (half - column[at]) / gap, moment / total, high - low
+        return 0.0, 0.0
+    return k + 0.5 + _off_centre(column, k), high - low
+
+
+@njit(cache=True)
+def _off_centre(column, k):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """How far from k the slope peaks: a bell of known width on a straight line, least squares.
+
+    What lies beside the column adds a gradual slope to the blurred step, which the line takes up.
+    """
+    if k < FLANK or k + 1 + FLANK >= len(column):
+        return 0.0
+    height, moment = 0.0, 0.0
+    for n in range(2 * FLANK + 1):
+        slope = column[k - FLANK + n + 1] - column[k - FLANK + n]
+        height += BELL[n] * slope
+        moment += SHIFT[n] * slope
+    return min(max(moment / height, -1.0), 1.0) if height > 0 else 0.0
 
 
 @njit(cache=True)

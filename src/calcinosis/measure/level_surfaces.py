@@ -14,8 +14,7 @@ from calcinosis.measure.upright import ACROSS_STEP_MM, DOWN_STEP_MM, Upright
 REACH_MM = 3.5  # how far above and below a step its two plateaus are sought
 LINK_MM = 0.8  # neighbouring columns of one surface differ by less
 SURFACE_SLOPE_MAX_DEG = 20.0
-SEPTUM_DIP = 0.15  # a narrow line along which the step is this much weaker is a septum
-SEPTUM_WIDTH_MM = 3.0
+SEPTUM_DIP = 0.2  # two levels part where the step between them is this much weaker: a septum
 STEP_REACH_MM = 6.0  # a column's step is compared with the strongest this near
 AREA_MIN_MM2 = 14.0
 FLAT_PARTS_MAX = 3
@@ -28,7 +27,6 @@ class Surface:
     Attributes:
         corner: where the grid begins among all columns.
         height_mm: where each column's step lies, downwards.
-        steepest_mm: the same, told by the steepest place instead of half height.
         rise_hu: how high the step is.
         present: the columns of this candidate.
         sheet: the columns of the sheet it was cut from.
@@ -36,7 +34,6 @@ class Surface:
 
     corner: tuple[int, int]
     height_mm: NDArray[np.float64]
-    steepest_mm: NDArray[np.float64]
     rise_hu: NDArray[np.float64]
     present: NDArray[np.bool_]
     sheet: NDArray[np.bool_]
@@ -68,14 +65,13 @@ def surfaces(upright: Upright, along_mm: float) -> Iterator[Surface]:
 def _sheet(columns: NDArray[np.int64], steps: NDArray[np.float64]) -> Surface:
     """Linked steps on their grid."""
     corner = columns.min(axis=0)
-    maps = np.zeros((3, *(columns.max(axis=0) - corner + 1)))
+    maps = np.zeros((2, *(columns.max(axis=0) - corner + 1)))
     u, v = (columns - corner).T
     maps[:, u, v] = steps.T
-    height, steepest, rise = maps
+    height, rise = maps
     return Surface(
         corner=(int(corner[0]), int(corner[1])),
         height_mm=height * DOWN_STEP_MM,
-        steepest_mm=steepest * DOWN_STEP_MM,
         rise_hu=rise,
         present=rise > 0,
         sheet=_strong(rise, rise > 0),
@@ -104,20 +100,17 @@ def _gentle_parts(sheet: Surface) -> Iterator[Surface]:
 def _between_septa(
     member: NDArray[np.bool_], rise: NDArray[np.float64]
 ) -> Iterator[NDArray[np.bool_]]:
-    """Split levels that meet at a septum: a narrow valley in the height of the step."""
+    """Split levels that meet at a septum: a valley in the height of the step."""
+    from skimage.morphology import h_maxima
     from skimage.segmentation import watershed
 
     smooth = _blur(rise, member)
-    closed = ndimage.grey_closing(smooth, footprint=_disc(SEPTUM_WIDTH_MM))
-    whole = member & (smooth > (1 - SEPTUM_DIP) * closed)
-    parts, count = ndimage.label(ndimage.binary_opening(whole, np.ones((2, 2))))
-    areas = np.bincount(parts.ravel(), minlength=count + 1)[1:] * ACROSS_STEP_MM**2
-    large = np.isin(parts, 1 + np.flatnonzero(areas >= AREA_MIN_MM2))
-    markers, count = ndimage.label(large)
+    height = np.log(np.maximum(smooth, 1.0))
+    peaks, count = ndimage.label(h_maxima(height, -np.log(1 - SEPTUM_DIP)), np.ones((3, 3)))
     if count < 2:
         yield member
         return
-    grown = watershed(-smooth, markers, mask=member)
+    grown = watershed(-smooth, peaks, mask=member)
     for part in range(1, count + 1):
         yield grown == part
 
@@ -160,20 +153,16 @@ def _slope_deg(height: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArr
 
 
 def flat_parts(surface: Surface) -> Iterator[Surface]:
-    """The flat pieces of a gentle sheet: one level may run into the next at another height.
-
-    Both readings of its height are tried: the smooth one, and the one that nothing draws aside.
-    """
-    for height in (surface.height_mm, surface.steepest_mm):
-        left = surface.present.copy()
-        for _ in range(FLAT_PARTS_MAX):
-            if _area_mm2(left) < AREA_MIN_MM2:
-                break
-            member = _consensus(height, left)
-            if _area_mm2(member) < AREA_MIN_MM2:
-                break
-            yield replace(surface, height_mm=height, present=member)
-            left &= ~ndimage.binary_dilation(member)
+    """The flat pieces of a gentle sheet: one level may run into the next at another height."""
+    left = surface.present.copy()
+    for _ in range(FLAT_PARTS_MAX):
+        if _area_mm2(left) < AREA_MIN_MM2:
+            return
+        member = _consensus(surface.height_mm, left)
+        if _area_mm2(member) < AREA_MIN_MM2:
+            return
+        yield replace(surface, present=member)
+        left &= ~ndimage.binary_dilation(member)
 
 
 def _consensus(height: NDArray[np.float64], columns: NDArray[np.bool_]) -> NDArray[np.bool_]:
