@@ -59,6 +59,23 @@ def test_report_returns_every_number_from_another_reader(plain, tmp_path):
     assert "Seen in one scan." in said
 
 
+def _items(container):
+    for item in container.get("ContentSequence", []):
+        yield item
+        yield from _items(item)
+
+
+def test_report_names_the_nearest_bone_where_it_is_known(plain):
+    _, out = plain
+    report = pydicom.dcmread(out / "measurements.sr.dcm")
+    named = [
+        item.ConceptCodeSequence[0]
+        for item in _items(report)
+        if item.ConceptNameCodeSequence[0].CodeMeaning == "Nearest bone"
+    ]
+    assert [(code.CodeValue, code.CodeMeaning) for code in named] == [("71341001", "Femur")]
+
+
 def test_report_draws_both_diameters_in_space(plain):
     _, out = plain
     report = pydicom.dcmread(out / "measurements.sr.dcm")

@@ -1,7 +1,7 @@
 """The measuring of a CT, from voxels to masses: the main path through this room."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,7 @@ from calcinosis.measure.calcium import calcium_mass, calibration_for
 from calcinosis.measure.envelope import CLOSING_MM
 from calcinosis.measure.erosion import apart, relate_to_bone
 from calcinosis.measure.fluid_levels import find_fluid_levels
-from calcinosis.measure.joint import Joint
-from calcinosis.measure.joints import find_joints, nearest
+from calcinosis.measure.joints import Landmarks, find_landmarks, name_nearest, nearest
 from calcinosis.measure.locules import count_locules
 from calcinosis.measure.mass import (
     BoneRelation,
@@ -59,7 +58,7 @@ class Surroundings:
         labels: all masses, on its grid.
         skeleton: bones, on its grid.
         given: whether the user brought the skeleton.
-        joints: read off the skeleton.
+        landmarks: joints and the names of bones, read off the skeleton.
         skin: where the air outside begins.
     """
 
@@ -67,7 +66,7 @@ class Surroundings:
     labels: NDArray[np.uint8]
     skeleton: NDArray[np.bool_]
     given: bool
-    joints: tuple[Joint, ...]
+    landmarks: Landmarks
     skin: Skin
 
 
@@ -110,7 +109,7 @@ def measure_ct(
             labels,
             bones,
             skeleton is not None,
-            find_joints(volume, bones),
+            find_landmarks(volume, bones),
             find_skin(volume),
         )
         masses = tuple(
@@ -170,9 +169,11 @@ def measure_mass(
     confidence, remarks = confidence_of(mass)
     levels = find_fluid_levels(crop, envelope.mask)
     bone, bone_remarks = _bone_of(around, mass.box, number)
+    rim = np.argwhere(envelope.mask & ~ndimage.binary_erosion(envelope.mask))
+    bone = replace(bone, nearest=name_nearest(around.landmarks, crop.to_lps(rim)))
     return Mass(
         id=number,
-        site=nearest(around.joints, (x, y, z)),
+        site=nearest(around.landmarks.joints, (x, y, z)),
         centroid_lps_mm=(x, y, z),
         volume_ml=volume_ml,
         volume_ci95_ml=volume_interval(volume_ml, envelope, crop.spacing_mm, mass.score),

@@ -85,7 +85,7 @@ def relate_to_bone(
             the cut's fault.
 
     Returns:
-        `nearest` is left None: the skeleton mask carries no names. `distance_mm` is None without
+        `nearest` is left None: names of bones are read elsewhere. `distance_mm` is None without
         any bone in the image. Erosion is judged only where mass and bone touch; it is None where
         too little surface surrounds the contact, or its cortex is too faint to be missed, or bone
         is missing that the program's own cut may have taken. Beside an own cut depth and volume

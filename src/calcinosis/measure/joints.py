@@ -8,31 +8,31 @@ The constants of this module and of those it builds on are adult anatomy, measur
 labelled masks and scans named in docs/accuracy.md.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from calcinosis.measure.bone_sections import GRID_MM, Body, Section, sections, stand_along_axes
-from calcinosis.measure.joint import Joint, Side
-from calcinosis.measure.limb_joints import ends
+from calcinosis.measure.bone_chart import Names, nearest_bone
+from calcinosis.measure.bone_names import name_bones
+from calcinosis.measure.bone_sections import GRID_MM, Body, sections, stand_along_axes
+from calcinosis.measure.joint import Joint
+from calcinosis.measure.limb_joints import level_with_head, limbs_of, outer_femurs
 from calcinosis.measure.mass import Point, Site
 from calcinosis.measure.shafts import shafts
+from calcinosis.measure.trunk import thorax_of, trunk_joints
 from calcinosis.volume import Volume
 
 REACH_MM = 160.0  # farther from every joint seen, the nearest one may be out of the picture
 # From the centre of the femoral head: medial, posterior, cranial.
 HIP_TO_MIDLINE_MM = 80.0
-SACROILIAC_MM = (24.0, 43.0, 68.0)
-SYMPHYSIS_MM = (HIP_TO_MIDLINE_MM, -36.0, -38.0)
-LUMBAR_MM = (HIP_TO_MIDLINE_MM, 15.0, 92.0)
+SACROILIAC_MM = (24.0, 43.0, 81.0)
+SYMPHYSIS_MM = (HIP_TO_MIDLINE_MM, -36.0, -25.0)
+LUMBAR_MM = (HIP_TO_MIDLINE_MM, 15.0, 105.0)
+SIDES_APART_MM = 60.0
 LUMBAR_LENGTH_MM = 166.0
 FEMORAL_HEADS_APART_MM = (125.0, 215.0)
-HEAD_CM2 = (9.0, 30.0)  # section of a humeral head, with or without the socket
-HEAD_FROM_MIDLINE_MM = 85.0
-SHOULDER_BELOW_APEX_MM = 60.0
-LUNG_MIN_ML = 100.0
 
 
 def locate(volume: Volume, skeleton: NDArray[np.bool_], centroid_lps_mm: Point) -> Site | None:
@@ -47,7 +47,7 @@ def locate(volume: Volume, skeleton: NDArray[np.bool_], centroid_lps_mm: Point) 
         None when no joint can be recognised within reach. `side` is None when the scan shows one
         limb and nothing in it tells left from right, or for a joint in the midline.
     """
-    return nearest(find_joints(volume, skeleton), centroid_lps_mm)
+    return nearest(find_landmarks(volume, skeleton).joints, centroid_lps_mm)
 
 
 def nearest(joints: tuple[Joint, ...], centroid_lps_mm: Point) -> Site | None:
@@ -63,17 +63,47 @@ def nearest(joints: tuple[Joint, ...], centroid_lps_mm: Point) -> Site | None:
     return near if near is not None and near.distance_mm <= REACH_MM else None
 
 
-def find_joints(volume: Volume, skeleton: NDArray[np.bool_]) -> tuple[Joint, ...]:
-    """Every large joint that the skeleton shows."""
+@dataclass(frozen=True, eq=False)
+class Landmarks:
+    """What the skeleton tells of the place: joints, and which bone is which.
+
+    Attributes:
+        body: the coarse grid on which it was read.
+        joints: every large joint that it shows.
+        names: the name of each voxel of bone on that grid, see `Chart.flooded`.
+    """
+
+    body: Body
+    joints: tuple[Joint, ...]
+    names: Names
+
+
+def name_nearest(landmarks: Landmarks, surface_lps_mm: NDArray[np.float64]) -> str | None:
+    """The bone nearest to a mass with these surface points (n, 3); None where it is not known."""
+    return nearest_bone(landmarks.body, landmarks.names, surface_lps_mm)
+
+
+def find_landmarks(volume: Volume, skeleton: NDArray[np.bool_]) -> Landmarks:
+    """Read joints and names of bones off a skeleton.
+
+    Args:
+        volume: CT in HU.
+        skeleton: bone on the same grid [z, y, x].
+    """
     body = stand_along_axes(volume, skeleton)
     planes = sections(body)
-    joints = [joint for shaft in shafts(planes) for joint in ends(body, planes, shaft)]
-    joints += _trunk(body, planes)
-    names = {joint.name for joint in joints}
-    if not names & {"hip", "knee", "ankle"}:
-        joints += _femoral_heads(body)
-    joints = _side_by_comparison(_merge(joints))
-    return (*joints, *_pelvis(joints))
+    thorax = thorax_of(body)
+    limbs = outer_femurs(
+        [limb for shaft in shafts(planes) for limb in limbs_of(body, planes, shaft, thorax)]
+    )
+    joints = [joint for limb in limbs for joint in limb.joints]
+    if thorax:
+        joints += trunk_joints(body, planes, thorax)
+    if not {joint.name for joint in joints} & {"hip", "knee", "ankle"}:
+        joints += _femoral_heads(body, thorax.low if thorax else len(planes))
+    joints = _paired(_merge(joints))
+    names = name_bones(body, planes, limbs, joints, thorax)
+    return Landmarks(body, (*joints, *_pelvis(joints)), names)
 
 
 def _merge(joints: list[Joint]) -> list[Joint]:
@@ -94,66 +124,26 @@ def _merge(joints: list[Joint]) -> list[Joint]:
     return merged
 
 
-def _side_by_comparison(joints: list[Joint]) -> list[Joint]:
+def _paired(joints: list[Joint]) -> list[Joint]:
     """Of two joints of one kind side by side, the one at larger x is the left."""
-    result = []
-    for joint in joints:
-        pair = [
-            other
-            for other in joints
-            if other.name == joint.name
-            and abs(other.centre_lps_mm[0] - joint.centre_lps_mm[0]) > 60
-        ]
-        if len(pair) == 1:
-            left = joint.centre_lps_mm[0] > pair[0].centre_lps_mm[0]
-            result.append(replace(joint, side="left" if left else "right"))
-        else:
-            result.append(joint)
+    result: list[Joint] = []
+    for name in dict.fromkeys(joint.name for joint in joints):
+        alike = sorted((j for j in joints if j.name == name), key=lambda j: j.centre_lps_mm[0])
+        if len(alike) > 1 and _x_apart_mm(alike[0], alike[-1]) > SIDES_APART_MM:
+            alike = [replace(alike[0], side="right"), replace(alike[-1], side="left")]
+        result += alike
     return result
 
 
-def _trunk(body: Body, sections: list[list[Section]]) -> list[Joint]:
-    """Shoulders and thoracic spine of a scan that shows both lungs."""
-    if np.count_nonzero(body.lung) * GRID_MM**3 / 1000 < LUNG_MIN_ML:
-        return []
-    _, lung_y, lung_x = np.argwhere(body.lung).mean(axis=0)
-    with_lung = np.flatnonzero(np.count_nonzero(body.lung, axis=(1, 2)) * GRID_MM**2 / 100 > 30)
-    apex = round(with_lung[-1] - SHOULDER_BELOW_APEX_MM / GRID_MM) if len(with_lung) else 0
-    joints = []
-    for direction, side in ((1, "left"), (-1, "right")):
-        heads = [
-            s
-            for plane in sections[max(0, apex) :]
-            for s in plane
-            if HEAD_CM2[0] < s.cm2 < HEAD_CM2[1]
-            and direction * (s.x - lung_x) * GRID_MM > HEAD_FROM_MIDLINE_MM
-        ]
-        if len(heads) >= 4:
-            head = max(heads, key=lambda s: s.cm2)
-            joints.append(Joint("shoulder", _as_side(side), body.lps(head.z, head.y, head.x)))
-    spine = [
-        s
-        for z in with_lung.tolist()
-        for s in sections[z]
-        if s.cm2 > 4 and abs(s.x - lung_x) * GRID_MM < 25 and s.y > lung_y
-    ]
-    if len(spine) >= 10:
-        low, high = int(with_lung[0]), int(with_lung[-1])
-        y, x = np.mean([(s.y, s.x) for s in spine], axis=0)
-        length = (high - low) * GRID_MM
-        joints.append(Joint("thoracic spine", None, body.lps(low, float(y), float(x)), length))
-    return joints
+def _x_apart_mm(one: Joint, other: Joint) -> float:
+    return other.centre_lps_mm[0] - one.centre_lps_mm[0]
 
 
-def _as_side(word: str) -> Side:
-    """A literal from a word."""
-    return "left" if word == "left" else "right"
-
-
-def _femoral_heads(body: Body) -> list[Joint]:
+def _femoral_heads(body: Body, below: int) -> list[Joint]:
     """Both hips of a pelvis whose shafts lie outside the picture: two solid balls, mirrored."""
     solid = ndimage.gaussian_filter(body.bone.astype(np.float32), 12 / GRID_MM, mode="constant")
     peaks = np.argwhere((ndimage.maximum_filter(solid, 9) == solid) & (solid > 0.6))
+    peaks = peaks[peaks[:, 0] < below]
     pairs = [
         (float(solid[tuple(a)] + solid[tuple(b)]), a, b)
         for a in peaks
@@ -166,7 +156,10 @@ def _femoral_heads(body: Body) -> list[Joint]:
     if not pairs:
         return []
     _, left, right = max(pairs, key=lambda pair: pair[0])
-    return [Joint("hip", "left", body.lps(*left)), Joint("hip", "right", body.lps(*right))]
+    return [
+        level_with_head(body, Joint("hip", "left", body.lps(*left))),
+        level_with_head(body, Joint("hip", "right", body.lps(*right))),
+    ]
 
 
 def _sacrum_above(body: Body, left: NDArray[np.int64], right: NDArray[np.int64]) -> bool:

@@ -4,50 +4,95 @@ A thick shaft alone is a femur, one with a thin companion a tibia, a thinner one
 shaft widens, a joint follows at a known distance.
 """
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from scipy import ndimage
 
 from calcinosis.measure.bone_sections import GRID_MM, Body, Section
 from calcinosis.measure.joint import Joint, Side
 from calcinosis.measure.shafts import Shaft
+from calcinosis.measure.trunk import Thorax
 
 CROWD_MIN_ML = 8.0  # scapula and ribs near a shoulder
 FEMUR_MIN_CM2 = 5.5
 HUMERUS_MAX_CM2 = 5.0
 SINGLE_SHAFT_MIN_MM = 36.0
-FLARE = 1.3  # a shaft that widens by this much before it ends runs into a joint
+FEMUR_ALONE_MM = 90.0  # so long a shaft is a femur, even where no joint is seen
+TRUNK_MM = 85.0  # nearer to the midline of the chest no limb runs
+FLARE = 1.37  # a shaft that widens by this much before it ends runs into a joint
 # From the end of the even shaft to the joint (along the body axis).
 HIP_ABOVE_SHAFT_MM = 75.0
 KNEE_BELOW_FEMUR_MM = 55.0
 KNEE_ABOVE_TIBIA_MM = 50.0
 ANKLE_BELOW_TIBIA_MM = 35.0
 SHOULDER_BEYOND_HUMERUS_MM = 40.0
+HEAD_RADIUS_MM = 23.0
+UNDERSIDE_MM = 8.0  # radius of the column in which the underside of a head is sought
+UNDERSIDE_BELOW_MM = (15.0, 48.0)  # below the most solid place
 
 
-def ends(body: Body, sections: list[list[Section]], shaft: Shaft) -> list[Joint]:
-    """The joints a shaft leads to."""
-    up, down = _widens(sections, shaft, +1), _widens(sections, shaft, -1)
+@dataclass(frozen=True, eq=False)
+class Limb:
+    """A shaft whose bone is known, with the joints that it leads to."""
+
+    bone: str
+    shaft: Shaft
+    joints: tuple[Joint, ...]
+
+
+def limbs_of(
+    body: Body, planes: list[list[Section]], shaft: Shaft, thorax: Thorax | None
+) -> list[Limb]:
+    """The limb that a shaft is of: one, or none where the shaft may be something else."""
+    beside_chest = thorax is not None and shaft.sections[-1].z > thorax.low
+    if thorax and beside_chest and abs(shaft.sections[0].x - thorax.x) * GRID_MM < TRUNK_MM:
+        return []  # a vertebra, or a vessel with contrast
+    up, down = _widens(planes, shaft, +1), _widens(planes, shaft, -1)
     if shaft.companion is not None:
-        side: Side | None = None
-        if abs(shaft.companion[1]) > 8:  # the fibula lies lateral of the tibia
-            side = "left" if shaft.companion[1] > 0 else "right"
-        return [
-            *([_beyond(body, shaft, "knee", side, KNEE_ABOVE_TIBIA_MM)] if up else []),
-            *([_beyond(body, shaft, "ankle", side, -ANKLE_BELOW_TIBIA_MM)] if down else []),
-        ]
+        return [Limb("tibia", shaft, tuple(_of_tibia(body, shaft, up=up, down=down)))]
     if shaft.length_mm < SINGLE_SHAFT_MIN_MM or (up and down):
         return []  # too short to tell, or too short for a whole long bone: not a limb's shaft
-    if shaft.cm2 <= HUMERUS_MAX_CM2:
-        return _shoulder(body, sections, shaft, up=up) if up or down else []
+    if shaft.cm2 <= HUMERUS_MAX_CM2 or beside_chest:
+        shoulder = _shoulder(body, planes, shaft, up=up) if up or down else []
+        return [Limb("humerus", shaft, tuple(shoulder))] if shoulder else []
     if shaft.cm2 >= FEMUR_MIN_CM2:
-        joints = []
-        if down:
-            side = _side_of_thigh(shaft)
-            joints.append(_beyond(body, shaft, "knee", side, -KNEE_BELOW_FEMUR_MM))
-        if up:
-            joints.append(_hip(body, shaft))
-        return joints
+        joints = _of_femur(body, shaft, up=up, down=down)
+        if joints or shaft.length_mm >= FEMUR_ALONE_MM:
+            return [Limb("femur", shaft, tuple(joints))]
     return []
+
+
+def outer_femurs(limbs: list[Limb]) -> list[Limb]:
+    """Without what looks like a femur between two others: a sacrum, or a rod in the pelvis."""
+    places = [limb.shaft.sections[-1].x for limb in limbs if limb.bone == "femur"]
+    return [
+        limb
+        for limb in limbs
+        if limb.bone != "femur"
+        or min(places) == limb.shaft.sections[-1].x
+        or max(places) == limb.shaft.sections[-1].x
+    ]
+
+
+def _of_tibia(body: Body, shaft: Shaft, *, up: bool, down: bool) -> list[Joint]:
+    side: Side | None = None
+    if shaft.companion and abs(shaft.companion[1]) > 8:  # the fibula lies lateral of the tibia
+        side = "left" if shaft.companion[1] > 0 else "right"
+    return [
+        *([_beyond(body, shaft, "knee", side, KNEE_ABOVE_TIBIA_MM)] if up else []),
+        *([_beyond(body, shaft, "ankle", side, -ANKLE_BELOW_TIBIA_MM)] if down else []),
+    ]
+
+
+def _of_femur(body: Body, shaft: Shaft, *, up: bool, down: bool) -> list[Joint]:
+    joints = []
+    if down:
+        side = _side_of_thigh(shaft)
+        joints.append(_beyond(body, shaft, "knee", side, -KNEE_BELOW_FEMUR_MM))
+    if up:
+        joints.append(_hip(body, shaft))
+    return joints
 
 
 def _widens(sections: list[list[Section]], shaft: Shaft, step: int) -> bool:
@@ -55,26 +100,17 @@ def _widens(sections: list[list[Section]], shaft: Shaft, step: int) -> bool:
     end = shaft.sections[-1 if step > 0 else 0]
     beyond = range(end.z + step, end.z + 14 * step, step)
     seen = [z for z in beyond if 0 <= z < len(sections)]
-    near = [
-        sum(s.cm2 for s in sections[z] if np.hypot(s.y - end.y, s.x - end.x) * GRID_MM < 45)
-        for z in seen
-    ]
+    near = [max((s.cm2 for s in sections[z] if _apart_mm(s, end) < 45), default=0.0) for z in seen]
     return len(near) >= 3 and max(near) > FLARE * shaft.cm2
+
+
+def _apart_mm(one: Section, other: Section) -> float:
+    return float(np.hypot(one.y - other.y, one.x - other.x)) * GRID_MM
 
 
 def _beyond(body: Body, shaft: Shaft, name: str, side: Side | None, along_mm: float) -> Joint:
     """A joint some way beyond the end of a shaft, in its direction."""
-    upward = along_mm > 0
-    end = shaft.sections[-1 if upward else 0]
-    other = (
-        shaft.sections[max(0, len(shaft.sections) - 15)]
-        if upward
-        else (shaft.sections[min(14, len(shaft.sections) - 1)])
-    )
-    rise = end.z - other.z
-    lean = np.clip([(end.y - other.y) / rise, (end.x - other.x) / rise], -0.5, 0.5)
-    z = along_mm / GRID_MM
-    return Joint(name, side, body.lps(end.z + z, end.y + lean[0] * z, end.x + lean[1] * z))
+    return Joint(name, side, body.lps(*shaft.beyond(along_mm)))
 
 
 def _hip(body: Body, shaft: Shaft) -> Joint:
@@ -88,12 +124,30 @@ def _hip(body: Body, shaft: Shaft) -> Joint:
     if block.shape[0] < 5 or not block.any():
         return joint
     solid = ndimage.gaussian_filter(block.astype(np.float32), 15 / GRID_MM, mode="constant")
-    z, y, x = np.unravel_index(int(np.argmax(solid)), solid.shape)
+    z, y, x = (int(i) for i in np.unravel_index(int(np.argmax(solid)), solid.shape))
     medial_mm = (x + x0 - end.x) * GRID_MM
     side: Side | None = None
     if abs(medial_mm) > 15:
         side = "right" if medial_mm > 0 else "left"
-    return Joint("hip", side, body.lps(float(z) + z0, float(y) + y0, float(x) + x0))
+    return level_with_head(body, Joint("hip", side, body.lps(z + z0, y + y0, x + x0)))
+
+
+def level_with_head(body: Body, hip: Joint) -> Joint:
+    """A hip moved to the height of the femoral head, whose underside lies free of other bone.
+
+    The most solid place lies higher, where the roof of the socket adds to the head.
+    """
+    x, y, z = hip.centre_lps_mm
+    at = (np.array([z, y, x]) - body.origin) / GRID_MM
+    height = min(max(round(at[0]), 0), len(body.bone) - 1)
+    rows, columns = np.ogrid[: body.bone.shape[1], : body.bone.shape[2]]
+    disc = np.hypot(rows - at[1], columns - at[2]) * GRID_MM < UNDERSIDE_MM
+    filled = np.count_nonzero(body.bone[: height + 1] & disc, axis=(1, 2))
+    free = np.flatnonzero(filled < 0.5 * np.count_nonzero(disc))
+    depth_mm = (height - free[-1]) * GRID_MM if len(free) else np.inf
+    if not UNDERSIDE_BELOW_MM[0] < depth_mm < UNDERSIDE_BELOW_MM[1]:
+        return hip
+    return replace(hip, centre_lps_mm=(x, y, z - float(depth_mm) + HEAD_RADIUS_MM))
 
 
 def _side_of_thigh(shaft: Shaft) -> Side | None:

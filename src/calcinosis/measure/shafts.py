@@ -23,6 +23,17 @@ class Shaft:
         """Typical area of the section."""
         return float(np.median([s.cm2 for s in self.sections]))
 
+    def beyond(self, along_mm: float) -> tuple[float, float, float]:
+        """Index (z, y, x) so far beyond the upper end (the lower, if negative), straight on."""
+        upward = along_mm > 0
+        end = self.sections[-1 if upward else 0]
+        last = len(self.sections) - 1
+        other = self.sections[max(0, last - 14) if upward else min(14, last)]
+        rise = end.z - other.z
+        lean = np.clip([(end.y - other.y) / rise, (end.x - other.x) / rise], -0.5, 0.5)
+        z = along_mm / GRID_MM
+        return end.z + z, end.y + float(lean[0]) * z, end.x + float(lean[1]) * z
+
     @property
     def length_mm(self) -> float:
         """Extent along the body axis."""
@@ -61,17 +72,27 @@ def shafts(sections: list[list[Section]]) -> list[Shaft]:
 
 def _companion(run: list[Section], sections: list[list[Section]]) -> tuple[float, float] | None:
     """The mean offset of a thin bone that keeps beside a shaft along most of its length."""
-    offsets = []
-    for section in run:
-        beside = [
-            (GRID_MM * (s.y - section.y), GRID_MM * (s.x - section.x))
-            for s in sections[section.z]
-            if THIN_CM2[0] < s.cm2 < min(THIN_CM2[1], 0.5 * section.cm2)
-        ]
-        near = [o for o in beside if COMPANION_MM[0] < np.hypot(*o) < COMPANION_MM[1]]
-        if near:
-            offsets.append(min(near, key=lambda o: float(np.hypot(*o))))
+    offsets = [
+        (GRID_MM * (thin.y - section.y), GRID_MM * (thin.x - section.x))
+        for section in run
+        if (thin := thin_beside(section, sections[section.z])) is not None
+    ]
     if len(offsets) < 0.6 * len(run) or np.max(np.std(offsets, axis=0)) > 8:
         return None
     y, x = np.mean(offsets, axis=0)
     return float(y), float(x)
+
+
+def thin_beside(section: Section, plane: list[Section]) -> Section | None:
+    """The thin bone nearest to a section of a shaft, as a fibula lies to the tibia."""
+
+    def away_mm(other: Section) -> float:
+        return float(np.hypot(other.y - section.y, other.x - section.x)) * GRID_MM
+
+    beside = [
+        s
+        for s in plane
+        if THIN_CM2[0] < s.cm2 < min(THIN_CM2[1], 0.5 * section.cm2)
+        and COMPANION_MM[0] < away_mm(s) < COMPANION_MM[1]
+    ]
+    return min(beside, key=away_mm, default=None)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from calcinosis.explain.differential import Diagnosis
-from calcinosis.measure.mass import Site
+from calcinosis.measure.mass import BoneRelation, Site
 
 if TYPE_CHECKING:
     from pydicom.sr.coding import Code
@@ -31,6 +31,22 @@ _REGIONS = {
     "pubic symphysis": ("82561000", "Symphysis pubis"),
     "lumbar spine": ("122496007", "Lumbar spine"),
     "thoracic spine": ("122495006", "Thoracic spine"),
+}
+# SNOMED CT bone structures, as PS3.16 names them (CID 4, CID 7304).
+_BONES = {
+    "femur": ("71341001", "Femur"),
+    "tibia": ("12611008", "Tibia"),
+    "fibula": ("87342007", "Fibula"),
+    "patella": ("64234005", "Patella"),
+    "humerus": ("85050009", "Humerus"),
+    "radius": ("62413002", "Radius"),
+    "ulna": ("23416004", "Ulna"),
+    "hip bone": ("118645006", "Bone structure of pelvis"),
+    "sacrum": ("54735007", "Sacrum"),
+    "vertebra": ("51282000", "Vertebra"),
+    "rib": ("113197003", "Rib"),
+    "sternum": ("56873002", "Sternum"),
+    "scapula": ("79601000", "Scapula"),
 }
 _SIDES = {"left": ("7771000", "Left"), "right": ("24028007", "Right")}
 _SOFT_TISSUE = ("87784001", "Soft tissue")
@@ -58,6 +74,11 @@ def region(site: Site | None) -> tuple[str, str]:
 def laterality(site: Site | None) -> tuple[str, str] | None:
     """SNOMED CT value and meaning of left or right, or None."""
     return _SIDES[site.side] if site and site.side else None
+
+
+def nearest_bone(bone: BoneRelation) -> tuple[str, str] | None:
+    """SNOMED CT value and meaning of the bone nearest to a mass, or None where it has no name."""
+    return _BONES.get(bone.nearest) if bone.nearest else None
 
 
 def segment_codes(kind: str) -> "tuple[Code, Code]":

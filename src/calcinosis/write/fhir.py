@@ -279,6 +279,10 @@ def _components(mass: Mass) -> Iterator[Resource]:
     ):
         if state is not None:
             yield {"code": _concept(OWN, code, display), "valueBoolean": state}
+    bone = dicom_codes.nearest_bone(mass.bone)
+    if bone:
+        nearest = _concept(OWN, "NEAREST_BONE", "Nearest bone")
+        yield {"code": nearest, "valueCodeableConcept": _concept(SNOMED, *bone)}
     levels = len(mass.fluid_levels)
     yield {"code": _concept(OWN, "LOCULES", "Number of locules"), "valueInteger": mass.locules}
     yield {

@@ -236,6 +236,11 @@ def _evaluations(mass: Mass) -> "Iterator[QualitativeEvaluation]":
         (own("BONE_EROSION", "Erosion of bone"), mass.bone.eroded),
     ):
         yield QualitativeEvaluation(name=name, value=_answer(state))
+    bone = dicom_codes.nearest_bone(mass.bone)
+    if bone:
+        yield QualitativeEvaluation(
+            name=own("NEAREST_BONE", "Nearest bone"), value=dicom_codes.sct(bone)
+        )
 
 
 def _answer(state: bool | None) -> "Code":
