@@ -6,8 +6,9 @@ content, so the same input must give the same bytes, whenever it is written.
 
 import hashlib
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from calcinosis import __version__
 from calcinosis.write import dicom_codes
 from calcinosis.write.dicom_source import SourceImages, derived_uid
 
@@ -18,8 +19,22 @@ UNSETTLED_UID = "2.25.0"  # stands for both UIDs until the content is known
 _NO_DATE, _NO_TIME = "19000101", "000000"
 
 
+def origin(series_number: int) -> dict[str, Any]:
+    """What highdicom is told of every object of ours, until `settled` gives it its UIDs."""
+    return {
+        "series_instance_uid": UNSETTLED_UID,
+        "series_number": series_number,
+        "sop_instance_uid": UNSETTLED_UID,
+        "instance_number": 1,
+        "manufacturer": dicom_codes.MANUFACTURER,
+        "manufacturer_model_name": dicom_codes.MODEL,
+        "software_versions": __version__,
+        "device_serial_number": __version__,
+    }
+
+
 def settled(made: "Dataset", source: SourceImages) -> "Dataset":
-    """An object made with `UNSETTLED_UID`, with the UIDs that follow from its content.
+    """An object made with `origin`, with the UIDs that follow from its content.
 
     It is read back from what was written to learn the content: whatever the UIDs do not touch
     stays as bytes, and need not be written out a second time.

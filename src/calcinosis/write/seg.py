@@ -17,7 +17,7 @@ from calcinosis.measure.mass import (
 )
 from calcinosis.volume import Study
 from calcinosis.write import dicom_codes
-from calcinosis.write.dicom_object import UNSETTLED_UID, settled
+from calcinosis.write.dicom_object import origin, settled
 from calcinosis.write.dicom_source import SourceImages, labels_on_sources
 from calcinosis.write.report.numbers import colour
 from calcinosis.write.tracking import Tracking, tracking_of
@@ -89,19 +89,12 @@ def segmentation(
         pixel_array=labels,
         segmentation_type=_OF_DICOM[kind],
         segment_descriptions=[_description(segment, tracking) for segment in wanted],
-        series_instance_uid=UNSETTLED_UID,
-        series_number=SERIES_NUMBER,
-        sop_instance_uid=UNSETTLED_UID,
-        instance_number=1,
-        manufacturer=dicom_codes.MANUFACTURER,
-        manufacturer_model_name=dicom_codes.MODEL,
-        software_versions=__version__,
-        device_serial_number=__version__,
         content_label="CALCIFIED_MASSES",
         content_description=title,
         content_creator_name=f"{dicom_codes.MODEL}^",
         transfer_syntax_uid=RLELossless if kind == "labelmap" else ExplicitVRLittleEndian,
         series_description=title,
+        **origin(SERIES_NUMBER),
     )
     _refer_to_files(made, source)
     return settled(made, source)

@@ -15,7 +15,7 @@ from calcinosis.explain.differential import Diagnosis
 from calcinosis.measure.mass import CtMeasurement, FluidLevel, Mass, Point
 from calcinosis.write import dicom_codes
 from calcinosis.write.dicom_codes import own
-from calcinosis.write.dicom_object import UNSETTLED_UID, settled
+from calcinosis.write.dicom_object import origin, settled
 from calcinosis.write.dicom_source import SourceImages, derived_uid
 from calcinosis.write.tracking import Tracking, tracking_of
 
@@ -65,17 +65,11 @@ def structured_report(
     from pydicom.sr.codedict import codes
     from pydicom.sr.coding import Code
 
-    groups: list[_Group] = []
     tracking = tracking_of(measurement.masses, source)
+    groups: list[_Group] = []
     for mass in measurement.masses:
         assert segmentation is not None  # noqa: S101 - masses are never without their segments
-        known_as = tracking[mass.id]
-        groups += [_mass_group(mass, known_as, source, segmentation)]
-        groups += _diameter_groups(mass, known_as, source)
-        groups += [
-            _level_group(mass, known_as.part(f"fluid-calcium level {number}"), level, source)
-            for number, level in enumerate(mass.fluid_levels, start=1)
-        ]
+        groups += _groups_of(mass, tracking[mass.id], source, segmentation)
     groups.append(_scan_group(measurement, source, diagnoses))
     content = MeasurementReport(
         observation_context=_observer(),
@@ -86,18 +80,21 @@ def structured_report(
     made = Comprehensive3DSR(
         evidence=[*source.headers, *([segmentation] if segmentation is not None else [])],
         content=content,
-        series_instance_uid=UNSETTLED_UID,
-        series_number=SERIES_NUMBER,
-        sop_instance_uid=UNSETTLED_UID,
-        instance_number=1,
-        manufacturer=dicom_codes.MANUFACTURER,
-        manufacturer_model_name=dicom_codes.MODEL,
-        software_versions=__version__,
-        device_serial_number=__version__,
         series_description="Calcified soft-tissue masses, measurements",
         is_complete=True,
+        **origin(SERIES_NUMBER),
     )
     return settled(made, source)
+
+
+def _groups_of(
+    mass: Mass, known_as: Tracking, source: SourceImages, segmentation: "Dataset"
+) -> "Iterator[_Group]":
+    """All that is said of one mass."""
+    yield _mass_group(mass, known_as, source, segmentation)
+    yield from _diameter_groups(mass, known_as, source)
+    for number, level in enumerate(mass.fluid_levels, start=1):
+        yield _level_group(mass, known_as.part(f"fluid-calcium level {number}"), level, source)
 
 
 def _observer() -> "ObservationContext":
