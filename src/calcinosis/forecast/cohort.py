@@ -6,12 +6,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from calcinosis.forecast import gpu
 from calcinosis.forecast.ensemble import draw
 from calcinosis.forecast.labs import ANALYTES, laboratory
-from calcinosis.forecast.model import Array
+from calcinosis.forecast.model import CA_ABSORBED, Array
 from calcinosis.forecast.parameters import Parameters, population
-from calcinosis.forecast.simulate import run_in, simulate, starting_state
+from calcinosis.forecast.simulate import (
+    Trajectory,
+    run_in,
+    simulate,
+    starting_state,
+    unsettled_state,
+)
 from calcinosis.forecast.treatments import Prescription, gland_tissue, timeline
+
+Progress = Callable[[int, int], None]
 
 
 def virtual_patients(n: int, *, weight_kg: float = 70.0, seed: int = 0) -> list[Parameters]:
@@ -25,7 +34,7 @@ def simulate_cohort(
     plan: Sequence[Prescription],
     *,
     threads: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Array]:
     """Simulate every patient from its own starting state.
 
@@ -34,7 +43,8 @@ def simulate_cohort(
         before: the treatment that led to the starting state.
         plan: the treatment to simulate.
         threads: as many as there are cores, unless given; the kernel leaves Python's lock alone.
-        progress: told how many patients are done, of how many.
+        progress: told how many patients are done, of how many; on a graphics processor, which is
+            used where there is one (`gpu.at_hand`), batch by batch.
 
     Returns:
         Laboratory values before the last midweek session (or the last week's, without sessions),
@@ -44,15 +54,42 @@ def simulate_cohort(
     settled = run_in(patients[0], before)
     last = int(np.flatnonzero(course.day % 7 == 0)[-1])
 
-    def end_of(p: Parameters) -> dict[str, Array]:
-        start = starting_state(p, before, course=settled)
-        states, pth = simulate(start, p, course, tissue=gland_tissue(before, p))
-        return laboratory(states[last], pth[last], p)
+    tissue = np.array([gland_tissue(before, p) for p in patients])
+    if gpu.at_hand():
+        start = np.array([unsettled_state(p, t) for p, t in zip(patients, tissue, strict=True)])
+        start, _ = gpu.march_each(start, patients, tissue, settled, len(settled.hours))
+        start[:, CA_ABSORBED:] = 0.0
+        states, pth = gpu.march_each(start, patients, tissue, course, last, progress)
+    else:
+        states, pth = _by_threads(
+            lambda p: simulate(
+                starting_state(p, before, course=settled), p, course, tissue=gland_tissue(before, p)
+            ),
+            patients, last, threads or os.cpu_count(), progress,
+        )  # fmt: skip
+    found = zip(states, pth, patients, strict=True)
+    ends = [laboratory(state, level, p) for state, level, p in found]
+    return {name: np.array([end[name] for end in ends]) for name in ANALYTES}
+
+
+def _by_threads(
+    life: Callable[[Parameters], Trajectory],
+    patients: Sequence[Parameters],
+    row: int,
+    threads: int | None,
+    progress: Progress | None,
+) -> tuple[Array, Array]:
+    """State and PTH of every patient at one row; nothing else of the trajectories is kept."""
+
+    def end_of(p: Parameters) -> tuple[Array, float]:
+        states, pth = life(p)
+        return states[row].copy(), float(pth[row])
 
     ends = []
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         for done, end in enumerate(pool.map(end_of, patients), start=1):
             ends.append(end)
             if progress:
                 progress(done, len(patients))
-    return {name: np.array([end[name] for end in ends]) for name in ANALYTES}
+    states, pth = zip(*ends, strict=True)
+    return np.array(states), np.array(pth)

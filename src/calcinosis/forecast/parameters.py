@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 
 CA_MG_PER_MMOL = 40.08
 P_MG_PER_MMOL = 30.97
@@ -139,10 +138,10 @@ def patient_spread() -> dict[str, float]:
     return {name: row["patient_sd"] for name, row in table().items() if "patient_sd" in row}
 
 
-def records(rows: Sequence[Parameters] | Sequence[Solved]) -> NDArray[np.void]:
+def records(rows: Sequence[Parameters] | Sequence[Solved]) -> np.recarray[Any, Any]:
     """Parameters of several patients as one array with named fields, which compiled code reads."""
     fields = [(name, np.float64) for name in rows[0]._fields]
-    return np.array([tuple(row) for row in rows], dtype=fields)
+    return np.array([tuple(row) for row in rows], dtype=fields).view(np.recarray)
 
 
 def solve(p: Parameters) -> Solved:

@@ -291,12 +291,18 @@ def starting_state(
     """
     course = course or run_in(p, before, hold_gland=gland is not None)
     tissue = gland_tissue(before, p)
-    y = healthy_state(p)
-    y[GLAND] = tissue if gland is None else gland
-    y[DEPOSIT_LABILE] = y[DEPOSIT_MATURE] = deposit_mmol / 2.0
+    y = unsettled_state(p, tissue if gland is None else gland, deposit_mmol)
     end: Array = simulate(y, p, course, tissue=tissue).states[-1]
     end[CA_ABSORBED:] = 0.0  # the counters start today
     return end
+
+
+def unsettled_state(p: Parameters, gland: float, deposit_mmol: float = 0.0) -> Array:
+    """Where the search for a starting state begins: health with this gland and deposit."""
+    y = healthy_state(p)
+    y[GLAND] = gland
+    y[DEPOSIT_LABILE] = y[DEPOSIT_MATURE] = deposit_mmol / 2.0
+    return y
 
 
 def run_in(p: Parameters, before: Prescription, *, hold_gland: bool = False) -> Timeline:
