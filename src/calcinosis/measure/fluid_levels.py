@@ -19,6 +19,7 @@ from calcinosis.volume import Volume
 VOXEL_ALONG_GRAVITY_MAX_MM = 3.0  # thicker slices lying parallel to the level blur it away
 LAYER_VOXELS = 3
 CONFIDENCE_MIN = 0.6  # share of levels among surfaces like it
+AREA_CALLED_MIN_MM2 = 18.0  # smaller flat patches are as often ledges of paste
 LOCULE_MIN_ML = 0.5
 
 
@@ -97,7 +98,8 @@ def _convincing(upright: Upright, along_mm: float) -> list[Evidence]:
     chosen: list[Evidence] = []
     for evidence in sorted(candidates, key=_worth, reverse=True):
         if (
-            evidence.is_level()
+            evidence.area_mm2 >= AREA_CALLED_MIN_MM2
+            and evidence.is_level()
             and evidence.confidence() >= CONFIDENCE_MIN
             and evidence.holds_fluid_on_sediment(along_mm)
             and not any(

@@ -14,6 +14,7 @@ from calcinosis.measure.upright import ACROSS_STEP_MM, DOWN_STEP_MM, Upright
 # The thresholds below were chosen on our own phantoms (benchmarks/fluid_levels.py).
 TILT_MAX_DEG = 4.0
 TILT_SLACK_DEG_MM = 8.0  # the tilt of a small surface is less sure: this over its radius
+TILT_CALLED_MAX_DEG = 5.0  # however small the surface
 SAGITTA_MAX_MM = 0.5
 # Of confidence: constant, share of the tilt allowed, roughness, sagitta, falling rim, and the
 # logarithms of area, rise and thinner layer.
@@ -60,7 +61,11 @@ class Evidence:
 
     def is_level(self) -> bool:
         """Flat, and square to gravity."""
-        return self.tilt_strain() <= 1 and self.sagitta_mm <= SAGITTA_MAX_MM
+        return (
+            self.tilt_strain() <= 1
+            and self.tilt_deg <= TILT_CALLED_MAX_DEG
+            and self.sagitta_mm <= SAGITTA_MAX_MM
+        )
 
     def confidence(self) -> float:
         """Share of levels among surfaces like this one, fitted on our phantoms (logistic).
