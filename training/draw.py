@@ -273,6 +273,26 @@ def close_ball(mask: np.ndarray, radius: float) -> np.ndarray:
     return (distance_to(~np.pad(grown, 4, mode="edge"))[4:-4, 4:-4, 4:-4] > radius) | mask
 
 
+def draw_vessel(
+    rng: np.random.Generator, hu: np.ndarray, axes: np.ndarray, start: np.ndarray
+) -> np.ndarray:
+    """A wandering tube with an opaque lumen or plaques in its wall."""
+    course = rng.standard_normal(3) * [3, 1, 1]
+    course /= np.linalg.norm(course)
+    bend = rng.normal(0, 0.015, 3)
+    steps = np.arange(-50, 50, 0.7)[:, None]
+    path = start + steps * course + steps**2 * bend * 0.3
+    near, _ = cKDTree(path).query(axes.reshape(3, -1).T, distance_upper_bound=8)
+    near = near.reshape(hu.shape)
+    lumen = rng.uniform(1.0, 3.5)
+    if rng.random() < 0.4:
+        part = np.clip(lumen - near + 0.5, 0, 1)
+        return hu * (1 - part) + part * rng.uniform(180, 450)
+    plaque = smooth_noise(rng, hu.shape, rng.uniform(6, 20)) > rng.uniform(-2, 1)
+    part = np.clip(rng.uniform(0.6, 1.1) - np.abs(near - lumen), 0, 1) * plaque
+    return hu * (1 - part) + part * rng.uniform(200, 1000)
+
+
 def draw_decoys(rng: np.random.Generator, hu: np.ndarray, skeleton: np.ndarray) -> np.ndarray:
     """What must not be called a mass: vessel walls, phleboliths, contrast, metal."""
     hu = hu.copy()
@@ -280,25 +300,9 @@ def draw_decoys(rng: np.random.Generator, hu: np.ndarray, skeleton: np.ndarray) 
     if len(soft) == 0:
         return hu
     axes = np.indices(hu.shape, dtype=np.float32)
-    if rng.random() < 0.3:  # vessel: a wandering tube, opaque lumen or plaques in the wall
-        start, course = (
-            soft[rng.integers(len(soft))].astype(float),
-            rng.standard_normal(3) * [3, 1, 1],
-        )
-        course /= np.linalg.norm(course)
-        bend = rng.normal(0, 0.015, 3)
-        lumen, wall_hu = rng.uniform(1.0, 3.5), rng.uniform(200, 1000)
-        steps = np.arange(-50, 50, 0.7)[:, None]
-        path = start + steps * course + steps**2 * bend * 0.3
-        near, _ = cKDTree(path).query(axes.reshape(3, -1).T, distance_upper_bound=8)
-        near = near.reshape(hu.shape)
-        if rng.random() < 0.5:
-            part = np.clip(lumen - near + 0.5, 0, 1)
-            hu = hu * (1 - part) + part * rng.uniform(180, 450)
-        else:
-            plaque = smooth_noise(rng, hu.shape, rng.uniform(6, 20)) > rng.uniform(-0.5, 1)
-            part = np.clip(0.8 - np.abs(near - lumen), 0, 1) * plaque
-            hu = hu * (1 - part) + part * wall_hu
+    start = soft[rng.integers(len(soft))].astype(float)
+    for _ in range(int(rng.choice([0, 1, 2, 4], p=[0.55, 0.2, 0.15, 0.1]))):
+        hu = draw_vessel(rng, hu, axes, start + rng.normal(0, 6, 3))
     for _ in range(int(rng.integers(0, 4)) if rng.random() < 0.3 else 0):  # phleboliths, granulomas
         centre, radius = soft[rng.integers(len(soft))], rng.uniform(0.8, 2.6)
         distance = np.sqrt(sum((axes[i] - centre[i]) ** 2 for i in range(3)))

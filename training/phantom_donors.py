@@ -10,11 +10,14 @@ from calcinosis.measure.working_grid import resample
 from calcinosis.phantom.patient import PhantomOptions, make_phantom
 
 
+DECOYS = ("vessel", "phlebolith", "granuloma")  # background, as they lie in a phantom
+
+
 def main() -> None:
     """Write donors from phantoms of varied anatomy, kernel, spacing and noise."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=12)
+    parser.add_argument("--count", type=int, default=24)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     kinds = cycle(["hips", "knees", "shoulders", "thorax"])
@@ -24,7 +27,7 @@ def main() -> None:
             seed=100_000 + number,
             anatomy=anatomy,
             masses=(),
-            decoys=(),
+            decoys=DECOYS if number // 4 % 2 else (),
             matrix=int(rng.choice([192, 256, 384])),
             slice_spacing_mm=float(rng.choice([1.0, 1.5, 2.5])),
             noise_hu=float(rng.uniform(4, 25)),
