@@ -20,6 +20,8 @@ from torch.nn import functional
 BLOCK = 64  # voxels of 1.5 mm
 FINE = 2  # masses are drawn on a grid this much finer
 GRID_MM = 1.5
+MUSCLE_HU = 110  # what is drawn brighter than this is no muscle
+THICKEST_WALL = 3.3  # fine voxels: a capsule or septum of 2.5 mm
 BACKGROUND, MASS, SKELETON, IGNORE = 0, 1, 2, 255
 
 
@@ -148,18 +150,24 @@ def cell_contents(
 
 def mass_hounsfield(
     rng: np.random.Generator, radius: float, field: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Hounsfield units and occupancy of one mass on the fine grid."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Hounsfield units of one mass on the fine grid, where it is drawn, and what counts as mass.
+
+    Muscle-like matrix between scattered pieces is drawn but does not count: the envelope is the
+    locules with their walls, closed with a 3 mm ball.
+    """
     gravity = int(rng.choice([2, 2, 2, -2, 3, -3]))
     texture = smooth_noise(rng, field.shape, rng.uniform(1.5, 12))
     style = rng.choice(["voronoi", "packed", "cloud", "single"], p=[0.35, 0.35, 0.2, 0.1])
     inside = field < 0
+    counts = inside
     matrix = rng.uniform(20, 90) if rng.random() < 0.7 else rng.uniform(90, 500)
     thickness = 0.0
     if style == "cloud":
         level = rng.uniform(-1.0, 0.4)
         density = np.clip((texture - level) / rng.uniform(0.2, 1.0), 0, 1)
         hu = matrix + density * rng.uniform(250, 1400)
+        counts = inside & ((density > 0.15) | (matrix > MUSCLE_HU))
     elif style == "single":
         index = np.zeros(field.shape, dtype=int)
         hu = cell_contents(rng, index, gravity, texture)
@@ -170,6 +178,8 @@ def mass_hounsfield(
         hu = cell_contents(rng, index, gravity, texture)
         thickness = rng.uniform(0.5, 2.5) if style == "voronoi" else rng.uniform(0.1, 0.3) * pitch
         hu = np.where(wall < thickness, matrix, hu)
+        own_wall = rng.uniform(0.3, THICKEST_WALL)
+        counts = inside & ((wall >= thickness - own_wall) | (matrix > MUSCLE_HU))
         if rng.random() < 0.4:
             shell = (wall >= thickness) & (wall < thickness + rng.uniform(0.7, 2.0))
             hu = np.where(shell, rng.uniform(150, 900), hu)
@@ -177,11 +187,13 @@ def mass_hounsfield(
         patchy = smooth_noise(rng, field.shape, rng.uniform(8, 30)) > rng.uniform(-2.5, 0.3)
         rim = (field > -rng.uniform(0.8, 4.0)) & patchy
         hu = np.where(rim, rng.uniform(150, 1000), hu)
+        counts = counts | (rim & inside)
     if rng.random() < 0.75:  # fibrous wall, mostly about as thick as the septa
         like_septa = thickness > 0 and rng.random() < 0.6
-        wall = thickness * rng.uniform(0.7, 2) if like_septa else rng.uniform(0.3, 3.3)
+        wall = thickness * rng.uniform(0.7, 2) if like_septa else rng.uniform(0.3, THICKEST_WALL)
         hu = np.where(field > -wall, rng.uniform(30, 90), hu)
-    return hu.astype(np.float32), inside
+        counts = counts & (field < max(0.0, wall - THICKEST_WALL) * -1)
+    return hu.astype(np.float32), inside, counts
 
 
 def pool(field: np.ndarray) -> np.ndarray:
@@ -220,7 +232,7 @@ def draw_mass(
     )
     centre = (middle - [extent.start for extent in box] + 0.5) * FINE
     touching = near and rng.random() < 0.7
-    alpha, value, allowed = mass_in_box(
+    alpha, value, counted, allowed = mass_in_box(
         rng,
         centre,
         radius_mm / GRID_MM * FINE,
@@ -236,7 +248,7 @@ def draw_mass(
     grain *= noise_hu * rng.uniform(0.8, 1.5) / (grain.std() + 1e-6)
     drawn = hu.copy()
     drawn[box] = hu[box] * (1 - alpha_blurred) + value + grain * alpha_blurred
-    envelope[box] = close_ball(alpha > 0.5, 2.0) & allowed
+    envelope[box] = close_ball(counted > 0.5, 2.0) & allowed
     return drawn.astype(np.float32), envelope
 
 
@@ -249,8 +261,8 @@ def mass_in_box(
     taken: np.ndarray,
     *,
     touching: bool,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Occupancy, Hounsfield units times occupancy, and where the mass may lie, for one box."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Occupancy, Hounsfield units times occupancy, what counts, and where it may, for one box."""
     shape = tuple(FINE * size for size in to_bone.shape)
     field = outline(rng, shape, centre, radius)
     allowed = to_bone > (0 if touching else rng.uniform(1.0, 10))
@@ -261,8 +273,10 @@ def mass_in_box(
     allowed &= (to_skin > rng.uniform(0, 4)) & ~taken
     wall = distance_to(~allowed)
     field = np.maximum(field, (0.6 - zoom(wall, shape)) * FINE)
-    content, inside = mass_hounsfield(rng, radius, field)
-    return pool(inside.astype(np.float32)), pool(np.where(inside, content, 0)), allowed
+    content, inside, counts = mass_hounsfield(rng, radius, field)
+    drawn = (inside.astype(np.float32), np.where(inside, content, 0), counts.astype(np.float32))
+    alpha, value, counted = map(pool, drawn)
+    return alpha, value, counted, allowed
 
 
 def close_ball(mask: np.ndarray, radius: float) -> np.ndarray:

@@ -9,7 +9,6 @@ import numpy as np
 from calcinosis.measure.working_grid import resample
 from calcinosis.phantom.patient import PhantomOptions, make_phantom
 
-
 DECOYS = ("vessel", "phlebolith", "granuloma")  # background, as they lie in a phantom
 
 
