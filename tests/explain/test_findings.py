@@ -1,11 +1,14 @@
 """From case and scan to findings: what is not known is not there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from calcinosis.explain.findings import contradictions, findings_of_case, findings_of_masses
+from calcinosis.explain.knowledge import load_knowledge
 from calcinosis.finding import Finding
 from calcinosis.measure.mass import (
     BoneRelation,
@@ -123,6 +126,15 @@ def test_what_ct_cannot_judge_is_unknown():
     assert found["max_diameter_cm"].value == pytest.approx(9.5)
     assert found["site_hip"].origin == "measured"
     assert "multiple" not in found  # one scan does not show the whole patient
+
+
+@pytest.mark.parametrize(
+    "joint", ["hip", "lumbar spine", "thoracic spine", "sacroiliac", "pubic symphysis"]
+)
+def test_every_place_that_is_measured_bears_on_the_diagnosis(joint):
+    placed = replace(mass(), site=Site(joint, None, 5.0))
+    [site] = [f.code for f in findings_of_masses(scan(placed)) if f.code.startswith("site_")]
+    assert site.removeprefix("site_") in load_knowledge().vocabulary.sites
 
 
 def test_two_masses_on_one_scan_are_multiple():

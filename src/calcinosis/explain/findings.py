@@ -246,6 +246,15 @@ def findings_of_masses(measurement: "CtMeasurement") -> tuple[Finding, ...]:
     return tuple(findings)
 
 
+# Joints as measured, by the vocabulary's name for the place; the others have the same name.
+_SITE_OF_JOINT = {
+    "lumbar spine": "spine_lumbar",
+    "thoracic spine": "spine_thoracic",
+    "sacroiliac": "sacrum",
+    "pubic symphysis": "pubis",
+}
+
+
 def _of_mass(mass: "Mass") -> Iterator[Finding]:
     def sign(code: str, value: bool | None) -> Finding:
         state: State = "unknown" if value is None else _state(value)
@@ -253,7 +262,7 @@ def _of_mass(mass: "Mass") -> Iterator[Finding]:
 
     if mass.site is not None:
         yield Finding(
-            f"site_{mass.site.joint.replace(' ', '_')}",
+            f"site_{_SITE_OF_JOINT.get(mass.site.joint, mass.site.joint)}",
             "present",
             "measured",
             "CT",
