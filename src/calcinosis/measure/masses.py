@@ -32,9 +32,9 @@ _EDGE_CALL = 64  # above which it belongs to the mass it touches: walls are fain
 _EDGE_REACH = 4  # working voxels: how far a faint wall lies from what is surely mass
 _SURE = 217
 # What is taken for a mass and is none (bone ends, cartilage, groups of calcified vessels) was small
-# on all scans and phantoms looked at: up to 0.77 below 12 mL, 0.62 above. Bones cut by the edge of
+# on nearly all scans and phantoms looked at: up to 0.77 below 12 mL. Bones cut by the edge of
 # the scan lack their cortex there and look surer, so more is asked of what lies on it.
-_SURE_SHARE, _SURE_SHARE_LARGE, _LARGE_ML = 0.79, 0.70, 15.0
+_SURE_SHARE, _SURE_SHARE_LARGE, _LARGE_ML = 0.79, 0.75, 15.0
 _FREE_ON_EDGE, _MORE_ON_EDGE = 0.15, 0.6  # share of the surface that costs nothing; slope beyond
 _WORTH_A_LOOK_SHARE = 0.5
 _CALCIFIED_SHARE = 0.05
