@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from calcinosis import cli
+from calcinosis import arguments, cli
 from calcinosis.phantom.dicom import write_series
 from calcinosis.phantom.masses import MassOptions
 from calcinosis.phantom.patient import PhantomOptions, make_phantom
@@ -182,7 +182,20 @@ def test_a_seed_that_is_no_point_is_refused(series, tmp_path, calcinosis, text):
 
 
 def test_a_negative_seed_is_a_point_not_an_option():
-    assert cli._point_lps("-12.5,-3,0") == (-12.5, -3.0, 0.0)
+    assert arguments.points_lps(None, None, ("-12.5,-3,0",)) == ((-12.5, -3.0, 0.0),)
+
+
+@pytest.mark.parametrize("text", ["", "0", "0.74,2", "0.7,0.1,1", "much", "nan", "-0.7", "0.7;1"])
+def test_a_calibration_that_is_none_is_refused(series, tmp_path, calcinosis, text):
+    run = calcinosis("analyze", series, "--output", tmp_path / "out", "--calibration", text)
+    refused(run, "--calibration", f"{text!r}", "0.74,0.05")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_calibration_by_phantom_replaces_that_of_the_tube_voltage():
+    given = arguments.calibration_given(None, None, "0.9,0.02")
+    assert given.mg_hydroxyapatite_per_ml_per_hu == 0.9
+    assert given.relative_uncertainty == 0.02
 
 
 @pytest.mark.parametrize(

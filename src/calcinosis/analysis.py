@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from calcinosis.explain.explanation import Explanation, explain
 from calcinosis.explain.findings import findings_of_masses
-from calcinosis.measure.mass import CtMeasurement, Point
+from calcinosis.measure.mass import Calibration, CtMeasurement, Point
 from calcinosis.patient import Patient
 from calcinosis.read.patient_file import PatientFile
 from calcinosis.volume import Study
@@ -47,6 +47,7 @@ def analyze(
     *,
     seeds_lps_mm: Sequence[Point] = (),
     skeleton: NDArray[np.bool_] | None = None,
+    calibration: Calibration | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Analysis:
     """Measure a CT study, explain its masses, and forecast their treatment.
@@ -56,12 +57,19 @@ def analyze(
         patient: what is known beside it, from :mod:`calcinosis.read.patient_file`.
         seeds_lps_mm: points in calcification that is to be taken as a mass and cut from bone.
         skeleton: boolean mask [z, y, x] of the bones, instead of the built-in one.
+        calibration: from Hounsfield units to calcium, instead of the one for the tube voltage.
         progress: called with the fraction done, 0 to 1.
     """
     from calcinosis.measure.ct import measure_ct
 
     began = perf_counter()
-    measurement = measure_ct(study, seeds_lps_mm=seeds_lps_mm, skeleton=skeleton, progress=progress)
+    measurement = measure_ct(
+        study,
+        seeds_lps_mm=seeds_lps_mm,
+        skeleton=skeleton,
+        calibration=calibration,
+        progress=progress,
+    )
     timings_s = {"measure": perf_counter() - began}
     return explained(study, measurement, patient, timings_s)
 

@@ -1,6 +1,5 @@
 """Parse, call, print. Exit status: 0 done, 2 the user must change something, 1 our defect."""
 
-import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calcinosis.arguments import calibration_given, points_lps
 from calcinosis.errors import CalcinosisError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from calcinosis.analysis import Analysis
-    from calcinosis.measure.mass import Point
+    from calcinosis.measure.mass import Calibration, Point
     from calcinosis.volume import Volume
     from calcinosis.write.seg import SegmentationType, Segments
 
@@ -25,30 +25,6 @@ force_option = click.option(
     "--force", is_flag=True, help="Replace the results of an earlier run in the output folder."
 )
 quiet_option = click.option("--quiet", is_flag=True, help="No progress, and no lines of result.")
-
-
-def points_lps(
-    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
-) -> tuple["Point", ...]:
-    """Read ``118.5,-20,-340``, LPS millimetres, as often as it was given."""
-    return tuple(_point_lps(value) for value in values)
-
-
-def _point_lps(text: str) -> "Point":
-    numbers = [_number(part) for part in text.split(",")]
-    if len(numbers) != 3 or not all(math.isfinite(number) for number in numbers):
-        raise click.BadParameter(
-            f"found {text!r}; expected X,Y,Z in LPS millimetres, as in 118.5,-20,-340"
-        )
-    x, y, z = numbers
-    return x, y, z
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -80,6 +56,12 @@ def commands() -> None:
     show_default=True,
     metavar="auto|totalsegmentator|FILE",
     help="Where bone is: our own step, TotalSegmentator if installed, or a mask file.",
+)
+@click.option(
+    "--calibration",
+    callback=calibration_given,
+    metavar="MG[,SHARE]",
+    help="mg hydroxyapatite per mL and HU by your phantom, and its relative standard deviation.",
 )
 @click.option(
     "--patient-position",
@@ -310,6 +292,7 @@ def _analyze_into(
     series: str | None = None,
     seeds: tuple["Point", ...] = (),
     skeleton: str = "auto",
+    calibration: "Calibration | None" = None,
     patient_position: str | None = None,
     deidentify: bool = False,
     segments: "Segments" = "masses",
@@ -336,7 +319,12 @@ def _analyze_into(
         read_s = perf_counter() - began
         bones = _skeleton(skeleton, study.volume)
         analysis = analyze_study(
-            study, known, seeds_lps_mm=seeds, skeleton=bones, progress=begin("Measuring")
+            study,
+            known,
+            seeds_lps_mm=seeds,
+            skeleton=bones,
+            calibration=calibration,
+            progress=begin("Measuring"),
         )
         analysis = replace(analysis, timings_s={"read": read_s, **analysis.timings_s})
         begin("Writing")

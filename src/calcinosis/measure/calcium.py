@@ -15,6 +15,9 @@ _MG_PER_ML_PER_HU = {80: 0.545, 100: 0.662, 120: 0.759, 140: 0.844}
 # Half the range between 15 and 35 cm of water in the same computation.
 _RELATIVE_UNCERTAINTY = 0.09
 _ASSUMED_TUBE_VOLTAGE_KV = 120.0
+# Of a factor measured with a phantom, where the user tells none: the body hardens the beam as it
+# would for the factors above.
+OWN_PHANTOM_UNCERTAINTY = _RELATIVE_UNCERTAINTY
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,15 @@ def calibration_for(tube_voltage_kv: float | None) -> Calibration:
     )
     width = _RELATIVE_UNCERTAINTY * (1 if known else 2)
     return Calibration(float(factor), width, tube_voltage_kv, source)
+
+
+def calibration_by_phantom(
+    mg_hydroxyapatite_per_ml_per_hu: float, relative_uncertainty: float
+) -> Calibration:
+    """The calibration that a user measured on the scanner with a phantom of known densities."""
+    return Calibration(
+        mg_hydroxyapatite_per_ml_per_hu, relative_uncertainty, None, "given by the user"
+    )
 
 
 def calcium_mass(

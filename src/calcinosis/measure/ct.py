@@ -75,6 +75,7 @@ def measure_ct(
     *,
     seeds_lps_mm: Sequence[Point] = (),
     skeleton: NDArray[np.bool_] | None = None,
+    calibration: Calibration | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> CtMeasurement:
     """Measure every calcified soft-tissue mass apart from the skeleton.
@@ -83,6 +84,7 @@ def measure_ct(
         study: a CT volume in Hounsfield units.
         seeds_lps_mm: points on calcification that must be taken as a mass and cut from bone.
         skeleton: mask on the volume's grid that replaces the built-in skeleton.
+        calibration: from Hounsfield units to calcium, instead of the one for the tube voltage.
         progress: called with 0…1.
 
     Raises:
@@ -101,7 +103,7 @@ def measure_ct(
     del tissue  # its memory is needed
     bones = skeleton_on_scan(volume, grid, scores, labels) if skeleton is None else skeleton
     del grid, scores
-    calibration = calibration_for(study.tube_voltage_kv)
+    calibration = calibration or calibration_for(study.tube_voltage_kv)
     masses: tuple[Mass, ...] = ()
     if found.masses:
         around = Surroundings(

@@ -1,0 +1,55 @@
+"""Arguments of the command line that need reading: points, and a calibration."""
+
+import math
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from calcinosis.measure.mass import Calibration, Point
+
+
+def points_lps(
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> tuple["Point", ...]:
+    """Read ``118.5,-20,-340``, LPS millimetres, as often as it was given."""
+    return tuple(_point_lps(value) for value in values)
+
+
+def calibration_given(
+    _context: click.Context, _option: click.Parameter, value: str | None
+) -> "Calibration | None":
+    """Read ``0.74`` or ``0.74,0.05``: mg per mL and HU, and its relative standard deviation."""
+    if value is None:
+        return None
+    from calcinosis.measure.calcium import OWN_PHANTOM_UNCERTAINTY, calibration_by_phantom
+
+    factor, *more = _numbers(value)
+    share = more[0] if more else OWN_PHANTOM_UNCERTAINTY
+    if len(more) > 1 or not (0.1 <= factor <= 5 and 0 <= share < 1):
+        raise click.BadParameter(
+            f"found {value!r}; expected mg hydroxyapatite per mL and HU (0.1 to 5), and perhaps "
+            "its relative standard deviation (below 1), as in 0.74,0.05"
+        )
+    return calibration_by_phantom(factor, share)
+
+
+def _point_lps(text: str) -> "Point":
+    numbers = _numbers(text)
+    if len(numbers) != 3 or not all(math.isfinite(number) for number in numbers):
+        raise click.BadParameter(
+            f"found {text!r}; expected X,Y,Z in LPS millimetres, as in 118.5,-20,-340"
+        )
+    x, y, z = numbers
+    return x, y, z
+
+
+def _numbers(text: str) -> list[float]:
+    return [_number(part) for part in text.split(",")]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -1,0 +1,42 @@
+"""Calcium in milligrams: known inserts, tube voltage, and a calibration of one's own."""
+
+import numpy as np
+import pytest
+
+from calcinosis.measure.calcium import calcium_mass, calibration_by_phantom, calibration_for
+
+VOXEL_ML = 0.001
+
+
+def insert(hu, size=10):
+    """A cube of one density in muscle, and the share of each voxel that is calcified."""
+    calcified = np.zeros((size + 4,) * 3, np.float32)
+    calcified[2:-2, 2:-2, 2:-2] = 1
+    return np.where(calcified > 0, hu, 50).astype(np.float32), calcified
+
+
+def test_an_insert_holds_volume_times_density_times_factor():
+    voxels, calcified = insert(450)
+    found = calcium_mass(voxels, calcified, VOXEL_ML, calibration_by_phantom(0.8, 0.05))
+    assert found.mg == pytest.approx(1000 * VOXEL_ML * 400 * 0.8)
+
+
+def test_the_interval_is_as_wide_as_the_calibration_is_unsure():
+    voxels, calcified = insert(450)
+    low, high = calcium_mass(voxels, calcified, VOXEL_ML, calibration_by_phantom(0.8, 0.05)).ci95_mg
+    assert (high - low) / (high + low) == pytest.approx(1.96 * 0.05)
+
+
+def test_the_same_brightness_is_more_calcium_at_a_higher_tube_voltage():
+    factors = [
+        calibration_for(voltage).mg_hydroxyapatite_per_ml_per_hu for voltage in (80, 100, 120, 140)
+    ]
+    assert factors == sorted(factors)
+    assert factors[0] < 0.7 * factors[-1]
+
+
+def test_an_unknown_tube_voltage_is_told_and_widens_the_interval():
+    known, unknown = calibration_for(120.0), calibration_for(None)
+    assert unknown.relative_uncertainty == 2 * known.relative_uncertainty
+    assert "assumed" in unknown.source
+    assert "assumed" not in known.source
