@@ -33,6 +33,7 @@ from calcinosis.measure.uncertainty import confidence_of, volume_interval
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid, resample
 from calcinosis.volume import Study, Volume
 
+_RIM_POINTS = 2000  # of a mass's surface are enough to tell which bone is nearest
 _BONE_REACH_MM = 40.0  # bone farther than this is looked for in the whole scan
 
 METHOD = (
@@ -172,7 +173,8 @@ def measure_mass(
     levels = find_fluid_levels(crop, envelope.mask)
     bone, bone_remarks = _bone_of(around, mass.box, number)
     rim = np.argwhere(envelope.mask & ~ndimage.binary_erosion(envelope.mask))
-    bone = replace(bone, nearest=name_nearest(around.landmarks, crop.to_lps(rim)))
+    some = rim[:: len(rim) // _RIM_POINTS + 1]
+    bone = replace(bone, nearest=name_nearest(around.landmarks, crop.to_lps(some)))
     return Mass(
         id=number,
         site=nearest(around.landmarks.joints, (x, y, z)),

@@ -140,7 +140,8 @@ def _called_regions(
     sure = np.bincount(flat, score > _SURE) / np.maximum(core, 1)
     dense = np.bincount(flat, grid.hu[inside] > CALCIFIED_HU) / np.maximum(size, 1)
     large = (core * _WORKING_ML > 0.5 * SMALLEST_MASS_ML) & (dense > _CALCIFIED_SHARE)
-    for label, extent in enumerate(ndimage.find_objects(labels), start=1):
+    extents = ndimage.find_objects(labels)
+    for label, extent in enumerate(extents, start=1):
         if large[label]:
             places = np.argwhere((labels[extent] == label) & (tissue.mass[extent] > _CALL))
             large[label] = not _is_tube(places)
@@ -148,7 +149,7 @@ def _called_regions(
     asked = np.where(core * _WORKING_ML > _LARGE_ML, _SURE_SHARE_LARGE, _SURE_SHARE)
     kept = large & (sure > asked + _MORE_ON_EDGE * on_edge)
     doubtful = np.flatnonzero(large & ~kept & (sure > _WORTH_A_LOOK_SHARE))
-    unsure = [_brightest(grid, labels, label) for label in doubtful.tolist()]
+    unsure = [_brightest(grid, labels, label, extents[label - 1]) for label in doubtful.tolist()]
     return np.where(kept, np.arange(len(kept)), 0).astype(labels.dtype)[labels], unsure
 
 
@@ -164,9 +165,9 @@ def _is_tube(places: NDArray[np.int64]) -> bool:
     return bool(width_mm < TUBE_WIDTH_MM and length_mm > TUBE_ELONGATION * width_mm)
 
 
-def _brightest(grid: WorkingGrid, labels: Labels, label: int) -> tuple[int, ...]:
-    """The brightest voxel of a label."""
-    places = np.argwhere(labels == label)
+def _brightest(grid: WorkingGrid, labels: Labels, label: int, extent: Box) -> tuple[int, ...]:
+    """The brightest voxel of a label, which lies in a box."""
+    places = np.argwhere(labels[extent] == label) + [part.start for part in extent]
     return tuple(places[grid.hu[tuple(places.T)].argmax()])
 
 

@@ -12,14 +12,14 @@ from calcinosis.measure.working_grid import Box
 from calcinosis.volume import Volume
 
 AIR_HU = -300  # between fat (about -100) and air (-1000)
-GRID_MM = 1.5  # in-plane grid of the search; finer scans are thinned to it
+GRID_MM = 1.5  # grid of the search; finer scans are thinned to it
 REACH_MM = 300.0  # air farther away is not this mass's skin
 COVER_MM = 4.0  # sheets, blankets and table shells are thinner
 
 
 @dataclass(frozen=True, eq=False)
 class Skin:
-    """Where the air outside the body begins, on a grid thinned in the slice.
+    """Where the air outside the body begins, on a thinned grid.
 
     Attributes:
         step: voxels of the scan per voxel of this grid along z, y, x.
@@ -33,14 +33,16 @@ class Skin:
 
 
 def find_skin(volume: Volume) -> Skin:
-    """Look at every slice of a scan.
+    """Look at the slices of a scan, at finer ones every 1.5 mm or so.
 
     Air inside (bowel, lung) does not count: only air that reaches the edge of its axial slice does.
     """
-    thin = max(1, round(GRID_MM / min(volume.spacing_mm[1:])))
-    step = np.array([1, thin, thin])
+    slice_mm, row_mm, column_mm = volume.spacing_mm
+    apart = max(1, round(GRID_MM / slice_mm))
+    thin = max(1, round(GRID_MM / min(row_mm, column_mm)))
+    step = np.array([apart, thin, thin])
     step_mm = step * volume.spacing_mm
-    air = _first_air(volume.voxels[:, ::thin, ::thin], step_mm)
+    air = _first_air(volume.voxels[::apart, ::thin, ::thin], step_mm)
     return Skin(step, step_mm, cKDTree(air * step_mm) if len(air) else None)
 
 
