@@ -8,94 +8,129 @@ from numpy.typing import NDArray
 
 # Chosen on our own phantoms (benchmarks/fluid_levels.py). numba reads them when it compiles.
 KNEE = 0.35  # a step's plateau begins where the profile flattens to this share of its slope
-FLANK = 3  # samples either side of the steepest one that tell where it lies
-BELL_SAMPLES = 1.5  # standard deviation of a blurred step's slope
+APART = 3  # samples between two steps of one column
+FLANK_WIDTHS = 2.0  # how many widths of the blur either side of a step tell where it lies
+WIDTH_SAMPLES = (1.2, 3.0)  # least and most blur of a step: standard deviation of its slope
+SHARPEST_PERCENTILE = 25  # of the widths of the strong steps: slanting walls look wider
+STRONG_PERCENTILE = 60
 FLUID_HU = (-70.0, 160.0)
 MIXED_SHARE = 0.55  # fluid blurred with a rim beside it may look as dense as this share of sediment
 SEDIMENT_MIN_HU = 170.0
 STEP_MIN_HU = 110.0
 
 
-def _bell() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def find_steps(
+    profile: NDArray[np.float32], near_mass: NDArray[np.bool_], reach: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Every step from fluid down to sediment, sought with the blur that this scan shows.
+
+    Args:
+        profile: HU with axis 0 down.
+        near_mass: where steps are looked for.
+        reach: samples above and below a step in which its plateaus are sought.
+
+    Returns:
+        Their columns (n, 2), and (n, 2) where each lies (in samples) and how high it is (HU).
+    """
+    columns, steps = _find(profile, near_mass, reach, *_bell(WIDTH_SAMPLES[0]))
+    if len(steps) == 0:
+        return columns, steps[:, :2]
+    strong = steps[:, 1] >= np.percentile(steps[:, 1], STRONG_PERCENTILE)
+    width = np.percentile(steps[strong, 1] / steps[strong, 2], SHARPEST_PERCENTILE)
+    width = float(np.clip(width / np.sqrt(2 * np.pi), *WIDTH_SAMPLES))
+    columns, steps = _find(profile, near_mass, reach, *_bell(width))
+    return columns, steps[:, :2]
+
+
+def _bell(width: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weights that read the height of a bell, and height times shift, off slopes on a line."""
-    at = np.arange(-FLANK, FLANK + 1, dtype=np.float64)
-    bell = np.exp(-0.5 * (at / BELL_SAMPLES) ** 2)
-    moved = bell * at / BELL_SAMPLES**2
+    flank = round(FLANK_WIDTHS * width)
+    at = np.arange(-flank, flank + 1, dtype=np.float64)
+    bell = np.exp(-0.5 * (at / width) ** 2)
+    moved = bell * at / width**2
     height = np.linalg.pinv(np.stack([bell, np.ones_like(at)], axis=1))[0]
     return height, np.linalg.pinv(np.stack([moved, at], axis=1))[0]
 
 
-BELL, SHIFT = _bell()
-
-
 @njit(cache=True)
-def find_steps(profile, near_mass, reach):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """Every step from fluid down to sediment: its column (n, 2), and (n, 2) where and how high."""
+def _find(profile, near_mass, reach, bell, shift):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Columns (n, 2) of the steps, and (n, 3) where each lies, its rise and its steepest slope."""
     depth, rows, cols = profile.shape
     columns = []
     steps = []
     for u in range(rows):
         for v in range(cols):
+            if not near_mass[:, u, v].any():
+                continue
+            column = profile[:, u, v]
+            matched = _matched(column, bell)
             k = 1
             while k < depth - 1:
-                if not (near_mass[k, u, v] and _steepest(profile[:, u, v], k)):
+                if not (near_mass[k, u, v] and _steepest(column, matched, k)):
                     k += 1
                     continue
-                step = _measure(profile[:, u, v], k, reach)
-                if step[1] > 0:
+                rise = _rise(column, k, matched[k], reach)
+                if rise > 0:
                     columns.append((u, v))
-                    steps.append(step)
-                k += 3
+                    place = k + 0.5 + _off_centre(column, k, matched[k], shift)
+                    steps.append((place, rise, column[k + 1] - column[k]))
+                k += APART
     found_columns = np.empty((len(columns), 2), dtype=np.int64)
-    found_steps = np.empty((len(columns), 2), dtype=np.float64)
+    found_steps = np.empty((len(columns), 3), dtype=np.float64)
     for n in range(len(columns)):
         found_columns[n, 0], found_columns[n, 1] = columns[n]
-        found_steps[n, 0], found_steps[n, 1] = steps[n]
+        found_steps[n, 0], found_steps[n, 1], found_steps[n, 2] = steps[n]
     return found_columns, found_steps
 
 
 @njit(cache=True)
-def _steepest(column, k):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _matched(column, bell):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Height of the bell that fits the slope around each sample best; 0 near the ends."""
+    flank, last = len(bell) // 2, len(column) - 1
+    height = np.zeros(len(column))
+    for k in range(flank, last - flank):
+        for n in range(len(bell)):
+            at = k - flank + n
+            height[k] += bell[n] * (column[at + 1] - column[at])
+    return height
+
+
+@njit(cache=True)
+def _steepest(column, matched, k):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Whether the column rises after k, and nowhere more within three samples."""
-    rise = column[k + 1] - column[k]
-    if rise <= 0:
+    if matched[k] <= 0 or column[k + 1] <= column[k]:
         return False
-    for other in range(max(0, k - 3), min(len(column) - 1, k + 4)):
-        if column[other + 1] - column[other] > rise:
+    for other in range(max(0, k - APART), min(len(matched), k + APART + 1)):
+        if matched[other] > matched[k]:
             return False
     return True
 
 
 @njit(cache=True)
-def _measure(column, k, reach):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Place (in samples) and rise of the step at k; a rise of 0 when it is none."""
-    last, rise = len(column) - 1, column[k + 1] - column[k]
+def _rise(column, k, slope, reach):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """How high the step at k is; 0 when it does not lead from fluid to sediment."""
+    last = len(column) - 1
     above, below = k, k + 1
-    while above > max(0, k - reach) and column[above] - column[above - 1] > KNEE * rise:
+    while above > max(0, k - reach) and column[above] - column[above - 1] > KNEE * slope:
         above -= 1
-    while below < min(last, k + reach) and column[below + 1] - column[below] > KNEE * rise:
+    while below < min(last, k + reach) and column[below + 1] - column[below] > KNEE * slope:
         below += 1
     low, high = column[above], column[below]
     fluid = FLUID_HU[0] < low < max(FLUID_HU[1], MIXED_SHARE * high)
-    if not fluid or high < SEDIMENT_MIN_HU or high - low < STEP_MIN_HU:
-        return 0.0, 0.0
-    return k + 0.5 + _off_centre(column, k), high - low
+    return high - low if fluid and high >= SEDIMENT_MIN_HU and high - low >= STEP_MIN_HU else 0.0
 
 
 @njit(cache=True)
-def _off_centre(column, k):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _off_centre(column, k, height, shift):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """How far from k the slope peaks: a bell of known width on a straight line, least squares.
 
     What lies beside the column adds a gradual slope to the blurred step, which the line takes up.
     """
-    if k < FLANK or k + 1 + FLANK >= len(column):
-        return 0.0
-    height, moment = 0.0, 0.0
-    for n in range(2 * FLANK + 1):
-        slope = column[k - FLANK + n + 1] - column[k - FLANK + n]
-        height += BELL[n] * slope
-        moment += SHIFT[n] * slope
-    return min(max(moment / height, -1.0), 1.0) if height > 0 else 0.0
+    flank, moment = len(shift) // 2, 0.0
+    for n in range(len(shift)):
+        at = k - flank + n
+        moment += shift[n] * (column[at + 1] - column[at])
+    return min(max(moment / height, -1.0), 1.0)
 
 
 @njit(cache=True)
