@@ -116,6 +116,15 @@ def test_more_of_a_treatment_does_more(doses, rises, falls):
         assert all(more[name] < less[name] for name in falls)
 
 
+def test_a_low_pth_is_adynamic_bone_on_dialysis_but_normal_with_a_graft():
+    plan = {"phases": [{"days": 28, **USUAL}, {"days": 364, "event": CUT}],
+            "compare": [{"name": "graft", "phases": [{"days": 364, **graft(50)}]}]}  # fmt: skip
+    operated, grafted = forecast(parse_scenario(plan), ensemble=4).courses
+    assert any("Adynamic" in warning for warning in operated.warnings)
+    assert grafted.central["pth_pg_ml"][-1] < 101
+    assert not any("Adynamic" in warning for warning in grafted.warnings)
+
+
 def options(**phase):
     operated = {"days": 60, "event": CUT, **phase}
     plan = [{"days": 28, **USUAL}, operated, {"days": 60}]

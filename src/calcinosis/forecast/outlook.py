@@ -188,7 +188,7 @@ def _course(option: Option, before: Prescription, members: Sequence[Member]) -> 
         changes=tuple(zip(starts, names, strict=True)),
         sessions=last_sessions(prescriptions, course, states, centre),
         outcomes=_outcomes(day, central, runs),
-        warnings=_warnings(day, central, runs),
+        warnings=_warnings(day, central, runs, dialysed=prescriptions[-1].dialysis is not None),
     )
 
 
@@ -279,26 +279,38 @@ def _outcomes(
 
 
 def _warnings(
-    day: Array, central: dict[str, Array], runs: Sequence[dict[str, Array]]
+    day: Array, central: dict[str, Array], runs: Sequence[dict[str, Array]], *, dialysed: bool
 ) -> tuple[str, ...]:
-    found = []
+    hungry = _hungry_bone(day, central, runs)
+    adynamic = _adynamic_bone(central, runs) if dialysed else None
+    return tuple(warning for warning in (hungry, adynamic) if warning)
+
+
+def _hungry_bone(
+    day: Array, central: dict[str, Array], runs: Sequence[dict[str, Array]]
+) -> str | None:
     calcium = central["calcium_mg_dl"]
     chance = _chance([bool(run["calcium_mg_dl"].min() < HUNGRY_BONE_MG_DL) for run in runs])
-    if calcium.min() < HUNGRY_BONE_MG_DL or chance > ALARMING_CHANCE:
-        found.append(
-            f"Hungry bone or hypocalcaemia: calcium is lowest on day {day[calcium.argmin()]:.0f} "
-            f"({calcium.min():.1f} mg/dL); chance of a fall below 7.5 mg/dL {100 * chance:.0f} %. "
-            "Watch calcium, plan supplements and dialysate."
-        )
+    if calcium.min() >= HUNGRY_BONE_MG_DL and chance <= ALARMING_CHANCE:
+        return None
+    return (
+        f"Hungry bone or hypocalcaemia: calcium is lowest on day {day[calcium.argmin()]:.0f} "
+        f"({calcium.min():.1f} mg/dL); chance of a fall below 7.5 mg/dL {100 * chance:.0f} %. "
+        "Watch calcium, plan supplements and dialysate."
+    )
+
+
+def _adynamic_bone(central: dict[str, Array], runs: Sequence[dict[str, Array]]) -> str | None:
+    """Of a patient on dialysis at the end: a PTH normal for others is too low for uraemic bone."""
     quiet = _chance([_adynamic(run) for run in runs])
-    if _adynamic(central) or quiet > 0.5:
-        pth, formation = central["pth_pg_ml"][-1], central["alp_relative"][-1]
-        found.append(
-            f"Adynamic bone: PTH settles at {pth:.0f} pg/mL with bone formation at "
-            f"{formation:.1f} of normal; chance {100 * quiet:.0f} %. "
-            "Such bone buffers little calcium; calcium loads then go to soft tissue."
-        )
-    return tuple(found)
+    if not _adynamic(central) and quiet <= 0.5:
+        return None
+    pth, formation = central["pth_pg_ml"][-1], central["alp_relative"][-1]
+    return (
+        f"Adynamic bone: PTH settles at {pth:.0f} pg/mL with bone formation at "
+        f"{formation:.1f} of normal; chance {100 * quiet:.0f} %. "
+        "Such bone buffers little calcium; calcium loads then go to soft tissue."
+    )
 
 
 def _adynamic(run: dict[str, Array]) -> bool:
