@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from forecast_targets import PTX, SHPT, TARGETS, Cohort, figures
+from forecast_published import TARGETS
+from forecast_targets import PTX, SHPT, Cohort, figures
 
 from calcinosis.forecast.fit import posterior
 from calcinosis.forecast.parameters import Parameters, population, table

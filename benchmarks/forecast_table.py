@@ -6,7 +6,8 @@ python benchmarks/forecast_table.py [VIRTUAL_PATIENTS]
 import sys
 
 import numpy as np
-from forecast_targets import PTX, SHPT, TARGETS, USUAL, figures
+from forecast_published import TARGETS
+from forecast_targets import PTX, SHPT, USUAL, figures
 
 from calcinosis.forecast.cohort import simulate_cohort, virtual_patients
 from calcinosis.forecast.labs import SCATTER

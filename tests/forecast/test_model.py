@@ -122,9 +122,10 @@ def test_weeks_passed_over_change_nothing_a_laboratory_could_see_and_lose_no_mas
 
 
 def test_long_steps_and_passed_weeks_keep_pth_of_every_patient_to_a_thousandth():
-    """Five years on one treatment; among the 24 one whose gland runs away multiplies errors."""
+    """Five years on one treatment; a gland that runs away, two deposits that grow add up errors."""
     usual = [{"days": 1826, "dialysis": {}, "active_vitamin_d_ug_per_week": 2}]
-    for p in virtual_patients(24):
+    hundred = virtual_patients(100)
+    for p in (*virtual_patients(24), hundred[12], hundred[15]):
         start, course, quick, _ = run(usual, p=p)
         every = course._replace(repeats=np.zeros_like(course.repeats))
         slow = simulate(start, p, every, fineness=2.5)

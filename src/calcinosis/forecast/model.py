@@ -70,6 +70,8 @@ class Controls(NamedTuple):
     gland_tissue: float  # share of parathyroid tissue left in place
     gland_rate: float  # 1 = real time; larger while finding a starting state, 0 = held
     deposit_rate: float  # 1 = real time, 0 = held
+    care_ca: float  # mmol/h of calcium given while serum calcium is low, at full need
+    care_calcitriol: float  # pg/mL from active vitamin D given with it
 
 
 class Serum(NamedTuple):
@@ -87,6 +89,9 @@ class Serum(NamedTuple):
 
 
 LEAST_GFR = 0.01  # relative; below 1 mL/min hormones no longer follow filtration
+# After parathyroidectomy calcium is infused below an ionised 0.9 mmol/L, total 1.8, and given until
+# the ionised is normal, 1.15 and more, total 2.3 (KDOQI 2003, guideline 14).
+CARE_FULL_BELOW, CARE_STOPS_AT = 1.8, 2.3
 
 
 @njit(cache=True, nogil=True)
@@ -134,7 +139,14 @@ def calcitriol_effect(calcitriol: float, p: Parameters) -> float:
 
 
 @njit(cache=True, nogil=True)
-def gut(calcitriol: float, u: Controls, p: Parameters) -> tuple[float, float]:
+def need_of_calcium(calcium: float) -> float:
+    """Share of the full postoperative dose that a patient with this calcium (mmol/L) is given."""
+    need = (CARE_STOPS_AT - calcium) / (CARE_STOPS_AT - CARE_FULL_BELOW)
+    return min(1.0, max(0.0, need))
+
+
+@njit(cache=True, nogil=True)
+def gut(calcitriol: float, need: float, u: Controls, p: Parameters) -> tuple[float, float]:
     """Calcium and phosphate absorbed (mmol/h); binders take a saturable share of phosphate.
 
     Calcium transport follows calcitriol more steeply than phosphate's: at the calcitriol of
@@ -144,7 +156,7 @@ def gut(calcitriol: float, u: Controls, p: Parameters) -> tuple[float, float]:
     transport = (calcitriol / p.calcitriol_ref) ** p.ca_absorption_steepness
     share = p.ca_absorption_base + p.ca_absorption_active * transport / (1.0 + transport)
     share *= p.ca_absorption_odds / (1.0 + share * (p.ca_absorption_odds - 1.0))
-    calcium = (u.diet_ca + u.binder_ca) * share
+    calcium = (u.diet_ca + u.binder_ca + need * u.care_ca) * share
     free = u.diet_p * p.p_intake_factor * (p.p_absorption_base + p.p_absorption_active * active)
     bound = free * u.binder_capacity / (free + u.binder_capacity + 1e-12)
     return calcium, free - bound
@@ -196,11 +208,16 @@ def mobilised(y: Array, phosphate: float, p: Parameters) -> tuple[float, float]:
 
 
 @njit(cache=True, nogil=True)
-def bone(y: Array, now: Serum, p: Parameters) -> tuple[float, float, float]:
-    """Calcium (mmol/h) from plasma to bone surface, resorbed, and laid down as mineral.
+def bone(y: Array, now: Serum, p: Parameters) -> tuple[float, float, float, float]:
+    """Calcium (mmol/h) from plasma to bone surface, thence to mineral, resorbed, and laid down.
 
-    PTH raises the calcium at which blood and bone surface are at rest. Mineral is laid down where
-    osteoblasts work and calcium and phosphate allow: hungry bone when PTH suddenly ends.
+    PTH raises the calcium at which blood and bone surface are at rest. Without any cells the
+    surface settles with the mineral under it (Parfitt, Bone 1987;8:S1: calcium is regulated at
+    quiescent surfaces, also without PTH): bone yields calcium when there is far too little, and
+    keeps what is far too much. Third power, between the second order in which dicalcium phosphate
+    grows (Nancollas 1973, hrcak.srce.hr/290636) and the fourth of octacalcium phosphate (van
+    Kemenade 1987). Mineral is laid down where osteoblasts work and calcium and phosphate allow:
+    hungry bone when PTH suddenly ends.
     """
     set_point = exp(p.exchange_pth * now.ln_skeletal_pth)
     to_surface = p.exchange * (now.calcium - set_point * y[CA_SURFACE] / p.exchangeable_volume)
@@ -208,7 +225,11 @@ def bone(y: Array, now: Serum, p: Parameters) -> tuple[float, float, float]:
     material = min(1.0, now.phosphate / 0.3) * min(1.0, now.calcium / 0.5)  # none, no mineral
     laid_down = p.turnover * y[FORMATION] * 2.0 * supply / (1.0 + supply) * material
     left = min(1.0, max(0.0, y[CA_BONE]) / (0.1 * p.bone_ca_ref))  # no bone, no resorption
-    return to_surface, p.turnover * y[RESORPTION] * left, laid_down
+    excess = y[CA_SURFACE] / (p.exchangeable_volume * p.ca_ref) - 1.0
+    excess = min(0.5, max(-0.5, excess))  # beyond any living patient, supply limits it
+    settling = p.mineral_exchange * p.ca_ref * excess**3
+    settling *= material if excess > 0.0 else left
+    return to_surface, settling, p.turnover * y[RESORPTION] * left, laid_down
 
 
 @njit(cache=True, nogil=True)
@@ -264,6 +285,7 @@ def hormones(y: Array, now: Serum, u: Controls, p: Parameters) -> tuple[float, f
         + p.calcitriol_pth * now.ln_pth
         - p.calcitriol_fgf23 * y[LN_FGF23]
     )
+    drug = u.drug_calcitriol + need_of_calcium(now.calcium) * u.care_calcitriol
     target = (
         p.fgf23_phosphate * now.ln_tissue_phosphate
         + p.fgf23_pth * now.ln_pth
@@ -271,7 +293,7 @@ def hormones(y: Array, now: Serum, u: Controls, p: Parameters) -> tuple[float, f
         + p.fgf23_uraemia * uraemia(u, p) ** 6
     )
     return (
-        p.calcitriol_rate * (produced + u.drug_calcitriol - y[CALCITRIOL]),
+        p.calcitriol_rate * (produced + drug - y[CALCITRIOL]),
         (target - y[LN_FGF23]) / (24.0 * p.fgf23_days),
     )
 
@@ -315,11 +337,11 @@ def serum(y: Array, u: Controls, p: Parameters, s: Solved) -> Serum:
 def rates(y: Array, u: Controls, p: Parameters, s: Solved, dy: Array) -> None:
     """Right-hand side: write the change per hour of every state and counter into `dy`."""
     now = serum(y, u, p, s)
-    ca_gut, p_gut = gut(y[CALCITRIOL], u, p)
+    ca_gut, p_gut = gut(y[CALCITRIOL], need_of_calcium(now.calcium), u, p)
     ca_secreted = (p.ca_secretion - p.calcium_offset) * min(1.0, now.calcium)
     ca_urine, p_urine = kidney(now, y[LN_FGF23], u, p, s)
     ca_dialysed, p_dialysed = dialyser(now, u, p)
-    to_surface, resorbed, laid_down = bone(y, now, p)
+    to_surface, settling, resorbed, laid_down = bone(y, now, p)
     grown, lost_labile, lost_mature = deposit(y, now.calcium * now.phosphate, p)
     from_deposit = u.deposit_rate * (lost_labile + lost_mature - grown)
     aged = y[DEPOSIT_LABILE] / (24.0 * p.ageing_days)
@@ -328,9 +350,10 @@ def rates(y: Array, u: Controls, p: Parameters, s: Solved, dy: Array) -> None:
 
     dy[VOLUME] = u.fluid_gain - u.ultrafiltration
     dy[CA_PLASMA] = ca_gut - ca_secreted - ca_urine - ca_dialysed - to_surface + from_mineral
-    dy[CA_SURFACE] = to_surface
-    dy[CA_BONE] = laid_down - resorbed
-    dy[P_PLASMA] = p_gut - p_urine - p_dialysed + from_deep + from_mineral / p.mineral_ca_per_p
+    dy[CA_SURFACE] = to_surface - settling
+    dy[CA_BONE] = laid_down - resorbed + settling
+    p_freed = (from_mineral - settling) / p.mineral_ca_per_p
+    dy[P_PLASMA] = p_gut - p_urine - p_dialysed + from_deep + p_freed
     dy[P_DEEP] = -from_deep
     dy[CALCITRIOL], dy[LN_FGF23] = hormones(y, now, u, p)
     dy[GLAND] = gland_growth(y, now, u, p)

@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from calcinosis.forecast.ensemble import Member, past_of, population_members
 from calcinosis.forecast.fit import Finding, fit
 from calcinosis.forecast.labs import ANALYTES, SCATTER, WANDER, laboratory
-from calcinosis.forecast.model import Array
+from calcinosis.forecast.model import CARE_STOPS_AT, Array
+from calcinosis.forecast.parameters import CA_MG_PER_MMOL
 from calcinosis.forecast.scenario import Option, Scenario, ScenarioPatient
 from calcinosis.forecast.session import Session, last_sessions
 from calcinosis.forecast.simulate import simulate
 from calcinosis.forecast.treatments import (
+    CARE_CALCIUM_G_D,
+    CARE_VITAMIN_D_UG_PER_WEEK,
     Prescription,
     Timeline,
     prescribe,
@@ -75,7 +78,7 @@ LIMITS = (
     "Vascular is not told from periarticular calcification.",
     "Deposit kinetics are an order of magnitude from case reports, and differ between patients.",
     "PTH assays differ; the model speaks of intact PTH.",
-    "Doses stay as written: nobody titrates them in the simulation.",
+    "Doses stay as written; only calcium after parathyroidectomy follows need, if none is written.",
 )
 
 
@@ -123,11 +126,13 @@ def forecast(
         courses.append(_course(option, past.now, members))
         if progress:
             progress(done, len(options))
-    return Outlook(tuple(courses), assumptions(patient, past.now), findings)
+    plans = [prescribe(past.now, option.phases) for option in options]
+    cared_for = any(one.postoperative_care for plan in plans for one in plan)
+    return Outlook(tuple(courses), assumptions(patient, past.now, cared_for), findings)
 
 
-def assumptions(patient: ScenarioPatient, before: Prescription) -> tuple[str, ...]:
-    """What the scenario left open, in words."""
+def assumptions(patient: ScenarioPatient, before: Prescription, cared_for: bool) -> tuple[str, ...]:
+    """What the scenario left open, in words; `cared_for`: some option has postoperative care."""
     said = []
     if not patient.labs:
         said.append("No laboratory results: the average patient, and the spread between patients.")
@@ -140,6 +145,13 @@ def assumptions(patient: ScenarioPatient, before: Prescription) -> tuple[str, ..
     if not patient.history:
         treated = "dialysed" if before.dialysis else "without dialysis"
         said.append(f"Until today long treated as in the first phase, {treated}.")
+    if cared_for:
+        said.append(
+            f"After parathyroidectomy as much calcium, up to {CARE_CALCIUM_G_D:g} g a day, and "
+            f"calcitriol, up to {CARE_VITAMIN_D_UG_PER_WEEK / 7:g} µg a day, as calcium below "
+            f"{CARE_STOPS_AT * CA_MG_PER_MMOL / 10:.1f} mg/dL needs, unless the phase names a "
+            'calcium salt or says "postoperative_care": null.'
+        )
     said.append(
         "A treatment that a phase does not name goes on as before; transplantation ends it."
     )
@@ -176,7 +188,7 @@ def _course(option: Option, before: Prescription, members: Sequence[Member]) -> 
         changes=tuple(zip(starts, names, strict=True)),
         sessions=last_sessions(prescriptions, course, states, centre),
         outcomes=_outcomes(day, central, runs),
-        warnings=_warnings(day, central, runs),
+        warnings=_warnings(day, central, runs, dialysed=prescriptions[-1].dialysis is not None),
     )
 
 
@@ -267,26 +279,38 @@ def _outcomes(
 
 
 def _warnings(
-    day: Array, central: dict[str, Array], runs: Sequence[dict[str, Array]]
+    day: Array, central: dict[str, Array], runs: Sequence[dict[str, Array]], *, dialysed: bool
 ) -> tuple[str, ...]:
-    found = []
+    hungry = _hungry_bone(day, central, runs)
+    adynamic = _adynamic_bone(central, runs) if dialysed else None
+    return tuple(warning for warning in (hungry, adynamic) if warning)
+
+
+def _hungry_bone(
+    day: Array, central: dict[str, Array], runs: Sequence[dict[str, Array]]
+) -> str | None:
     calcium = central["calcium_mg_dl"]
     chance = _chance([bool(run["calcium_mg_dl"].min() < HUNGRY_BONE_MG_DL) for run in runs])
-    if calcium.min() < HUNGRY_BONE_MG_DL or chance > ALARMING_CHANCE:
-        found.append(
-            f"Hungry bone or hypocalcaemia: calcium is lowest on day {day[calcium.argmin()]:.0f} "
-            f"({calcium.min():.1f} mg/dL); chance of a fall below 7.5 mg/dL {100 * chance:.0f} %. "
-            "Watch calcium, plan supplements and dialysate."
-        )
+    if calcium.min() >= HUNGRY_BONE_MG_DL and chance <= ALARMING_CHANCE:
+        return None
+    return (
+        f"Hungry bone or hypocalcaemia: calcium is lowest on day {day[calcium.argmin()]:.0f} "
+        f"({calcium.min():.1f} mg/dL); chance of a fall below 7.5 mg/dL {100 * chance:.0f} %. "
+        "Watch calcium, plan supplements and dialysate."
+    )
+
+
+def _adynamic_bone(central: dict[str, Array], runs: Sequence[dict[str, Array]]) -> str | None:
+    """Of a patient on dialysis at the end: a PTH normal for others is too low for uraemic bone."""
     quiet = _chance([_adynamic(run) for run in runs])
-    if _adynamic(central) or quiet > 0.5:
-        pth, formation = central["pth_pg_ml"][-1], central["alp_relative"][-1]
-        found.append(
-            f"Adynamic bone: PTH settles at {pth:.0f} pg/mL with bone formation at "
-            f"{formation:.1f} of normal; chance {100 * quiet:.0f} %. "
-            "Such bone buffers little calcium; calcium loads then go to soft tissue."
-        )
-    return tuple(found)
+    if not _adynamic(central) and quiet <= 0.5:
+        return None
+    pth, formation = central["pth_pg_ml"][-1], central["alp_relative"][-1]
+    return (
+        f"Adynamic bone: PTH settles at {pth:.0f} pg/mL with bone formation at "
+        f"{formation:.1f} of normal; chance {100 * quiet:.0f} %. "
+        "Such bone buffers little calcium; calcium loads then go to soft tissue."
+    )
 
 
 def _adynamic(run: dict[str, Array]) -> bool:

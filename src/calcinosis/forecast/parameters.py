@@ -55,6 +55,7 @@ class Parameters(NamedTuple):
     exchangeable_volume: float
     exchange: float
     exchange_pth: float
+    mineral_exchange: float
     turnover: float
     resorption_min: float
     resorption_max: float

@@ -119,6 +119,7 @@ class Phase(_Strict):
     binder: Binder | None = None
     active_vitamin_d_ug_per_week: float = Field(default=0, ge=0, le=50)
     calcimimetic: Calcimimetic | None = None
+    postoperative_care: Literal["usual"] | None = None
     diet: Diet | None = None
     event: Event | None = None
 

@@ -40,6 +40,8 @@ from calcinosis.forecast.treatments import Prescription, Timeline, gland_tissue,
 # explicit Runge-Kutta is stable to 2.8, accurate well below. All set by PTH within 1e-3 of LSODA.
 SESSION_STEP_H, IDLE_STEP_H = 0.5, 3.0
 SESSION_STEP_RATE, IDLE_STEP_RATE = 0.8, 1.5
+NEAR_GROWTH = 0.75  # of the product at which a deposit grows: from there on idle steps are shorter,
+NEAR_GROWTH_SHARE = 0.7  # by so much, for growth adds up what each crossing is wrong by
 REBOUND_CARE = 6.0  # 2 is the linear rate of mobilisation under its drive; more shortens steps
 PASS_TOLERANCE = 3e-5  # largest share of an amount by which the parabola may be wrong
 PASS_BEND = 30.0  # and by which it may bend, in such tolerances
@@ -72,6 +74,7 @@ def controls_of(row: Array, volume: float, p: Parameters) -> Controls:
     return Controls(
         row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7],
         row[8], row[9], row[10], ultrafiltration, gain, row[13], row[14], row[15],
+        row[16], row[17],
     )  # fmt: skip
 
 
@@ -171,7 +174,9 @@ def advance(
     longest = SESSION_STEP_H if dialysed else IDLE_STEP_H
     left = hours
     while left > 0.0:
-        steps = ceil(fineness * left / min(longest, limit / fastest_rate(y, u, p)))
+        product = y[CA_PLASMA] * y[P_PLASMA] / (p.p_volume_share * y[VOLUME] ** 2)
+        share = NEAR_GROWTH_SHARE if product > NEAR_GROWTH * p.growth_product else 1.0
+        steps = ceil(fineness * left / min(longest, share * limit / fastest_rate(y, u, p)))
         h = left / steps
         left = left - h if steps > 1 else 0.0
         rates(y, u, p, s, k1)

@@ -49,6 +49,11 @@ CALCIUM_SHARE = {"calcium_acetate": 0.253, "calcium_carbonate": 0.400}  # by for
 # Below each filtration (mL/min), dietary phosphorus and calcium (mg/d) of 70 kg; by weight.
 # Kidney patients eat less protein, and with it less phosphorus; assumed.
 TYPICAL_DIET_MG_D = ((15.0, 1000.0, 800.0), (60.0, 1050.0, 1000.0), (1e9, 1200.0, 1000.0))
+# Usual care after parathyroidectomy, where calcium is so low that all of it is given
+# (`model.need_of_calcium`): elemental calcium that 42 dialysis patients needed in the first week
+# (PMID 18758187), here between meals, and half the calcitriol allowed by KDOQI 2003, guideline 14.
+CARE_CALCIUM_G_D = 3.2
+CARE_VITAMIN_D_UG_PER_WEEK = 7.0
 TYPICAL_GFR_ML_MIN = 1.0
 HEALTHY_GFR_ML_MIN = 100.0  # per 1.73 m2, as laboratories state it
 DIALYSIS_BELOW_GFR_ML_MIN = 15.0  # without a word on dialysis, it is assumed below this
@@ -86,6 +91,7 @@ class Prescription:
     binder: Binder | None
     vitamin_d_ug_per_week: float
     calcimimetic: Calcimimetic | None
+    postoperative_care: bool
     diet_p_mg_d: float
     diet_ca_mg_d: float
     gfr_ml_min: float
@@ -107,6 +113,7 @@ def typical(patient: ScenarioPatient) -> Prescription:
         binder=None,
         vitamin_d_ug_per_week=0.0,
         calcimimetic=None,
+        postoperative_care=False,
         diet_p_mg_d=diet_p * size,
         diet_ca_mg_d=diet_ca * size,
         gfr_ml_min=gfr,
@@ -151,16 +158,20 @@ def _next(before: Prescription, phase: Phase) -> Prescription:
         )
     if event is not None and event.parathyroidectomy is not None:
         left = before.remnant_fraction * event.parathyroidectomy.remnant_fraction
-        now = replace(now, remnant_fraction=left)
+        now = replace(now, remnant_fraction=left, postoperative_care=True)
     said = phase.model_fields_set
     if "dialysis" in said:
         now = replace(now, dialysis=phase.dialysis)
     if "binder" in said:
         now = replace(now, binder=phase.binder)
+        if phase.binder is not None and phase.binder.drug in CALCIUM_SHARE:
+            now = replace(now, postoperative_care=False)  # the user gives the salts
     if "active_vitamin_d_ug_per_week" in said:
         now = replace(now, vitamin_d_ug_per_week=phase.active_vitamin_d_ug_per_week)
     if "calcimimetic" in said:
         now = replace(now, calcimimetic=phase.calcimimetic)
+    if "postoperative_care" in said:
+        now = replace(now, postoperative_care=phase.postoperative_care is not None)
     return _eating(now, phase.diet)
 
 
@@ -295,6 +306,7 @@ def _working(idle: Controls, works: Exchange, shed_rate: float) -> Controls:
 def _controls(prescription: Prescription, p: Parameters, since: int) -> Controls:
     binder, mimetic = prescription.binder, prescription.calcimimetic
     capacity = salt_calcium = shift = 0.0
+    care = float(prescription.postoperative_care)
     if binder is not None:
         capacity = BOUND_MG_PER_G[binder.drug] * binder.g_per_day
         salt_calcium = 1000.0 * CALCIUM_SHARE.get(binder.drug, 0.0) * binder.g_per_day
@@ -322,4 +334,6 @@ def _controls(prescription: Prescription, p: Parameters, since: int) -> Controls
         gland_tissue=gland_tissue(prescription, p),
         gland_rate=1.0,
         deposit_rate=1.0,
+        care_ca=care * 1000.0 * CARE_CALCIUM_G_D / CA_MG_PER_MMOL / 24.0,
+        care_calcitriol=care * p.calcitriol_per_dose * CARE_VITAMIN_D_UG_PER_WEEK,
     )

@@ -2,8 +2,8 @@
 
 Schedules are what a nephrologist might write, not advice. Of the assumed prescription, most
 patients take a binder (82 %) and active vitamin D (71 %): doi:10.1038/s41598-018-29757-0. Dialysate
-calcium 1.25 mmol/L is the lower end of KDIGO 2017, 4.1.4; salts after parathyroidectomy are those
-of the model's calibration; the other doses are assumed.
+calcium 1.25 mmol/L is the lower end of KDIGO 2017, 4.1.4; after parathyroidectomy follows the usual
+care of `treatments`; the other doses are assumed.
 """
 
 from dataclasses import dataclass
@@ -47,12 +47,6 @@ DAILY = {
     "hours": 3,
     "dialysate_calcium_mmol_l": 1.25,
     "ultrafiltration_l": 1.3,
-}
-SALTS: Phase = {
-    "days": 60,
-    "event": {"parathyroidectomy": {"remnant_fraction": 0.05}},
-    "binder": {"drug": "calcium_carbonate", "g_per_day": 6},
-    "active_vitamin_d_ug_per_week": 5,
 }
 NOW_HAEMODIALYSIS = UsualOption(
     "as now",
@@ -99,9 +93,9 @@ OTHERS = (
     ),
     UsualOption(
         "parathyroidectomy",
-        "five per cent of the tissue left; calcium carbonate 6 g a day and active vitamin D 5 µg "
-        "a week for 60 days, then all as now",
-        (SALTS, USUAL_DRUGS),
+        "five per cent of the tissue left; calcium and calcitriol for as long as calcium is low, "
+        "all else as now",
+        ({"event": {"parathyroidectomy": {"remnant_fraction": 0.05}}},),
         ("parathyroidectomy",),
         presses_pth=True,
     ),

@@ -1,0 +1,147 @@
+"""Whatever a nephrologist may prescribe, the answer is one a laboratory could have printed."""
+
+from itertools import pairwise
+
+import pytest
+
+from calcinosis.forecast.labs import laboratory
+from calcinosis.forecast.outlook import forecast, reported_rows
+from calcinosis.forecast.parameters import population
+from calcinosis.forecast.scenario import parse_scenario
+from calcinosis.forecast.simulate import simulate, starting_state
+from calcinosis.forecast.treatments import before_day_0, gland_tissue, prescribe, timeline
+
+SEVELAMER = {"drug": "sevelamer", "g_per_day": 4.8}
+USUAL = {"dialysis": {}, "binder": SEVELAMER, "active_vitamin_d_ug_per_week": 2}
+NIGHTLY = {"sessions_per_week": 6, "hours": 8, "phosphate_clearance_ml_min": 100,
+           "ultrafiltration_l": 1.2}  # fmt: skip
+CUT = {"parathyroidectomy": {"remnant_fraction": 0.05}}
+SEVERE = {"gland_tendency": 13.0, "p_intake_factor": 1.13}  # PTH about 1600 before an operation
+
+
+def graft(gfr):
+    return {"event": {"transplantation": {"graft_gfr_ml_min": gfr}}}
+
+
+def course(*changes, patient=None, **parameters):
+    """The average patient: usual treatment, then each change for a year."""
+    phases = [{"days": 364, **USUAL, **changes[0]}, *({"days": 364, **c} for c in changes[1:])]
+    scenario = parse_scenario({"patient": patient or {}, "phases": phases})
+    p = population(scenario.patient.dry_weight_kg)._replace(**parameters)
+    before = before_day_0(scenario.patient, scenario.phases[0])[-1]
+    line = timeline(prescribe(before, scenario.phases), p)
+    states, pth = simulate(starting_state(p, before), p, line, tissue=gland_tissue(before, p))
+    rows = reported_rows(line)
+    return laboratory(states[rows], pth[rows], p)
+
+
+@pytest.mark.parametrize(
+    ("patient", "changes"),
+    [
+        ({}, [{"active_vitamin_d_ug_per_week": 10}]),
+        ({}, [{"dialysis": {"dialysate_calcium_mmol_l": 1.0}, "binder": None}]),
+        ({}, [{"dialysis": {"dialysate_calcium_mmol_l": 1.75},
+               "binder": {"drug": "calcium_carbonate", "g_per_day": 6}}]),
+        ({}, [{"binder": {"drug": "calcium_carbonate", "g_per_day": 12}}]),
+        ({}, [{"dialysis": NIGHTLY, "binder": None}]),
+        ({}, [{"dialysis": {"sessions_per_week": 2}, "binder": None}]),
+        ({}, [{"dialysis": {"modality": "pd"}, "binder": None}]),
+        ({"gfr_ml_min": 5}, [{"dialysis": {"modality": "pd"}}]),
+        ({"diet": {"phosphorus_mg_d": 400}}, [{}]),
+        ({"diet": {"phosphorus_mg_d": 2000}}, [{"binder": None}]),
+        ({"gfr_ml_min": 5}, [{"dialysis": None}]),
+        ({"gfr_ml_min": 20}, [{"dialysis": None, "active_vitamin_d_ug_per_week": 7}]),
+        ({"gfr_ml_min": 60}, [{"dialysis": None, "binder": None}]),
+        ({}, [{}, graft(10)]),
+        ({}, [{}, graft(80)]),
+    ],
+)  # fmt: skip
+def test_settled_values_are_those_of_living_patients(patient, changes):
+    seen = course(*changes, patient=patient)
+    assert 7.5 < seen["calcium_mg_dl"].min() <= seen["calcium_mg_dl"].max() < 12
+    assert 1.4 < seen["phosphate_mg_dl"].min() <= seen["phosphate_mg_dl"].max() < 14
+    assert 5 < seen["pth_pg_ml"].min() <= seen["pth_pg_ml"].max() < 4000
+
+
+@pytest.mark.parametrize("left", [0.0, 0.02, 0.1, 0.5])
+@pytest.mark.parametrize("patient", [{}, SEVERE])
+def test_after_parathyroidectomy_with_usual_care_calcium_falls_and_comes_back(left, patient):
+    cut = {"parathyroidectomy": {"remnant_fraction": left}}
+    calcium = course({}, {"event": cut}, **patient)["calcium_mg_dl"]
+    assert 6.4 < calcium.min() < calcium[0] - 0.4
+    assert 8.0 < calcium[-1] < 9.6
+
+
+def test_without_any_care_bone_mineral_alone_keeps_calcium_from_vanishing():
+    bare = {"event": CUT, "postoperative_care": None}
+    severe = course({}, bare, **SEVERE)["calcium_mg_dl"]
+    total = {**bare, "event": {"parathyroidectomy": {"remnant_fraction": 0.0}}}
+    none = course({}, total, **SEVERE)["calcium_mg_dl"]
+    assert 5.8 < severe.min() < 7.1  # the lower quartile of patients who were cared for
+    assert 4.5 < none.min() < severe.min()
+    assert min(severe[-1], none[-1]) > 8.0
+
+
+def test_salts_never_stopped_after_parathyroidectomy_do_not_pile_up_without_limit():
+    salts = {"binder": {"drug": "calcium_carbonate", "g_per_day": 6}}
+    given = course({}, {"event": CUT, **salts, "active_vitamin_d_ug_per_week": 5}, {}, **SEVERE)
+    assert 9.6 < given["calcium_mg_dl"][-1] < 11.5
+
+
+@pytest.mark.parametrize(
+    ("doses", "rises", "falls"),
+    [
+        ([{"binder": {"drug": "sevelamer", "g_per_day": g}} for g in (0, 3, 6, 12)],
+         [], ["phosphate_mg_dl", "pth_pg_ml"]),
+        ([{"binder": {"drug": "lanthanum", "g_per_day": g}} for g in (0, 1, 3)],
+         [], ["phosphate_mg_dl", "pth_pg_ml"]),
+        ([{"binder": {"drug": "calcium_acetate", "g_per_day": g}} for g in (0, 3, 6, 12)],
+         ["calcium_mg_dl"], ["phosphate_mg_dl", "pth_pg_ml"]),
+        ([{"dialysis": {"dialysate_calcium_mmol_l": c}} for c in (1.0, 1.25, 1.5, 1.75)],
+         ["calcium_mg_dl"], ["pth_pg_ml"]),
+        ([{"active_vitamin_d_ug_per_week": d} for d in (0, 2, 5, 10)],
+         ["calcium_mg_dl", "phosphate_mg_dl"], ["pth_pg_ml"]),
+        ([{"calcimimetic": {"drug": "etelcalcetide", "relative_dose": d}} for d in (0, 0.5, 1, 2)],
+         [], ["calcium_mg_dl", "pth_pg_ml"]),
+        ([{"dialysis": {"hours": h}} for h in (3, 4, 5, 8)],
+         [], ["phosphate_mg_dl", "pth_pg_ml"]),
+        ([{"diet": {"phosphorus_mg_d": p}} for p in (400, 800, 1200, 2000)],
+         ["phosphate_mg_dl", "pth_pg_ml"], []),
+    ],
+)  # fmt: skip
+def test_more_of_a_treatment_does_more(doses, rises, falls):
+    ends = [{name: v[-1] for name, v in course(dose).items()} for dose in doses]
+    for less, more in pairwise(ends):
+        assert all(more[name] > less[name] for name in rises)
+        assert all(more[name] < less[name] for name in falls)
+
+
+def test_a_low_pth_is_adynamic_bone_on_dialysis_but_normal_with_a_graft():
+    plan = {"phases": [{"days": 28, **USUAL}, {"days": 364, "event": CUT}],
+            "compare": [{"name": "graft", "phases": [{"days": 364, **graft(50)}]}]}  # fmt: skip
+    operated, grafted = forecast(parse_scenario(plan), ensemble=4).courses
+    assert any("Adynamic" in warning for warning in operated.warnings)
+    assert grafted.central["pth_pg_ml"][-1] < 101
+    assert not any("Adynamic" in warning for warning in grafted.warnings)
+
+
+def options(**phase):
+    operated = {"days": 60, "event": CUT, **phase}
+    plan = [{"days": 28, **USUAL}, operated, {"days": 60}]
+    outlook = forecast(parse_scenario({"phases": plan}), ensemble=2)
+    return outlook, outlook.courses[0].central["calcium_mg_dl"]
+
+
+def test_without_a_word_usual_care_follows_parathyroidectomy_and_the_outlook_says_so():
+    cared, calcium = options()
+    bare, alone = options(postoperative_care=None)
+    assert any("After parathyroidectomy" in said for said in cared.assumptions)
+    assert not any("After parathyroidectomy" in said for said in bare.assumptions)
+    assert alone.min() < calcium.min() - 0.5
+
+
+def test_salts_that_are_written_take_the_place_of_usual_care():
+    written, _ = options(binder={"drug": "calcium_carbonate", "g_per_day": 6})
+    resin, _ = options(binder=SEVELAMER)
+    assert not any("After parathyroidectomy" in said for said in written.assumptions)
+    assert any("After parathyroidectomy" in said for said in resin.assumptions)
