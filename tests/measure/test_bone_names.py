@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from calcinosis.measure.joints import find_landmarks, name_nearest
-from calcinosis.phantom.anatomy import hips, shoulders
+from calcinosis.phantom.anatomy import hips, knees, shoulders
 from calcinosis.phantom.shapes import smooth_union
 from calcinosis.volume import Volume
 from real_bones import DATA, dense_skeleton, load, needs_data
@@ -91,6 +91,35 @@ def test_beside_hips_never_seen_the_right_bone_is_named_or_none(pelvis):
     wrong = [pair for pair in pairs if pair[1] not in (pair[0], None)]
     assert len(wrong) <= 0.03 * len(pairs)
     assert sum(truth == name for truth, name in pairs) > 0.7 * len(pairs)
+
+
+def test_the_symphysis_of_hips_never_seen_is_found_between_the_pubic_bones(pelvis):
+    _, volume, label = pelvis
+    joints = find_landmarks(volume, label > 0).joints
+    (x, y, z) = next(j.centre_lps_mm for j in joints if j.name == "pubic symphysis")
+    # The phantom's pubic bodies stand 13-14 mm beside the midline, 24-32 mm before the hips and
+    # 30-52 mm below them, at its size of 0.9 to 1.08.
+    assert abs(x) < 6
+    assert -36 < y < -20
+    assert -56 < z < -26
+
+
+@pytest.mark.parametrize(
+    ("scene", "seed", "least", "bones"),
+    [(knees, 12, 0.7, {"femur", "tibia"}), (shoulders, 22, 0.25, {"humerus"})],
+)
+def test_beside_a_joint_that_was_recognised_its_bones_are_named(scene, seed, least, bones):
+    anatomy = scene(np.random.default_rng(seed))
+    volume, label = stand_in_grid(anatomy)
+    masks = {}
+    for number, bone in enumerate(anatomy.bones, start=1):
+        masks[bone.name] = masks.get(bone.name, False) | (label == number)
+    masks = {name: mask for name, mask in masks.items() if mask.any()}
+    pairs = list(named_beside(volume, label > 0, masks))
+    wrong = [pair for pair in pairs if pair[1] not in (pair[0], None)]
+    assert len(wrong) <= 0.02 * len(pairs)
+    assert sum(truth == name for truth, name in pairs) > least * len(pairs)
+    assert bones <= {name for _, name in pairs}
 
 
 def test_hips_are_found_at_the_femoral_heads(pelvis):

@@ -75,6 +75,45 @@ def test_an_envelope_that_stops_short_of_the_floor_still_shows_the_defect():
     assert relation.erosion_depth_mm == pytest.approx(6.0, abs=1.5)
 
 
+def test_a_pit_whose_soft_part_the_envelope_lacks_is_measured_down_to_its_floor():
+    eaten = ball(18.0) & shaft()
+    bone = shaft() & ~eaten
+    _, _, x = millimetres()
+    outer = ball(18.0) & (x > 14)  # stops 5 mm above the floor
+    relation = relate_to_bone(scan(bone, outer, eaten, paste_hu=300), outer, bone)
+    assert relation.erosion_depth_mm == pytest.approx(6.0, abs=1.2)
+
+
+@pytest.mark.parametrize("hollow", [False, True])
+def test_marrow_may_be_in_the_skeleton_or_not(hollow):
+    mass = ball(18.0)
+    bone = shaft() & ~mass
+    volume = scan(bone, mass, eaten=mass & shaft())
+    _, y, x = millimetres()
+    skeleton = bone & (np.hypot(x, y) > 12) if hollow else bone
+    relation = relate_to_bone(volume, mass, skeleton)
+    assert relation.erosion_depth_mm == pytest.approx(6.0, abs=1.2)
+
+
+def test_muscle_that_two_bones_and_the_mass_surround_is_not_lost_bone():
+    _, y, x = millimetres()
+    walls = (np.hypot(x, y) < 15) & ((y < -6) | (y > 6) | (x < -9))  # a groove, 12 mm wide
+    mass = ball(17.0, 8.0) & (x > 11) & ~walls
+    assert not relate_to_bone(scan(walls, mass), mass, walls).eroded
+
+
+def test_cortex_beside_lung_is_not_taken_for_lost():
+    bone = shaft()
+    _, y, x = millimetres()
+    mass = ball(20.0) & ~bone
+    volume = scan(bone, mass)
+    lung = (np.hypot(x, y) > 14.3) & (y < -1) & ~mass
+    voxels = np.where(lung, -850, volume.voxels).astype(np.float32)
+    blurred = ndimage.gaussian_filter(voxels, [0.8 / s for s in SPACING])
+    air = Volume(voxels=blurred.astype(np.int16), affine=volume.affine)
+    assert relate_to_bone(air, mass, bone).eroded is False
+
+
 def test_bone_without_a_visible_cortex_is_not_judged():
     bone = shaft()
     mass = ball(20.0) & ~bone

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from calcinosis.measure.joints import locate
+from calcinosis.measure.joints import find_landmarks, locate
 from calcinosis.volume import Volume
 from real_bones import DATA, dense_skeleton, load, needs_data
 
@@ -34,6 +34,25 @@ def test_structures_of_a_labelled_trunk_lie_by_the_joint_they_belong_to(trunk, m
     site = locate(*trunk, centre_of(muscle))
     assert site is not None
     assert (site.joint, site.side) == (joint, side)
+
+
+@needs_data
+def test_the_symphysis_lies_where_the_two_pubic_bones_meet(trunk):
+    found = [j for j in find_landmarks(*trunk).joints if j.name == "pubic symphysis"]
+    assert len(found) == 1
+    between = (2.0, -178.0, 102.0)  # hip_left and hip_right come closest there in the masks
+    assert np.linalg.norm(np.subtract(found[0].centre_lps_mm, between)) < 8
+
+
+@needs_data
+@pytest.mark.parametrize(
+    ("side", "between"), [("left", (52, -95, 208)), ("right", (-53, -98, 208))]
+)
+def test_sacroiliac_joints_lie_where_ilium_and_sacrum_meet(trunk, side, between):
+    (joint,) = (
+        j for j in find_landmarks(*trunk).joints if (j.name, j.side) == ("sacroiliac", side)
+    )
+    assert np.linalg.norm(np.subtract(joint.centre_lps_mm, between)) < 12
 
 
 @needs_data

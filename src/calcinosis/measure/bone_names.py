@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import edt
 import numpy as np
+from scipy import ndimage
 
 from calcinosis.measure.bone_chart import BONES, FLOOD_MM, Chart, Mask, Names
 from calcinosis.measure.bone_sections import GRID_MM, Body, Section
@@ -23,6 +24,13 @@ TROCHANTER_MM = 40.0  # so far beyond its even shaft the femur goes straight on
 HIP_TO_MIDLINE_MM = 80.0
 SPARE_MM = 20.0  # by so much a joint may be misplaced
 LIMB_MM = 55.0
+KNOWN_MM = 15.0  # outside the ribs, bone farther than this from a marked one is left unknown
+CONDYLES_MM = 39.0  # from the middle of a knee beyond its edge
+CONDYLES_MIN_CM2 = 14.0
+CONDYLE_HEIGHT_MM = 9.0
+LINE_SHARE = 0.6  # of the condyles' area, at most, shows at the line
+LINE_APART_MM = (6.0, 36.0)  # from the line of a knee, so far condyles and tibial head reach
+FIBULA_MM = 5.0
 PATELLA_CM2 = (1.0, 14.0)
 PATELLA_ABOVE_KNEE_MM = (-10.0, 60.0)
 
@@ -40,12 +48,14 @@ def name_bones(
         _mark_shaft(chart, planes, limb)
     for limb in limbs:
         _mark_way(chart, limb)
+    knees = [joint for joint in joints if joint.name == "knee"]
+    for knee in knees:
+        _mark_patella(chart, planes, knee)
+        _mark_knee(chart, planes, knee)
     for limb in limbs:
         _mark_beyond(chart, limb, limbs)
     for joint in joints:
-        if joint.name == "knee":
-            _mark_patella(chart, planes, joint)
-        elif joint.name == "shoulder" and joint.side:
+        if joint.name == "shoulder" and joint.side:
             _mark_shoulder(chart, joint)
     hips = [joint for joint in joints if joint.name == "hip" and joint.side]
     if hips:
@@ -124,6 +134,59 @@ def _mark_patella(chart: Chart, planes: list[list[Section]], knee: Joint) -> Non
             chart.ball("patella", centre, LINE_MM, height_mm=GRID_MM)
 
 
+def _mark_knee(chart: Chart, planes: list[list[Section]], knee: Joint) -> None:
+    """Condyles above the joint line, the tibia below it, and the fibula beside the tibia.
+
+    The line is where a knee shows least bone; without a clear one (a knee that is bent, or lies on
+    the edge of the picture) nothing is marked.
+    """
+    line = _joint_line(chart, knee)
+    if line is None:
+        return
+    _, y, x = (np.array(knee.centre_lps_mm[::-1]) - chart.body.origin) / GRID_MM
+    low, high = (round(mm / GRID_MM) for mm in LINE_APART_MM)
+    for away in range(low, high):
+        for bone, z in (("femur", line + away), ("tibia", line - away)):
+            if not 0 <= z < len(planes):
+                continue
+            near = [s for s in planes[z] if np.hypot(s.y - y, s.x - x) * GRID_MM < SPARE_MM]
+            main = max(near, key=lambda s: s.cm2, default=None)
+            if main is None:
+                continue
+            radius_mm = 0.6 * np.sqrt(100 * main.cm2 / np.pi)
+            chart.ball(bone, chart.body.lps(z, main.y, main.x), float(radius_mm), GRID_MM)
+            thin = thin_beside(main, planes[z]) if bone == "tibia" else None
+            if thin is not None:
+                chart.ball("fibula", chart.body.lps(z, thin.y, thin.x), FIBULA_MM, GRID_MM)
+
+
+def _joint_line(chart: Chart, knee: Joint) -> int | None:
+    """The slice of a knee's joint space: far less bone than closely above and below it.
+
+    Sections are closed first: where the shell of a condyle is thin, marrow looks like a gap.
+    """
+    z, y, x = (np.array(knee.centre_lps_mm[::-1]) - chart.body.origin) / GRID_MM
+    radius, beside = round(CONDYLES_MM / GRID_MM), round(CONDYLE_HEIGHT_MM / GRID_MM)
+    reach = round(SPARE_MM / GRID_MM) + beside
+    low = max(0, round(z) - reach)
+    rows, columns = (slice(max(0, round(c) - radius), round(c) + radius + 1) for c in (y, x))
+    block = chart.body.bone[low : round(z) + reach + 1, rows, columns]
+    cm2 = np.array([_closed_area(plane) for plane in block]) * GRID_MM**2 / 100
+    lines = [
+        n
+        for n in range(beside, len(cm2) - beside)
+        if min(cm2[n - beside : n].max(), cm2[n + 1 : n + 1 + beside].max())
+        > max(cm2[n] / LINE_SHARE, CONDYLES_MIN_CM2)
+    ]
+    return low + min(lines, key=lambda n: cm2[n]) if lines else None
+
+
+def _closed_area(plane: Mask) -> int:
+    """Pixels of a section whose gaps of up to 4 pixels are shut and whose holes are filled."""
+    closed = ndimage.binary_closing(np.pad(plane, 3), iterations=2)
+    return int(np.count_nonzero(ndimage.binary_fill_holes(closed)))
+
+
 def _mark_shoulder(chart: Chart, shoulder: Joint) -> None:
     """The head of the humerus, and the neck of the shoulder blade medial to it."""
     x, y, z = shoulder.centre_lps_mm
@@ -159,6 +222,7 @@ def _mark_pelvis(chart: Chart, hips: Sequence[Joint]) -> None:
 
 def _mark_thorax(chart: Chart, thorax: Thorax) -> None:
     """Ribs around the lungs, the spine behind them, the sternum in front."""
+    known_mm = edt.edt(chart.marks == 0, parallel=1) * GRID_MM
     to_lung_mm = edt.edt(~thorax.lung, anisotropy=(GRID_MM,) * 3, parallel=1)
     x, y, low = chart.body.lps(thorax.low, thorax.y, thorax.x)
     _, _, high = chart.body.lps(thorax.high, 0, 0)
@@ -169,4 +233,4 @@ def _mark_thorax(chart: Chart, thorax: Thorax) -> None:
     upper = (chart.z > high - 75) & (back < -30)
     chart.mark(None, upper & (aside > 24) & (aside < 90))  # clavicles and first ribs
     chart.mark("rib", beside & (chart.z < high - 15) & (aside > 45) & (to_lung_mm < 9))
-    chart.mark(None, beside & (aside > 45) & (to_lung_mm > 20))
+    chart.mark(None, beside & (aside > 45) & (to_lung_mm > 20) & (known_mm > KNOWN_MM))

@@ -14,6 +14,7 @@ from calcinosis.volume import Volume
 
 CONTACT_GAP_MM = 1.0  # envelope and bone closer than this touch
 HOLE_MAX_CM2 = 25.0
+MARROW_SHARE_MIN = 0.1  # of a hollow skeleton; joint spaces come to 0.03 (docs/accuracy.md)
 REACH_MM = 26.0  # farther from mass or bone nothing is asked
 FAR_POINTS = 20_000
 
@@ -97,13 +98,29 @@ def filled(
     mass: NDArray[np.bool_],
     spacing_mm: tuple[float, float, float],
 ) -> NDArray[np.bool_]:
-    """Bone with its marrow, slice by slice; a cortical gap under the mass is held shut by it."""
-    solid = skeleton.copy()
+    """Bone with its marrow, slice by slice; a cortical gap under the mass is held shut by it.
+
+    A skeleton that holds its marrow already is left as it is: what bone surrounds is then a joint
+    space, or muscle between a bone's ridges.
+    """
+    marrow = _holes(skeleton, skeleton, spacing_mm)
+    if np.count_nonzero(marrow) > MARROW_SHARE_MIN * np.count_nonzero(skeleton):
+        marrow |= _holes(skeleton, skeleton | mass, spacing_mm)
+        return np.asarray(skeleton | (marrow & ~mass), dtype=np.bool_)
+    return skeleton
+
+
+def _holes(
+    skeleton: NDArray[np.bool_],
+    solid: NDArray[np.bool_],
+    spacing_mm: tuple[float, float, float],
+) -> NDArray[np.bool_]:
+    """Holes of each slice of a solid whose rim is mostly bone."""
+    found = np.zeros_like(skeleton)
     largest = HOLE_MAX_CM2 * 100 / (spacing_mm[1] * spacing_mm[2])
-    for bone, lump in zip(solid, mass, strict=True):
+    for bone, both, filling in zip(skeleton, solid, found, strict=True):
         if not bone.any():
             continue
-        both = bone | lump
         holes, _ = ndimage.label(~both)
         outside = np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])
         for hole, extent in enumerate(ndimage.find_objects(holes), start=1):
@@ -114,8 +131,8 @@ def filled(
             rim = ndimage.binary_dilation(member) & ~member
             mostly_bone = np.count_nonzero(bone[window] & rim) > 0.5 * np.count_nonzero(rim)
             if mostly_bone and np.count_nonzero(member) < largest:
-                np.putmask(bone[window], member, values=True)
-    return np.asarray(solid & ~(mass & ~skeleton), dtype=np.bool_)
+                np.putmask(filling[window], member, values=True)
+    return found
 
 
 def distance_far_mm(

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
@@ -19,17 +20,22 @@ Spacing = tuple[float, float, float]
 SCALE_MM = 10.0
 SMOOTHING = 0.02
 OFFSET_MM = 2.5  # the distance is also prescribed this far above and below the surface
+OUTSIDE_MM, AIR_HU = 2.0, -150.0
 CORTEX_DEPTHS_MM = np.array([0.5, 1.0, 1.5, 2.0])  # where the dense line of a cortex is looked for
 
 
 @dataclass(frozen=True, eq=False)
 class SurfacePoints:
-    """Points on bone: place (n, 3) in mm, outward normal, distance to the mass, cortex in HU."""
+    """Points on bone: place (n, 3) in mm, outward normal, distance to the mass, cortex in HU.
+
+    Beside lung or air the blur darkens a thin cortex: such points do not tell what it lost.
+    """
 
     places: NDArray[np.float64]
     normals: NDArray[np.float64]
     to_mass_mm: NDArray[np.float32]
     cortex_hu: NDArray[np.float64]
+    beside_air: NDArray[np.bool_]
 
     def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> "SurfacePoints":
         return SurfacePoints(
@@ -37,6 +43,7 @@ class SurfacePoints:
             self.normals[chosen],
             self.to_mass_mm[chosen],
             self.cortex_hu[chosen],
+            self.beside_air[chosen],
         )
 
     def __len__(self) -> int:
@@ -65,7 +72,9 @@ def surface_points(
     places = chosen * spacing - normals * to_bone_mm[tuple(chosen.T)][:, None]
     inward = places[:, None] - normals[:, None] * CORTEX_DEPTHS_MM[:, None]
     line = at_places(hu, inward.reshape(-1, 3), spacing_mm).reshape(inward.shape[:2])
-    return SurfacePoints(places, normals, to_mass_mm[tuple(chosen.T)], line.max(axis=1))
+    outside = at_places(hu, places + OUTSIDE_MM * normals, spacing_mm)
+    to_mass = to_mass_mm[tuple(chosen.T)]
+    return SurfacePoints(places, normals, to_mass, line.max(axis=1), outside < AIR_HU)
 
 
 def _gradient_at(
@@ -96,9 +105,17 @@ def largest_patch(points: SurfacePoints, gap_mm: float) -> SurfacePoints:
     """The most numerous points that hang together, neighbours being closer than the gap."""
     if len(points) == 0:
         return points
-    near = cKDTree(points.places)
-    _, patch = connected_components(near.sparse_distance_matrix(near, gap_mm), directed=False)
+    patch = patches(points.places, gap_mm)
     return points[patch == np.bincount(patch).argmax()]
+
+
+def patches(places: NDArray[np.float64], gap_mm: float) -> NDArray[np.int32]:
+    """Which patch (0, 1, …) each place (n, 3) belongs to, neighbours being closer than the gap."""
+    if len(places) == 0:
+        return np.zeros(0, np.int32)
+    pairs = cKDTree(places).query_pairs(gap_mm, output_type="ndarray")
+    linked = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(places), len(places)))
+    return np.asarray(connected_components(linked, directed=False)[1])
 
 
 def at_places(
@@ -169,3 +186,22 @@ def continuation(
         places.append(shifted[own])
         values.append(np.full(np.count_nonzero(own), offset))
     return Bridge.through(np.concatenate(places), np.concatenate(values))
+
+
+def crossings(field: NDArray[np.float64], step_mm: float) -> NDArray[np.float64]:
+    """Places (n, 3) in mm where a field on a grid passes zero between two known nodes.
+
+    Args:
+        field: NaN where it is not known.
+        step_mm: of the grid.
+    """
+    found = []
+    for axis in range(3):
+        before = np.moveaxis(field, axis, 0)[:-1]
+        after = np.moveaxis(field, axis, 0)[1:]
+        index = np.argwhere((before < 0) != (after < 0)) if len(before) else np.zeros((0, 3), int)
+        one, other = before[tuple(index.T)], after[tuple(index.T)]
+        places = index.astype(np.float64)
+        places[:, 0] += one / (one - other)
+        found.append(np.insert(places[:, 1:], axis, places[:, 0], axis=1)[np.isfinite(one - other)])
+    return np.concatenate(found) * step_mm

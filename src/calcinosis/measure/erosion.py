@@ -2,7 +2,8 @@
 
 A natural hollow keeps a dense line of cortex towards the mass; an eroded bone has lost it. Where
 the line is lost, the expected surface is the bone's own smooth continuation: what surrounds the
-loss is bridged (`bone_surface`). What the bone lacks below the bridge is the defect.
+loss is bridged (`bone_surface`). What the bone lacks below the bridge is the defect, also where the
+envelope lacks the soft part of the mass in it: lost cortex is followed from the mass down the pit.
 """
 
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from calcinosis.measure.bone_site import (
     CONTACT_GAP_MM,
@@ -26,13 +28,17 @@ from calcinosis.measure.bone_surface import (
     SurfacePoints,
     at_places,
     continuation,
+    crossings,
     far_from,
     largest_patch,
+    patches,
     surface_points,
 )
 from calcinosis.measure.mass import BoneRelation
 from calcinosis.measure.working_grid import Box
 from calcinosis.volume import Volume
+
+Array = NDArray[np.float64]
 
 NEAR_MM = 25.0  # bone this far around the mass shapes the expected surface
 SPARE_MM = 2.5  # surface this close to the mass may be eroded
@@ -45,10 +51,12 @@ LOST_AREA_MIN_MM2 = 6.0
 FAINT_AROUND_MAX = 0.25  # where so much of the cortex around is faint too, it tells nothing
 BESIDE_MM = 3.0  # surface this close to the loss may be the wall of the defect
 FAR_MM = 12.0  # so may covered surface this close to it
+PIT_REACH_MM = 12.0  # lost cortex hangs together up to here from the mass
 GAP_MM = 3.0  # an envelope may stop this far above the floor of the defect
 EROSION_MIN_MM = 2.0  # shallower defects are within the spread of the method (docs/accuracy.md)
 SURFACE_POINTS = 400
 SURFACE_POINTS_MIN = 40
+SLOPE_MIN = 0.75  # where a bridge rises by less than this per mm, two surfaces lie close together
 DEEPEST_PERCENT = 99  # depth: this share of the surface that lost its cortex is shallower
 SHALLOW_MM = 0.5  # volume: shallower is surface roughness
 COARSE_MM = 2.0
@@ -156,18 +164,43 @@ def _defect(site: Site, points: SurfacePoints) -> tuple[float, float] | None:
     usual_hu = _usual_cortex_hu(points, around)
     if usual_hu is None:
         return None
-    faint = points.cortex_hu < LOST_SHARE * usual_hu
+    faint = (points.cortex_hu < LOST_SHARE * usual_hu) & ~points.beside_air
     if np.mean(faint[around]) > FAINT_AROUND_MAX:
         return None
-    lost = faint & (points.to_mass_mm < SPARE_MM)
     voxel_mm3 = float(np.prod(site.spacing_mm))
-    if np.count_nonzero(lost) * voxel_mm3 / max(site.spacing_mm) < LOST_AREA_MIN_MM2:
+    fewest = LOST_AREA_MIN_MM2 * max(site.spacing_mm) / voxel_mm3
+    lost = _grown_loss(points, faint, fewest, PATCH_GAP_MM + max(site.spacing_mm))
+    if not lost.any():
         return 0.0, 0.0
-    bridge = _expected_surface(site, points, faint)
-    if bridge is None:
+    trusted = _trusted(points, faint)
+    if np.count_nonzero(trusted) < SURFACE_POINTS_MIN:
         return None
-    depth = float(np.percentile(-bridge(points.places[lost]), DEEPEST_PERCENT))
-    return max(0.0, depth), _missing_voxels(bridge, site) * voxel_mm3 / 1000
+    bridge = _expected_surface(site, points[trusted])
+    gone = points.places[lost]
+    below = gone[bridge(gone) < 0]
+    coarse = _on_coarse_grid(bridge, site, PIT_REACH_MM)
+    surface = crossings(coarse, COARSE_MM)
+    if len(below) == 0 or len(surface) == 0:
+        return 0.0, 0.0
+    away_mm, _ = cKDTree(surface).query(below)
+    depths_mm = np.minimum(away_mm, -bridge(below) / SLOPE_MIN)
+    missing_mm3 = _missing_voxels(coarse, site, gone) * voxel_mm3
+    return float(np.percentile(depths_mm, DEEPEST_PERCENT)), missing_mm3 / 1000
+
+
+def _grown_loss(
+    points: SurfacePoints, faint: NDArray[np.bool_], fewest: float, gap_mm: float
+) -> NDArray[np.bool_]:
+    """Patches of faint points, of which at least the fewest lie at the mass.
+
+    An envelope may lack the soft part of the mass, and then stops far above the floor of a pit.
+    """
+    candidates = np.flatnonzero(faint & (points.to_mass_mm < PIT_REACH_MM))
+    patch = patches(points.places[candidates], gap_mm)
+    at_mass = np.bincount(patch[points.to_mass_mm[candidates] < SPARE_MM], minlength=len(patch))
+    lost = np.zeros(len(points), dtype=bool)
+    lost[candidates[at_mass[patch] >= fewest]] = True
+    return lost
 
 
 def _usual_cortex_hu(points: SurfacePoints, around: NDArray[np.bool_]) -> float | None:
@@ -233,30 +266,36 @@ def _brightest_near(
     return np.asarray(values.max(axis=1))
 
 
-def _expected_surface(site: Site, points: SurfacePoints, lost: NDArray[np.bool_]) -> Bridge | None:
-    """The bone's surface, continued smoothly where the cortex is lost; None: too little is left."""
+def _trusted(points: SurfacePoints, lost: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Points that still lie where the bone's surface was: away from lost cortex."""
     gone = points.places[lost]
     free = (points.to_mass_mm > SPARE_MM) & far_from(points.places, gone, BESIDE_MM)
-    trusted = np.flatnonzero(free | far_from(points.places, gone, FAR_MM))
-    if len(trusted) < SURFACE_POINTS_MIN:
-        return None
-    few = np.random.default_rng(0).permutation(trusted)[:SURFACE_POINTS]
-    return continuation(points[few], site.to_bone_mm, site.spacing_mm)
+    return np.asarray(free | far_from(points.places, gone, FAR_MM))
 
 
-def _missing_voxels(bridge: Bridge, site: Site) -> int:
-    """Voxels below the bridge that are no bone, in the mass or just under it."""
+def _expected_surface(site: Site, trusted: SurfacePoints) -> Bridge:
+    """The bone's surface, continued smoothly through points that are trusted."""
+    few = np.random.default_rng(0).permutation(len(trusted))[:SURFACE_POINTS]
+    return continuation(trusted[few], site.to_bone_mm, site.spacing_mm)
+
+
+def _missing_voxels(coarse: Array, site: Site, lost: Array) -> int:
+    """Voxels below the bridge that are no bone, in the mass, just under it, or by the loss."""
     spacing = np.asarray(site.spacing_mm)
-    places = np.argwhere(~site.bone & (site.to_mass_mm < GAP_MM)) * (spacing / COARSE_MM)
-    height = ndimage.map_coordinates(_on_coarse_grid(bridge, site), places.T, order=1)
-    return int(np.count_nonzero(height < -SHALLOW_MM))
+    near = (site.to_mass_mm < PIT_REACH_MM) & (site.to_bone_mm < PIT_REACH_MM)
+    voxels = np.argwhere(near & ~site.bone)
+    above = np.nan_to_num(coarse, nan=NEAR_MM)
+    height = ndimage.map_coordinates(above, (voxels * (spacing / COARSE_MM)).T, order=1)
+    voxels = voxels[height < -SHALLOW_MM]
+    beside = site.to_mass_mm[tuple(voxels.T)] < GAP_MM
+    return int(np.count_nonzero(beside | ~far_from(voxels * spacing, lost, GAP_MM)))
 
 
 def _sampled(bridge: Bridge, site: Site, near: Site, box: Box) -> NDArray[np.float32]:
     """The bridge on the native grid in a box of the site."""
     to_coarse = np.asarray(site.spacing_mm) / COARSE_MM
     fine = ndimage.affine_transform(
-        _on_coarse_grid(bridge, site),
+        np.nan_to_num(_on_coarse_grid(bridge, site, COARSE_MM), nan=NEAR_MM),
         to_coarse,
         offset=to_coarse * [extent.start for extent in box],
         output_shape=near.mass.shape,
@@ -266,8 +305,8 @@ def _sampled(bridge: Bridge, site: Site, near: Site, box: Box) -> NDArray[np.flo
     return np.asarray(fine, dtype=np.float32)
 
 
-def _on_coarse_grid(bridge: Bridge, site: Site) -> NDArray[np.float64]:
-    """The bridge where the mass can have eroded; far above the bone elsewhere."""
+def _on_coarse_grid(bridge: Bridge, site: Site, reach_mm: float) -> Array:
+    """The bridge so far around the mass, near bone; NaN elsewhere."""
     spacing = np.asarray(site.spacing_mm)
     extent = np.asarray(site.mass.shape) * spacing
     nodes = np.meshgrid(*[np.arange(0, e + COARSE_MM, COARSE_MM) for e in extent], indexing="ij")
@@ -275,8 +314,8 @@ def _on_coarse_grid(bridge: Bridge, site: Site) -> NDArray[np.float64]:
         np.minimum(np.round(node / step).astype(int), size - 1)
         for node, step, size in zip(nodes, spacing, site.mass.shape, strict=True)
     )
-    close = (site.to_bone_mm[index] < NEAR_MM / 2) & (site.to_mass_mm[index] < COARSE_MM)
+    close = (site.to_bone_mm[index] < NEAR_MM / 2) & (site.to_mass_mm[index] < reach_mm)
     needed = ndimage.binary_dilation(close, iterations=2)
-    coarse = np.full(nodes[0].shape, NEAR_MM)
+    coarse = np.full(nodes[0].shape, np.nan)
     coarse[needed] = bridge(np.stack([node[needed] for node in nodes], axis=1))
     return coarse

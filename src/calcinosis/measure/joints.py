@@ -20,18 +20,13 @@ from calcinosis.measure.bone_sections import GRID_MM, Body, sections, stand_alon
 from calcinosis.measure.joint import Joint
 from calcinosis.measure.limb_joints import level_with_head, limbs_of, outer_femurs
 from calcinosis.measure.mass import Point, Site
+from calcinosis.measure.pelvis import pelvic_joints
 from calcinosis.measure.shafts import shafts
 from calcinosis.measure.trunk import thorax_of, trunk_joints
 from calcinosis.volume import Volume
 
 REACH_MM = 160.0  # farther from every joint seen, the nearest one may be out of the picture
-# From the centre of the femoral head: medial, posterior, cranial.
-HIP_TO_MIDLINE_MM = 80.0
-SACROILIAC_MM = (24.0, 43.0, 81.0)
-SYMPHYSIS_MM = (HIP_TO_MIDLINE_MM, -36.0, -25.0)
-LUMBAR_MM = (HIP_TO_MIDLINE_MM, 15.0, 105.0)
 SIDES_APART_MM = 60.0
-LUMBAR_LENGTH_MM = 166.0
 FEMORAL_HEADS_APART_MM = (125.0, 215.0)
 
 
@@ -103,7 +98,8 @@ def find_landmarks(volume: Volume, skeleton: NDArray[np.bool_]) -> Landmarks:
         joints += _femoral_heads(body, thorax.low if thorax else len(planes))
     joints = _paired(_merge(joints))
     names = name_bones(body, planes, limbs, joints, thorax)
-    return Landmarks(body, (*joints, *_pelvis(joints)), names)
+    hips = [joint for joint in joints if joint.name == "hip" and joint.side]
+    return Landmarks(body, (*joints, *pelvic_joints(body, hips)), names)
 
 
 def _merge(joints: list[Joint]) -> list[Joint]:
@@ -167,18 +163,3 @@ def _sacrum_above(body: Body, left: NDArray[np.int64], right: NDArray[np.int64])
     z, y, x = (left + right) // 2
     block = body.bone[z + 13 : z + 30, y : y + 40, x - 10 : x + 11]
     return bool(np.count_nonzero(block) * GRID_MM**3 / 1000 > 20)
-
-
-def _pelvis(joints: list[Joint]) -> list[Joint]:
-    """Sacroiliac joint, symphysis and lumbar spine, placed from the hips."""
-    found = []
-    for hip in (joint for joint in joints if joint.name == "hip" and joint.side):
-        medial = -1.0 if hip.side == "left" else 1.0
-        x, y, z = hip.centre_lps_mm
-        for name, side, (inwards, back, up), length in (
-            ("sacroiliac", hip.side, SACROILIAC_MM, 0.0),
-            ("pubic symphysis", None, SYMPHYSIS_MM, 0.0),
-            ("lumbar spine", None, LUMBAR_MM, LUMBAR_LENGTH_MM),
-        ):
-            found.append(Joint(name, side, (x + medial * inwards, y + back, z + up), length))
-    return found
