@@ -18,7 +18,6 @@ CALCIFIED_HU = 160.0  # the least peak that counts as calcified at a 1.5 mm scal
 CLOSING_MM = 3.0
 _EDGE_REACH_MM = 1.5  # how far from an edge its full brightness is looked for: a soft kernel's blur
 _SNAP_MM = 2.0  # how far the scan's edge may lie from the network's
-_FAINT = 0.15  # a voxel at a bright edge that is less calcified than this is outside
 _NOISE_DIP_HU = 15.0  # how far noise of 10–30 HU pulls the darkest smoothed voxel down, measured
 
 BoolArray = NDArray[np.bool_]
@@ -106,12 +105,9 @@ def refine(
     """
     calcified = local_calcification(hu, spacing_mm)
     bone = (skeleton > mass) & (skeleton > 0.35) & ~region
-    inside = distance_within(region, _SNAP_MM, spacing_mm)
     outside = distance_within(~region, _SNAP_MM, spacing_mm)
     gained = (calcified > 0.5) & (outside < _SNAP_MM) & ~bone
-    edge = region & (inside < _SNAP_MM) & (ndimage.maximum_filter(calcified, 3) > 0.5)
-    mask = (region & ~(edge & (calcified < _FAINT))) | gained
-    mask = closed(mask, CLOSING_MM, spacing_mm) & ~bone
+    mask = closed(region | gained, CLOSING_MM, spacing_mm) & ~bone
     step_mm = max(spacing_mm)
     near_edge = distance_within(mask, step_mm, spacing_mm) <= step_mm
     near_edge &= distance_within(~mask, step_mm, spacing_mm) <= step_mm
