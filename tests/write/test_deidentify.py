@@ -30,7 +30,7 @@ KEPT = {
 NUMBERS = {"PatientSize", "PatientWeight", "PatientBodyMassIndex"}
 TRACES = re.compile(
     rb"planted|ulrike|077Y|\b77\b.years|19610203|1961-02-03|031415|61\.3779|"
-    rb"20250301|2025-03-01|20250227|2025-02-27|2011-05-06|A-99|840\.4711",
+    rb"20250301|2025-03-01|20250227|2025-02-27|2011-05-06|\bA-99\b|840\.4711",
     re.IGNORECASE,
 )
 
