@@ -21,7 +21,7 @@ from calcinosis.errors import InputError
 from calcinosis.measure.ct import measure_ct
 from calcinosis.measure.mass import CtMeasurement, Point
 from calcinosis.phantom.insert import insert_mass
-from calcinosis.phantom.masses import MassOptions
+from calcinosis.phantom.masses import STYLES, Contact, MassOptions, Style
 from calcinosis.phantom.patient import PhantomOptions, make_phantom
 from calcinosis.phantom.truth import MassTruth, Truth
 from calcinosis.read.study import read_study
@@ -111,13 +111,17 @@ def phantoms(count: int, first: int) -> Iterator[Score]:
         yield from score(f"phantom {number}", phantom.volume, phantom.truth, result)
 
 
-def drawn(scans: list[Path], count: int, contact: str, *, seeded: bool) -> Iterator[Score]:
+def drawn(
+    scans: list[Path], numbers: range, contact: Contact, style: Style, *, seeded: bool
+) -> Iterator[Score]:
     """Masses drawn into real scans."""
     for scan in scans:
         study = read_study(scan)
-        for number in range(count):
+        for number in numbers:
             try:
-                volume, truth = insert_mass(study.volume, seed=number, near_bone=contact)
+                volume, truth = insert_mass(
+                    study.volume, seed=number, near_bone=contact, style=style
+                )
             except InputError:
                 continue
             seeds = [seed_point(volume, truth)] if seeded else []
@@ -176,6 +180,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=3)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--contact", choices=["apart", "touching"], default="apart")
+    parser.add_argument("--style", choices=STYLES, default="packed")
     parser.add_argument("--seeded", action="store_true")
     options = parser.parse_args()
     if options.what == "clean":
@@ -185,7 +190,13 @@ def main() -> None:
     run = (
         phantoms(options.cases, options.first)
         if options.what == "phantoms"
-        else drawn(options.scans, options.cases, options.contact, seeded=options.seeded)
+        else drawn(
+            options.scans,
+            range(options.first, options.first + options.cases),
+            options.contact,
+            options.style,
+            seeded=options.seeded,
+        )
     )
     scores = []
     for item in run:
