@@ -85,20 +85,18 @@ def mass_planes(
     """The three planes through the centre of a mass `extent_mm` large, every mass outlined."""
     side_mm = float(np.clip(1.7 * extent_mm, 110.0, 500.0))
     centre = mass.centroid_lps_mm
-    near, near_labels = neighbourhood(volume, labels, centre, side_mm)
     return [
-        _cut(near, near_labels, mass, Plane(centre, right, down, side_mm), name, letters)
+        _cut(volume, labels, mass, Plane(centre, right, down, side_mm), name, letters)
         for name, right, down, letters in PLANES
     ]
 
 
-def neighbourhood(
-    volume: Volume, labels: NDArray[np.uint8], centre: Point, side_mm: float
+def around(
+    volume: Volume, labels: NDArray[np.uint8], plane: Plane
 ) -> tuple[Volume, NDArray[np.uint8]]:
-    """The part of the scan that cuts of `side_mm` through `centre` can meet."""
-    reach = np.array(np.meshgrid(*[[-0.75 * side_mm, 0.75 * side_mm]] * 3)).reshape(3, -1).T
-    corners = volume.to_indices(np.asarray(centre) + reach)
-    low = np.clip(np.floor(corners.min(axis=0)), 0, None).astype(int)
+    """The part of the scan that a plane's pixels lie in."""
+    corners = volume.to_indices(plane.points[:: PIXELS - 1, :: PIXELS - 1].reshape(-1, 3))
+    low = np.clip(np.floor(corners.min(axis=0)), 0, np.array(volume.shape) - 1).astype(int)
     high = np.maximum(np.ceil(corners.max(axis=0)).astype(int) + 1, low + 1)
     box = (slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2]))
     return volume.crop(box), labels[box]
@@ -108,10 +106,11 @@ def _cut(
     volume: Volume, labels: NDArray[np.uint8], mass: Mass, plane: Plane, name: str, letters: str
 ) -> Figure:
     size = (SIDE, SIDE)
-    grey = windowed(plane.sample(volume, volume.voxels, AIR_HU), *WINDOW_HU)
+    near, near_labels = around(volume, labels, plane)
+    grey = windowed(plane.sample(near, near.voxels, AIR_HU), *WINDOW_HU)
     marks = [
-        outline(plane.contours(volume, labels == label), colour(int(label)))
-        for label in np.unique(labels[labels > 0])
+        outline(plane.contours(near, near_labels == label), colour(int(label)))
+        for label in np.unique(near_labels[near_labels > 0])
     ]
     marks += orientation_letters(size, letters) + scale_bar(size, plane.unit_per_mm)
     axis = next(i for i in range(3) if plane.right[i] == plane.down[i] == 0)
@@ -131,7 +130,7 @@ def level_view(
     right = np.cross((0.0, 0.0, 1.0), down) * -1.0
     side_mm = float(np.clip(3.2 * np.sqrt(level.area_mm2), 25.0, 90.0))
     plane = Plane(level.centroid_lps_mm, tuple(right), tuple(down), side_mm, CLOSE_SIDE)
-    near, near_labels = neighbourhood(volume, labels, level.centroid_lps_mm, side_mm)
+    near, near_labels = around(volume, labels, plane)
     grey = windowed(plane.sample(near, near.voxels, AIR_HU), *LEVEL_WINDOW_HU)
     size = (CLOSE_SIDE, CLOSE_SIDE)
     marks = [outline(plane.contours(near, near_labels == mass.id), colour(mass.id))]
