@@ -11,14 +11,15 @@ from calcinosis.measure.bone_site import distance_far_mm
 from calcinosis.measure.calcium import calcium_mass, calibration_for
 from calcinosis.measure.envelope import CLOSING_MM
 from calcinosis.measure.erosion import apart, relate_to_bone
-from calcinosis.measure.fluid_levels import find_fluid_levels
 from calcinosis.measure.joints import Landmarks, find_landmarks, name_nearest, nearest
+from calcinosis.measure.level_fluid import with_fluid
 from calcinosis.measure.locules import count_locules
 from calcinosis.measure.mass import (
     BoneRelation,
     Calibration,
     CtMeasurement,
     HounsfieldStatistics,
+    LevelReading,
     Mass,
     Point,
 )
@@ -98,15 +99,18 @@ def measure_ct(
     if skeleton is not None:
         tissue = override_skeleton(grid, tissue, skeleton)
     found = find_masses(volume, grid, tissue, seeds)
-    others = other_calcifications(volume, grid, tissue, _around_masses(grid, found.masses))
-    labels = _label_map(volume, found.masses)
+    outlined = [with_fluid(volume, mass) for mass in found.masses]
+    outlined.sort(key=lambda pair: -float(pair[0].envelope.occupancy.sum()))
+    outlines = [mass for mass, _ in outlined]
+    others = other_calcifications(volume, grid, tissue, _around_masses(grid, outlines))
+    labels = _label_map(volume, outlines)
     scores = tissue.skeleton
     del tissue  # its memory is needed
     bones = skeleton_on_scan(volume, grid, scores, labels) if skeleton is None else skeleton
     del grid, scores
     calibration = calibration or calibration_for(study.tube_voltage_kv)
     masses: tuple[Mass, ...] = ()
-    if found.masses:
+    if outlined:
         around = Surroundings(
             volume,
             labels,
@@ -116,8 +120,8 @@ def measure_ct(
             find_skin(volume),
         )
         masses = tuple(
-            measure_mass(around, mass, number, calibration)
-            for number, mass in enumerate(found.masses, start=1)
+            measure_mass(around, mass, levels, number, calibration)
+            for number, (mass, levels) in enumerate(outlined, start=1)
         )
     return CtMeasurement(
         masses,
@@ -159,7 +163,11 @@ def _around_masses(grid: WorkingGrid, found: Sequence[FoundMass]) -> NDArray[np.
 
 
 def measure_mass(
-    around: Surroundings, mass: FoundMass, number: int, calibration: Calibration
+    around: Surroundings,
+    mass: FoundMass,
+    levels: LevelReading,
+    number: int,
+    calibration: Calibration,
 ) -> Mass:
     """All measures of one mass, whose number is its value in the label map."""
     crop, envelope = around.volume.crop(mass.box), mass.envelope
@@ -170,7 +178,6 @@ def measure_mass(
     calcium = calcium_mass(hu, envelope.calcified, size, calibration)
     x, y, z = (float(v) for v in crop.to_lps(np.argwhere(envelope.mask).mean(0)))
     confidence, remarks = confidence_of(mass)
-    levels = find_fluid_levels(crop, envelope.mask)
     bone, bone_remarks = _bone_of(around, mass.box, number)
     rim = np.argwhere(envelope.mask & ~ndimage.binary_erosion(envelope.mask))
     some = rim[:: len(rim) // _RIM_POINTS + 1]

@@ -25,7 +25,7 @@ from calcinosis.volume import Volume
 
 SMALLEST_MASS_ML = 1.0  # DESIGN §4: what counts as a mass
 _WORKING_ML = GRID_MM**3 / 1000
-_MARGIN_MM = 9.0
+MARGIN_MM = 9.0
 # Gates measured on drawn-in masses and on scans without one (docs/accuracy.md).
 _CALL = 128  # network score (of 255) above which a voxel is a mass
 _EDGE_CALL = 64  # above which it belongs to the mass it touches: walls are faint
@@ -224,7 +224,7 @@ def _on_native_grid(
     seeded: bool,
 ) -> FoundMass:
     """Snap a working-grid region to the scan's own voxels."""
-    working = grid.grow(extent, int(np.ceil(_MARGIN_MM / GRID_MM)))
+    working = grid.grow(extent, int(np.ceil(MARGIN_MM / GRID_MM)))
     box = grid.native_box(working, volume.shape)
     near = grid.grow(working, 3)  # what the native voxels are interpolated from
     region, score = regions[near] == label, tissue.mass[near]
