@@ -1,9 +1,10 @@
 """Training examples: masses drawn into donor blocks with wide variety, and the truth beside them.
 
 Everything a mass can look like is drawn from broad distributions rather than from one style:
-packed locules, Voronoi cells with septa, amorphous chalk, sediment under fluid, rims, soft outer
-walls, any density. Half of the blocks with a mass also hold a seed point on one, as a user would
-set it. The generator that judges (`calcinosis.phantom`) shares nothing with this one.
+packed locules, Voronoi cells with septa, balls, amorphous chalk, sediment under fluid, rims, soft
+outer walls or none, any density. Some lie in plain bodies of muscle, fat and tubes of bone. Half of
+the blocks with a mass also hold a seed point on one, as a user would set it. The generator that
+judges (`calcinosis.phantom`) shares nothing with this one.
 """
 
 import argparse
@@ -22,6 +23,7 @@ FINE = 2  # masses are drawn on a grid this much finer
 GRID_MM = 1.5
 MUSCLE_HU = 110  # what is drawn brighter than this is no muscle
 THICKEST_WALL = 3.3  # fine voxels: a capsule or septum of 2.5 mm
+PLAIN_SHARE = 0.15  # of the blocks are plain bodies
 BACKGROUND, MASS, SKELETON, IGNORE = 0, 1, 2, 255
 
 
@@ -125,8 +127,8 @@ def cell_contents(
 ) -> np.ndarray:
     """Hounsfield units inside the cells: paste, chalk, fluid, or sediment under fluid."""
     count = int(index.max()) + 1
-    cystic = rng.random() < 0.15
-    mixture = rng.dirichlet([0.3, 0.2, 3.0, 0.8] if cystic else [1.2, 0.7, 0.5, 1.0])
+    cystic = rng.random() < 0.3
+    mixture = rng.dirichlet([0.3, 0.2, 2.0, 2.0] if cystic else [1.2, 0.6, 0.5, 1.6])
     kinds = rng.choice(4, count, p=mixture)
     centre_hu = rng.uniform(250, 1300)
     paste = np.clip(centre_hu * np.exp(rng.normal(0, rng.uniform(0, 0.35), count)), 180, 2000)
@@ -171,7 +173,8 @@ def mass_hounsfield(
     elif style == "single":
         index = np.zeros(field.shape, dtype=int)
         hu = cell_contents(rng, index, gravity, texture)
-        hu = np.where(field > -rng.uniform(0.6, 4), rng.uniform(100, 900), hu)
+        if rng.random() < 0.5:
+            hu = np.where(field > -rng.uniform(0.6, 4), rng.uniform(100, 900), hu)
     else:
         pitch = np.clip(rng.uniform(6, 40), 6, max(8, radius * 1.2))
         index, wall = cells(rng, field, pitch)
@@ -180,9 +183,10 @@ def mass_hounsfield(
         hu = np.where(wall < thickness, matrix, hu)
         own_wall = rng.uniform(0.3, THICKEST_WALL)
         counts = inside & ((wall >= thickness - own_wall) | (matrix > MUSCLE_HU))
-        if rng.random() < 0.4:
-            shell = (wall >= thickness) & (wall < thickness + rng.uniform(0.7, 2.0))
-            hu = np.where(shell, rng.uniform(150, 900), hu)
+        if rng.random() < 0.45:  # rimmed locules: fluid in a shell looks like marrow in cortex
+            rimmed = (rng.random(int(index.max()) + 1) < rng.uniform(0.3, 1.2))[index]
+            shell = (wall >= thickness) & (wall < thickness + rng.uniform(0.7, 3.0))
+            hu = np.where(shell & rimmed, rng.uniform(150, 1100), hu)
     if rng.random() < 0.5:
         patchy = smooth_noise(rng, field.shape, rng.uniform(8, 30)) > rng.uniform(-2.5, 0.3)
         rim = (field > -rng.uniform(0.8, 4.0)) & patchy
@@ -194,6 +198,39 @@ def mass_hounsfield(
         hu = np.where(field > -wall, rng.uniform(30, 90), hu)
         counts = counts & (field < max(0.0, wall - THICKEST_WALL) * -1)
     return hu.astype(np.float32), inside, counts
+
+
+def ball_cluster(
+    rng: np.random.Generator, shape: Shape, centre: np.ndarray, radius: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hounsfield units and mask, fine grid, of one to many balls; nothing lies between them."""
+    count = int(rng.choice([1, 1, 1, 2, 4, 8, 14]))
+    spread, gravity = radius * rng.uniform(0.35, 0.7), int(rng.choice([2, 2, -2, 3, -3]))
+    texture = rng.uniform(0, 0.3) * smooth_noise(rng, shape, rng.uniform(1.5, 12))
+    wall = rng.uniform(0.5, THICKEST_WALL) if rng.random() < 0.6 else 0.0
+    calcified_walls = rng.random() < 0.4
+    height = offsets(shape, np.zeros(3))[abs(gravity) - 1] * np.sign(gravity)
+    kinds = rng.dirichlet([1.0, 0.5, 0.4, 2.0])
+    middle_hu = rng.uniform(220, 1100)
+    hu, inside = np.zeros(shape, np.float32), np.zeros(shape, bool)
+    for _ in range(count):
+        own = radius if count == 1 else radius * rng.uniform(0.3, 0.6)
+        place = centre + (count > 1) * rng.standard_normal(3) * spread
+        stretch = np.exp(rng.normal(0, 0.2, 3))
+        away = sum((a / w) ** 2 for a, w in zip(offsets(shape, place), stretch, strict=True))
+        depth = own - np.sqrt(away)
+        new = (depth > 0) & ~inside
+        paste = middle_hu * np.exp(rng.normal(0, rng.uniform(0, 0.3)))
+        fluid, chalk = rng.uniform(-5, 50), rng.uniform(120, 320)
+        level = place[abs(gravity) - 1] * np.sign(gravity) + own * rng.uniform(-0.8, 0.8)
+        layers = np.where(height < level, fluid, paste)
+        content = [paste * (1 + texture), chalk * (1 + texture), fluid, layers][
+            rng.choice(4, p=kinds)
+        ]
+        wall_hu = rng.uniform(150, 900) if calcified_walls else rng.uniform(30, 90)
+        hu = np.where(new, np.where(depth < wall, wall_hu, content), hu)
+        inside |= new
+    return hu, inside
 
 
 def pool(field: np.ndarray) -> np.ndarray:
@@ -272,8 +309,13 @@ def mass_in_box(
         allowed |= pool((bite < 0).astype(np.float32)) > 0.5
     allowed &= (to_skin > rng.uniform(0, 4)) & ~taken
     wall = distance_to(~allowed)
-    field = np.maximum(field, (0.6 - zoom(wall, shape)) * FINE)
-    content, inside, counts = mass_hounsfield(rng, radius, field)
+    beyond = (0.6 - zoom(wall, shape)) * FINE
+    if rng.random() < 0.3:
+        content, inside = ball_cluster(rng, shape, centre, radius)
+        inside &= beyond < 0
+        counts = inside
+    else:
+        content, inside, counts = mass_hounsfield(rng, radius, np.maximum(field, beyond))
     drawn = (inside.astype(np.float32), np.where(inside, content, 0), counts.astype(np.float32))
     alpha, value, counted = map(pool, drawn)
     return alpha, value, counted, allowed
@@ -307,6 +349,26 @@ def draw_vessel(
     return hu * (1 - part) + part * rng.uniform(200, 1000)
 
 
+def draw_viscus(rng: np.random.Generator, hu: np.ndarray, skeleton: np.ndarray) -> np.ndarray:
+    """Opacified bowel or bladder, deep in the body: even or layered, a soft wall, mostly in fat."""
+    body = np.pad(hu > -300, 1, constant_values=True)
+    to_skin = distance_to(~body)[1:-1, 1:-1, 1:-1] * GRID_MM
+    deep = np.argwhere((to_skin > 40) & (distance_to(skeleton) * GRID_MM > 12))
+    if len(deep) == 0:
+        return hu
+    place = deep[rng.integers(len(deep))]
+    field = outline(rng, hu.shape, place.astype(float), rng.uniform(5, 16))
+    contrast = rng.uniform(130, 380) if rng.random() < 0.8 else rng.uniform(380, 1200)
+    content = np.full(hu.shape, contrast)
+    if rng.random() < 0.3:  # contrast settles, or urine lies above it
+        content[:, : place[1] + int(rng.normal(0, 4))] = rng.uniform(-10, 40)
+    wall, fat = rng.uniform(0.7, 2.5), rng.uniform(2, 6) * (rng.random() < 0.7)
+    for edge, value in ((wall + fat, -95.0), (wall, 45.0), (0.0, content)):
+        part = np.clip(edge + 0.5 - field, 0, 1) * ~skeleton
+        hu = hu * (1 - part) + part * value
+    return hu
+
+
 def draw_decoys(rng: np.random.Generator, hu: np.ndarray, skeleton: np.ndarray) -> np.ndarray:
     """What must not be called a mass: vessel walls, phleboliths, contrast, metal."""
     hu = hu.copy()
@@ -323,12 +385,8 @@ def draw_decoys(rng: np.random.Generator, hu: np.ndarray, skeleton: np.ndarray) 
         part = np.clip(radius - distance + 0.5, 0, 1)
         hollow = np.clip(radius * 0.5 - distance + 0.5, 0, 1) * (rng.random() < 0.5)
         hu = hu * (1 - part) + part * (rng.uniform(200, 900) * (1 - 0.6 * hollow))
-    if rng.random() < 0.12:  # opacified bowel or bladder: even, rimless
-        field = outline(
-            rng, hu.shape, soft[rng.integers(len(soft))].astype(float), rng.uniform(5, 16)
-        )
-        part = np.clip(0.5 - field, 0, 1) * ~skeleton
-        hu = hu * (1 - part) + part * rng.uniform(130, 380)
+    if rng.random() < 0.15:
+        hu = draw_viscus(rng, hu, skeleton)
     if rng.random() < 0.08:  # nail or screw
         bone = np.argwhere(skeleton)
         if len(bone):
@@ -341,6 +399,39 @@ def draw_decoys(rng: np.random.Generator, hu: np.ndarray, skeleton: np.ndarray) 
             streaks = part.max() * blur(rng.standard_normal(hu.shape), (0.3, 2, 2)) * 250
             hu = hu * (1 - part) + part * 3071 + streaks * np.exp(-across / 6) * (part < 0.5)
     return hu
+
+
+def plain_donor(rng: np.random.Generator) -> Donor:
+    """A body as simple phantoms draw it: muscle, perhaps fat and skin, tubes and balls of bone."""
+    shape = (BLOCK + 16,) * 3
+    hu = np.full(shape, rng.uniform(35, 65), np.float32)
+    along = offsets(shape, np.full(3, shape[0] / 2))
+    if rng.random() < 0.6:
+        side = int(rng.choice([1, 2]))
+        depth = along[side] * rng.choice([-1, 1]) + 0 * hu
+        skin, fat = rng.uniform(10, 45), rng.uniform(0, 15)
+        hu[depth > skin - fat] = rng.uniform(-115, -80)
+        hu[depth > skin] = -1000
+    skeleton = np.zeros(shape, bool)
+    for _ in range(int(rng.choice([0, 1, 2, 3], p=[0.15, 0.4, 0.3, 0.15]))):
+        course = rng.standard_normal(3) * [4, 1, 1]
+        course /= np.linalg.norm(course)
+        away = [a - rng.normal(0, 18) for a in along]
+        run = sum(a * c for a, c in zip(away, course, strict=True))
+        if rng.random() < 0.3:
+            run = run * rng.uniform(0, 0.6)  # an ellipsoid: a bone's end
+        off_axis = np.sqrt(sum((a - run * c) ** 2 for a, c in zip(away, course, strict=True)))
+        depth = rng.uniform(4, 16) - off_axis
+        bone = (depth > 0) & (hu > -500)
+        cortex = rng.uniform(0.7, 4)
+        hu[bone] = np.where(depth < cortex, rng.uniform(600, 1500), rng.uniform(-80, 300))[bone]
+        skeleton |= bone
+    hu = blur(hu, (rng.uniform(0.3, 0.7),) * 3)
+    noise_hu = rng.uniform(3, 18)
+    grain = blur(rng.standard_normal(shape), (0.5,) * 3)
+    hu = hu + grain / grain.std() * noise_hu
+    empty = np.zeros(shape, bool)
+    return Donor(hu, skeleton, empty, empty, noise_hu=noise_hu, slice_blur_mm=rng.uniform(0, 1.3))
 
 
 def augment(rng: np.random.Generator, hu: np.ndarray, skeleton: np.ndarray) -> np.ndarray:
@@ -441,7 +532,11 @@ def main() -> None:
     for shard in range(options.shards):
         rng = np.random.default_rng([options.seed, shard])
         chosen = [options.donors[i] for i in rng.integers(len(options.donors), size=4)]
-        drawn = [example(rng, donor) for donor in map(Donor.read, chosen) for _ in range(4)]
+        drawn = [
+            example(rng, plain_donor(rng) if rng.random() < PLAIN_SHARE else donor)
+            for donor in map(Donor.read, chosen)
+            for _ in range(4)
+        ]
         blocks, labels, seeds = (np.stack(arrays) for arrays in zip(*drawn, strict=True))
         part = options.output / f"part-{options.seed}-{shard}.npz"
         np.savez(part, hu=blocks, labels=labels, seeds=seeds)

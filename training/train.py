@@ -18,6 +18,7 @@ from torch.nn import functional
 
 CLASSES = 3
 IGNORE = 255
+FLUID_HU, FLUID_WEIGHT = 110, 3.0  # what is darker in a mass is fluid or soft wall
 SEED_RADIUS = 3.0  # voxels: the ball that shows the network a seed point
 
 
@@ -80,13 +81,19 @@ class MassNetwork(nn.Module):
         return self.head(torch.cat([value, cells], 1))
 
 
-def loss_of(scores: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy with masses weighted up, plus each block's soft Dice of the mass class."""
-    weight = torch.tensor([1.0, 2.0, 1.0])
-    entropy = functional.cross_entropy(scores, labels, weight=weight, ignore_index=IGNORE)
+def loss_of(scores: Tensor, labels: Tensor, hu: Tensor) -> Tensor:
+    """Cross-entropy with masses weighted up, plus each block's soft Dice of the mass class.
+
+    Fluid deep in a mass weighs most: it looks like the muscle around, and only what lies about it
+    says what it is.
+    """
     known = (labels != IGNORE).float()
-    mass = scores.softmax(1)[:, 1] * known
     truth = (labels == 1).float()
+    deep = 1 - functional.max_pool3d(1 - truth[:, None], 5, 1, 2)[:, 0]
+    weight = known * (1 + truth + FLUID_WEIGHT * deep * (hu[:, 0] < FLUID_HU))
+    entropy = functional.cross_entropy(scores, labels, ignore_index=IGNORE, reduction="none")
+    entropy = (entropy * weight).sum() / (weight.sum() + 1)
+    mass = scores.softmax(1)[:, 1] * known
     whole = (1, 2, 3)
     overlap = 2 * (mass * truth).sum(whole) + 100
     dice = 1 - overlap / (mass.sum(whole) + truth.sum(whole) + 100)
@@ -196,7 +203,7 @@ def main() -> None:
         network.load_state_dict(torch.load(options.start))
     network = network.to(memory_format=torch.channels_last_3d)
     average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99), use_buffers=True
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995), use_buffers=True
     )
     optimizer = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=1e-4)
     options.output.mkdir(parents=True, exist_ok=True)
@@ -206,14 +213,14 @@ def main() -> None:
         spent = (time.time() - began) / (60 * options.minutes)
         if spent >= 1:
             break
-        warm = min(1.0, (step + 1) / 50)
+        warm = min(1.0, (step + 1) / 300)
         optimizer.param_groups[0]["lr"] = (
             warm * options.rate * (0.5 + 0.5 * np.cos(np.pi * spent)) + 1e-6
         )
         hu, seed, truth = turned(rng, batch)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             scores = network(hu.contiguous(memory_format=torch.channels_last_3d), seed)
-        loss = loss_of(scores.float(), truth)
+        loss = loss_of(scores.float(), truth, hu)
         optimizer.zero_grad()
         loss.backward()
         if not torch.isfinite(nn.utils.clip_grad_norm_(network.parameters(), 2.0)):
