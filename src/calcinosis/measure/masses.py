@@ -31,11 +31,10 @@ _CALL = 128  # network score (of 255) above which a voxel is a mass
 _EDGE_CALL = 64  # above which it belongs to the mass it touches: walls are faint
 _EDGE_REACH = 4  # working voxels: how far a faint wall lies from what is surely mass
 _SURE = 217
-# What is taken for a mass and is none (bone ends, cartilage, groups of calcified vessels) was sure
-# in up to 0.72 of its voxels where small, in 0.60 above 12 mL, on scans and phantoms looked at; but
-# granulomas of 1-2 mL. Bones cut by the edge of the scan lack their cortex there and look surer, so
-# more is asked of what lies on it.
-_SURE_SHARE, _SURE_SHARE_LARGE, _LARGE_ML = 0.77, 0.65, 15.0
+# What is taken for a mass and is none (bone ends, cartilage, groups of calcified vessels) was small
+# on nearly all scans and phantoms looked at: up to 0.77 below 12 mL. Bones cut by the edge of
+# the scan lack their cortex there and look surer, so more is asked of what lies on it.
+_SURE_SHARE, _SURE_SHARE_LARGE, _LARGE_ML = 0.79, 0.75, 15.0
 _FREE_ON_EDGE, _MORE_ON_EDGE = 0.15, 0.6  # share of the surface that costs nothing; slope beyond
 _WORTH_A_LOOK_SHARE = 0.5
 _CALCIFIED_SHARE = 0.05
@@ -147,8 +146,7 @@ def _called_regions(
             places = np.argwhere((labels[extent] == label) & (tissue.mass[extent] > _CALL))
             large[label] = not _is_tube(places)
     on_edge = np.maximum(_share_on_edge(labels) - _FREE_ON_EDGE, 0)
-    whole_and_large = (core * _WORKING_ML > _LARGE_ML) & (on_edge == 0)
-    asked = np.where(whole_and_large, _SURE_SHARE_LARGE, _SURE_SHARE)
+    asked = np.where(core * _WORKING_ML > _LARGE_ML, _SURE_SHARE_LARGE, _SURE_SHARE)
     kept = large & (sure > asked + _MORE_ON_EDGE * on_edge)
     doubtful = np.flatnonzero(large & ~kept & (sure > _WORTH_A_LOOK_SHARE))
     unsure = [_brightest(grid, labels, label, extents[label - 1]) for label in doubtful.tolist()]
