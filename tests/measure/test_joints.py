@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from calcinosis.measure.joints import find_landmarks, locate
+from calcinosis.phantom.masses import MassOptions
+from calcinosis.phantom.patient import PhantomOptions, make_phantom
 from calcinosis.volume import Volume
 from real_bones import DATA, dense_skeleton, load, needs_data
 
@@ -102,3 +104,22 @@ def test_a_shaft_without_ends_gives_no_joint():
 def test_no_skeleton_no_joint():
     volume, bone = rod(14.0)
     assert locate(volume, np.zeros_like(bone), (90.0, 90.0, 90.0)) is None
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.05])
+def test_the_hips_of_thick_slices_are_the_femoral_heads_and_not_the_ischia(missing):
+    phantom = make_phantom(
+        PhantomOptions(
+            masses=(MassOptions(volume_ml=20, joint="hip", side="left"),),
+            decoys=(),
+            pixel_mm=3.0,
+            slice_spacing_mm=6.0,
+        )
+    )
+    bone = phantom.truth.skeleton
+    bone &= np.random.default_rng(0).random(bone.shape) >= missing
+    hips = [j for j in find_landmarks(phantom.volume, bone).joints if j.name == "hip"]
+    heads = {"left": (90, 0, 0), "right": (-90, 0, 0)}  # as `phantom.anatomy` draws them
+    assert {hip.side for hip in hips} == set(heads)
+    for hip in hips:
+        assert np.linalg.norm(np.subtract(hip.centre_lps_mm, heads[hip.side])) < 12
