@@ -1,6 +1,7 @@
 """How well masses are found and measured: phantoms, and masses drawn into real scans.
 
     python benchmarks/accuracy.py phantoms --cases 40
+    python benchmarks/accuracy.py plain --cases 40
     python benchmarks/accuracy.py drawn SCAN.nii.gz ... --cases 3 --contact touching [--seeded]
     python benchmarks/accuracy.py clean SCAN ...
 
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from plain_solids import plain_phantom
 
 from calcinosis.errors import InputError
 from calcinosis.measure.ct import measure_ct
@@ -111,6 +113,14 @@ def phantoms(count: int, first: int) -> Iterator[Score]:
         yield from score(f"phantom {number}", phantom.volume, phantom.truth, result)
 
 
+def plain(count: int, first: int) -> Iterator[Score]:
+    """Plain solids in plain bodies."""
+    for number in range(first, first + count):
+        volume, truth = plain_phantom(number)
+        result = measure_ct(Study(volume))
+        yield from score(f"plain {number}", volume, truth, result)
+
+
 def drawn(
     scans: list[Path], numbers: range, contact: Contact, style: Style, *, seeded: bool
 ) -> Iterator[Score]:
@@ -173,9 +183,9 @@ def summary(scores: list[Score]) -> dict[str, object]:
 
 
 def main() -> None:
-    """Run one of the three."""
+    """Run one of the four."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=["phantoms", "drawn", "clean"])
+    parser.add_argument("what", choices=["phantoms", "plain", "drawn", "clean"])
     parser.add_argument("scans", nargs="*", type=Path)
     parser.add_argument("--cases", type=int, default=3)
     parser.add_argument("--first", type=int, default=0)
@@ -187,17 +197,17 @@ def main() -> None:
         for line in clean(options.scans):
             print(json.dumps(line), flush=True)
         return
-    run = (
-        phantoms(options.cases, options.first)
-        if options.what == "phantoms"
-        else drawn(
+    run = {
+        "phantoms": lambda: phantoms(options.cases, options.first),
+        "plain": lambda: plain(options.cases, options.first),
+        "drawn": lambda: drawn(
             options.scans,
             range(options.first, options.first + options.cases),
             options.contact,
             options.style,
             seeded=options.seeded,
-        )
-    )
+        ),
+    }[options.what]()
     scores = []
     for item in run:
         scores.append(item)

@@ -19,6 +19,7 @@ from torch.nn import functional
 CLASSES = 3
 IGNORE = 255
 FLUID_HU, FLUID_WEIGHT = 110, 3.0  # what is darker in a mass is fluid or soft wall
+THICK_SHARE = 0.15  # of the batches are shown as thick slices
 SEED_RADIUS = 3.0  # voxels: the ball that shows the network a seed point
 
 
@@ -82,7 +83,7 @@ class MassNetwork(nn.Module):
 
 
 def loss_of(scores: Tensor, labels: Tensor, hu: Tensor) -> Tensor:
-    """Cross-entropy with masses weighted up, plus each block's soft Dice of the mass class.
+    """Cross-entropy with masses and bone weighted up, plus each block's soft Dice of the masses.
 
     Fluid deep in a mass weighs most: it looks like the muscle around, and only what lies about it
     says what it is.
@@ -90,7 +91,8 @@ def loss_of(scores: Tensor, labels: Tensor, hu: Tensor) -> Tensor:
     known = (labels != IGNORE).float()
     truth = (labels == 1).float()
     deep = 1 - functional.max_pool3d(1 - truth[:, None], 5, 1, 2)[:, 0]
-    weight = known * (1 + truth + FLUID_WEIGHT * deep * (hu[:, 0] < FLUID_HU))
+    skeleton = (labels == 2).float()
+    weight = known * (1 + truth + skeleton + FLUID_WEIGHT * deep * (hu[:, 0] < FLUID_HU))
     entropy = functional.cross_entropy(scores, labels, ignore_index=IGNORE, reduction="none")
     entropy = (entropy * weight).sum() / (weight.sum() + 1)
     mass = scores.softmax(1)[:, 1] * known
@@ -110,8 +112,23 @@ def seed_balls(seeds: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.stack(balls).astype(np.float32)
 
 
+def thickened(rng: np.random.Generator, blocks: np.ndarray) -> np.ndarray:
+    """The same blocks as slices of two to four voxels show them, brought back by interpolation."""
+    thick, size = int(rng.integers(2, 5)), blocks.shape[1]
+    first = int(rng.integers(thick))
+    hu = torch.from_numpy(blocks[:, None].astype(np.float32))
+    padded = functional.pad(hu, (0, 0, 0, 0, first, thick), mode="replicate")
+    slices = functional.avg_pool3d(padded, (thick, 1, 1))
+    fine = functional.interpolate(
+        slices, size=(slices.shape[2] * thick, *blocks.shape[2:]), mode="trilinear"
+    )
+    return fine[:, 0, first : first + size].numpy()
+
+
 def turned(rng: np.random.Generator, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    """The same random mirror, quarter turn and brightness shift for a batch; some made slabs."""
+    """One random mirror, quarter turn and brightness shift for a batch; some thick, some slabs."""
+    if rng.random() < THICK_SHARE:
+        batch = thickened(rng, batch[0]), *batch[1:]
     flips = [axis for axis in (1, 2, 3) if rng.random() < 0.5]
     turns = int(rng.integers(4))
     blocks, labels, seeds = (
@@ -145,9 +162,9 @@ def batches(rng: np.random.Generator, pool: Path, size: int) -> Iterator[Batch]:
 
 
 def judge(network: nn.Module, pool: Path, shards: int) -> dict[str, float]:
-    """Dice of the mass class, and the share of bone called mass."""
+    """Dice of the mass class, and the shares of bone called mass and called nothing."""
     network.eval()
-    hits = called = true = stray = bone = 0.0
+    hits = called = true = stray = lost = bone = 0.0
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         for shard in sorted(pool.glob("[0-9]*.npz"))[:shards]:
             data = np.load(shard)
@@ -157,15 +174,20 @@ def judge(network: nn.Module, pool: Path, shards: int) -> dict[str, float]:
                     torch.from_numpy(a.astype(np.float32))[None, None] for a in (block, ball)
                 )
                 scores = network(hu, seed)
-                mass = scores[0].float().argmax(0).numpy() == 1
-                mass &= label != IGNORE
+                best = scores[0].float().argmax(0).numpy()
+                mass = (best == 1) & (label != IGNORE)
                 hits += (mass & (label == 1)).sum()
                 called += mass.sum()
                 true += (label == 1).sum()
                 stray += (mass & (label == 2)).sum()
+                lost += ((best == 0) & (label == 2)).sum()
                 bone += (label == 2).sum()
     network.train()
-    return {"dice": 2 * hits / max(called + true, 1), "bone_called_mass": stray / max(bone, 1)}
+    return {
+        "dice": 2 * hits / max(called + true, 1),
+        "bone_called_mass": stray / max(bone, 1),
+        "bone_called_nothing": lost / max(bone, 1),
+    }
 
 
 def export(network: nn.Module, target: Path) -> None:
