@@ -123,3 +123,39 @@ def test_the_hips_of_thick_slices_are_the_femoral_heads_and_not_the_ischia(missi
     assert {hip.side for hip in hips} == set(heads)
     for hip in hips:
         assert np.linalg.norm(np.subtract(hip.centre_lps_mm, heads[hip.side])) < 12
+
+
+def joints_of_an_arm(seed, z_range_mm, slice_mm, **options):
+    phantom = make_phantom(
+        PhantomOptions(
+            seed=seed,
+            anatomy="elbow",
+            masses=(),
+            decoys=(),
+            pixel_mm=1.0,
+            slice_spacing_mm=slice_mm,
+            z_range_mm=z_range_mm,
+            **options,
+        )
+    )
+    return find_landmarks(phantom.volume, phantom.truth.skeleton).joints
+
+
+@pytest.mark.parametrize(
+    ("seed", "slice_mm", "turned_deg"), [(0, 1.5, 0), (1, 3, 0), (2, 3, 25), (3, 2, 0)]
+)
+def test_an_elbow_lies_where_one_bone_follows_on_two(seed, slice_mm, turned_deg):
+    (elbow,) = joints_of_an_arm(seed, (-110.0, 110.0), slice_mm, rotation_deg=turned_deg)
+    assert (elbow.name, elbow.side) == ("elbow", None)  # one arm alone has no side
+    assert np.linalg.norm(elbow.centre_lps_mm) < 15
+
+
+def test_a_wrist_lies_where_many_bones_follow_on_two():
+    (wrist,) = joints_of_an_arm(2, (-340.0, -120.0), 2)
+    assert wrist.name == "wrist"
+    assert np.linalg.norm(np.subtract(wrist.centre_lps_mm, (0, 0, -246))) < 30
+
+
+@pytest.mark.parametrize("z_range_mm", [(-200.0, -60.0), (-130.0, 5.0), (-250.0, -100.0)])
+def test_a_forearm_whose_next_bones_are_out_of_the_picture_gives_no_joint(z_range_mm):
+    assert joints_of_an_arm(1, z_range_mm, 3) == ()

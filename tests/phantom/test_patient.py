@@ -134,7 +134,7 @@ def test_masses_keep_their_distance_or_touch_and_never_replace_bone(contact):
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"anatomy": "elbows"}, "'elbows' is unknown; expected one of hips"),
+        ({"anatomy": "ankles"}, "'ankles' is unknown; expected one of hips"),
         ({"patient_position": "SITTING"}, "'SITTING' is unknown"),
         ({"decoys": ("stent",)}, "'stent' is unknown"),
         ({"noise_hu": -3}, "noise.*between 0 and 100; found -3"),

@@ -14,19 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from calcinosis.measure.arm_joints import arm_joints, leads_to
 from calcinosis.measure.bone_chart import Names, nearest_bone
 from calcinosis.measure.bone_names import name_bones
-from calcinosis.measure.bone_sections import GRID_MM, Body, sections, stand_along_axes
+from calcinosis.measure.bone_sections import GRID_MM, Body, Section, sections, stand_along_axes
 from calcinosis.measure.joint import Joint
-from calcinosis.measure.limb_joints import level_with_head, limbs_of, outer_femurs
+from calcinosis.measure.limb_joints import Limb, level_with_head, limbs_of, outer_femurs
 from calcinosis.measure.mass import Point, Site
 from calcinosis.measure.pelvis import pelvic_joints
-from calcinosis.measure.shafts import shafts
-from calcinosis.measure.trunk import thorax_of, trunk_joints
+from calcinosis.measure.shafts import Shaft, shafts
+from calcinosis.measure.trunk import Thorax, thorax_of, trunk_joints
 from calcinosis.volume import Volume
 
 REACH_MM = 160.0  # farther from every joint seen, the nearest one may be out of the picture
 SIDES_APART_MM = 60.0
+SHOULDER_TO_ELBOW_MM = 150.0  # less than any adult's upper arm measures
 FEMORAL_HEADS_APART_MM = (125.0, 215.0)
 Index = NDArray[np.int64]
 
@@ -89,10 +91,12 @@ def find_landmarks(volume: Volume, skeleton: NDArray[np.bool_]) -> Landmarks:
     body = stand_along_axes(volume, skeleton)
     planes = sections(body)
     thorax = thorax_of(body)
+    arms = arm_joints(body, planes, thorax)
+    elbows = [joint for joint in arms if joint.name == "elbow"]
     limbs = outer_femurs(
-        [limb for shaft in shafts(planes) for limb in limbs_of(body, planes, shaft, thorax)]
+        [limb for shaft in shafts(planes) for limb in _limbs(body, planes, shaft, thorax, elbows)]
     )
-    joints = [joint for limb in limbs for joint in limb.joints]
+    joints = [*arms, *(joint for limb in limbs for joint in limb.joints)]
     if thorax:
         joints += trunk_joints(body, planes, thorax)
     if not {joint.name for joint in joints} & {"hip", "knee", "ankle"}:
@@ -103,13 +107,37 @@ def find_landmarks(volume: Volume, skeleton: NDArray[np.bool_]) -> Landmarks:
     return Landmarks(body, (*joints, *pelvic_joints(body, hips)), names)
 
 
+def _limbs(
+    body: Body,
+    planes: list[list[Section]],
+    shaft: Shaft,
+    thorax: Thorax | None,
+    elbows: list[Joint],
+) -> list[Limb]:
+    """The limb of a shaft; one that leads to an elbow is a humerus, with a shoulder at most."""
+    limbs = limbs_of(body, planes, shaft, thorax)
+    if not any(leads_to(body, shaft, elbow) for elbow in elbows):
+        return limbs
+    far = [
+        joint
+        for limb in limbs
+        for joint in limb.joints
+        if joint.name == "shoulder"
+        and all(_apart_mm(joint, elbow) > SHOULDER_TO_ELBOW_MM for elbow in elbows)
+    ]
+    return [Limb("humerus", shaft, tuple(far))]
+
+
+def _apart_mm(one: Joint, other: Joint) -> float:
+    return float(np.linalg.norm(np.subtract(one.centre_lps_mm, other.centre_lps_mm)))
+
+
 def _merge(joints: list[Joint]) -> list[Joint]:
     """One joint where two shafts lead to the same."""
     merged: list[Joint] = []
     for joint in joints:
         for n, other in enumerate(merged):
-            apart = float(np.linalg.norm(np.subtract(joint.centre_lps_mm, other.centre_lps_mm)))
-            if joint.name == other.name and apart < 60:
+            if joint.name == other.name and _apart_mm(joint, other) < 60:
                 x, y, z = np.add(joint.centre_lps_mm, other.centre_lps_mm) / 2
                 agreed = other.side or joint.side
                 if joint.side and other.side and joint.side != other.side:

@@ -9,6 +9,7 @@ from calcinosis.measure.bone_sections import GRID_MM, THIN_CM2, Section
 SHAFT_CM2 = (3.2, 14.0)
 COMPANION_MM = (18.0, 62.0)
 SHAFT_MIN_MM = 27.0
+ROUGH_CM2 = 0.4  # four voxels: as much as a thin section seems to change from slice to slice
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +42,20 @@ class Shaft:
 
 
 def shafts(sections: list[list[Section]]) -> list[Shaft]:
-    """Follow round sections upwards for as long as they keep their place and size."""
+    """Shafts of thick long bones, each with the thin bone that keeps beside it."""
+    return [
+        Shaft(tuple(run), _companion(run, sections))
+        for run in followed(sections, SHAFT_CM2)
+        if len(run) * GRID_MM >= SHAFT_MIN_MM
+    ]
+
+
+def followed(sections: list[list[Section]], cm2: tuple[float, float]) -> list[list[Section]]:
+    """Follow round sections of a size upwards for as long as they keep their place and size."""
     open_runs: list[list[Section]] = []
     runs: list[list[Section]] = []
     for plane in sections:
-        candidates = [s for s in plane if s.round and SHAFT_CM2[0] < s.cm2 < SHAFT_CM2[1]]
+        candidates = [s for s in plane if s.round and cm2[0] < s.cm2 < cm2[1]]
         following = []
         for run in open_runs:
             last = run[-1]
@@ -53,7 +63,7 @@ def shafts(sections: list[list[Section]]) -> list[Shaft]:
                 s
                 for s in candidates
                 if np.hypot(s.y - last.y, s.x - last.x) * GRID_MM < 6
-                and 0.8 < s.cm2 / last.cm2 < 1.25
+                and (0.8 < s.cm2 / last.cm2 < 1.25 or abs(s.cm2 - last.cm2) < ROUGH_CM2)
             ]
             if near:
                 best = min(near, key=lambda s: abs(s.cm2 - last.cm2))
@@ -62,12 +72,7 @@ def shafts(sections: list[list[Section]]) -> list[Shaft]:
             else:
                 runs.append(run)
         open_runs = following + [[s] for s in candidates]
-    runs += open_runs
-    return [
-        Shaft(tuple(run), _companion(run, sections))
-        for run in runs
-        if len(run) * GRID_MM >= SHAFT_MIN_MM
-    ]
+    return runs + open_runs
 
 
 def _companion(run: list[Section], sections: list[list[Section]]) -> tuple[float, float] | None:

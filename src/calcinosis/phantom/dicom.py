@@ -114,7 +114,13 @@ def _slice(phantom: Phantom, common: Dataset, index: int) -> FileDataset:
 
 
 def _body_part(anatomy: str) -> str:
-    return {"hips": "PELVIS", "knees": "KNEE", "shoulders": "SHOULDER", "thorax": "CHEST"}[anatomy]
+    return {
+        "hips": "PELVIS",
+        "knees": "KNEE",
+        "shoulders": "SHOULDER",
+        "thorax": "CHEST",
+        "elbow": "ELBOW",
+    }[anatomy]
 
 
 def _decimal(value: float) -> str:

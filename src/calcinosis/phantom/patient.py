@@ -36,7 +36,7 @@ class PhantomOptions:
 
     Attributes:
         seed: decides everything left open.
-        anatomy: hips, knees, shoulders or thorax.
+        anatomy: hips, knees, shoulders, thorax or elbow.
         masses: one entry per mass.
         decoys: kinds of dense things that are no mass.
         patient_position: DICOM patient position; sediment lies accordingly.

@@ -5,12 +5,13 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from calcinosis.phantom.anatomy.elbow import elbow
 from calcinosis.phantom.anatomy.hips import hips
 from calcinosis.phantom.anatomy.knees import knees
 from calcinosis.phantom.anatomy.parts import Anatomy, Bone, Joint, Organ, Part
 from calcinosis.phantom.anatomy.trunk import shoulders, thorax
 
-AnatomyName = Literal["hips", "knees", "shoulders", "thorax"]
+AnatomyName = Literal["hips", "knees", "shoulders", "thorax", "elbow"]
 ANATOMY_NAMES: tuple[AnatomyName, ...] = get_args(AnatomyName)
 
 _BUILDERS: dict[AnatomyName, Callable[[np.random.Generator], Anatomy]] = {
@@ -18,6 +19,7 @@ _BUILDERS: dict[AnatomyName, Callable[[np.random.Generator], Anatomy]] = {
     "knees": knees,
     "shoulders": shoulders,
     "thorax": thorax,
+    "elbow": elbow,
 }
 
 
