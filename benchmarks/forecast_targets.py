@@ -93,6 +93,7 @@ def run(p: Parameters, patient: dict[str, Any], phases: list[dict[str, Any]]) ->
 CA, P, PTH = "calcium_mg_dl", "phosphate_mg_dl", "pth_pg_ml"
 CXP, D, FGF, ALP = "ca_p_product_mg2_dl2", "calcitriol_pg_ml", "fgf23_pg_ml", "alp_relative"
 SEVELAMER = {"drug": "sevelamer", "g_per_day": 4.8}
+CUT = {"parathyroidectomy": {"remnant_fraction": 0.05}}
 USUAL = {
     "days": 28,
     "dialysis": {},
@@ -281,8 +282,7 @@ def glands(p: Parameters, shpt: Cohort, ptx: Cohort) -> dict[str, float]:
 
 def parathyroidectomy(p: Parameters, names: tuple[tuple[str, str], ...]) -> dict[str, float]:
     """Five per cent of tissue left; all else as assumed without a word (usual care)."""
-    cut = {"parathyroidectomy": {"remnant_fraction": 0.05}}
-    course = run(p, {}, [HPT, {"days": 370, "event": cut}])
+    course = run(p, {}, [HPT, {"days": 370, "event": CUT}])
     found = {f"before PTX: {name}": course.at(key, 28) for key, name in names}
     found |= {f"PTX 1 mo: {name}": course.at(key, 58) for key, name in names}
     found["PTX 12 mo: phosphate"] = course.at(P, 28 + 364)

@@ -2,9 +2,12 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
-from calcinosis.forecast.labs import laboratory
+from calcinosis.forecast.cohort import simulate_cohort
+from calcinosis.forecast.ensemble import draw
+from calcinosis.forecast.labs import SCATTER, laboratory
 from calcinosis.forecast.outlook import forecast, reported_rows
 from calcinosis.forecast.parameters import population
 from calcinosis.forecast.scenario import parse_scenario
@@ -70,6 +73,34 @@ def test_after_parathyroidectomy_with_usual_care_calcium_falls_and_comes_back(le
     calcium = course({}, {"event": cut}, **patient)["calcium_mg_dl"]
     assert 6.4 < calcium.min() < calcium[0] - 0.4
     assert 8.0 < calcium[-1] < 9.6
+
+
+def test_a_fifth_of_those_usually_operated_are_below_7_1_a_month_later():
+    """Published: a quarter of 1402, median 7.9 mg/dL (Wetmore 2016); see docs/forecast.md."""
+    phases = [{"days": 28, **USUAL}, {"days": 29, **USUAL, "event": CUT}]
+    scenario = parse_scenario({"phases": phases})
+    before = before_day_0(scenario.patient, scenario.phases[0])[-1]
+    as_before, operated = (prescribe(before, [phase]) for phase in scenario.phases)
+    drawn = draw(population()._replace(**SEVERE), 160, seed=5)
+    pth = simulate_cohort(drawn, before, as_before)["pth_pg_ml"]
+    patients = [p for p, level in zip(drawn, pth, strict=True) if 670 < level < 4100]
+    calcium = simulate_cohort(patients, before, operated)["calcium_mg_dl"]
+    scatter = SCATTER["calcium_mg_dl"] * np.random.default_rng(3).standard_normal((50, 1))
+    measured = calcium * np.exp(scatter)
+    assert len(patients) > 60
+    assert 0.12 < np.mean(measured <= 7.1) < 0.32
+    assert 7.3 < np.median(measured) < 8.1
+    assert 0.5 < measured.std() < 1.0
+
+
+def test_who_takes_less_care_or_has_more_bone_to_fill_falls_further():
+    def lowest(**parameters):
+        return course({}, {"event": CUT}, **SEVERE, **parameters)["calcium_mg_dl"].min()
+
+    usual, turnover = lowest(), population().turnover
+    assert lowest(care_taken=0.5) < usual - 0.1
+    assert lowest(care_taken=2.0) > usual + 0.1
+    assert lowest(turnover=1.5 * turnover) < usual - 0.1
 
 
 def test_without_any_care_bone_mineral_alone_keeps_calcium_from_vanishing():

@@ -156,7 +156,8 @@ def gut(calcitriol: float, need: float, u: Controls, p: Parameters) -> tuple[flo
     transport = (calcitriol / p.calcitriol_ref) ** p.ca_absorption_steepness
     share = p.ca_absorption_base + p.ca_absorption_active * transport / (1.0 + transport)
     share *= p.ca_absorption_odds / (1.0 + share * (p.ca_absorption_odds - 1.0))
-    calcium = (u.diet_ca + u.binder_ca + need * u.care_ca) * share
+    care_ca = need * p.care_taken * u.care_ca
+    calcium = (u.diet_ca + u.binder_ca + care_ca) * share
     free = u.diet_p * p.p_intake_factor * (p.p_absorption_base + p.p_absorption_active * active)
     bound = free * u.binder_capacity / (free + u.binder_capacity + 1e-12)
     return calcium, free - bound
@@ -285,7 +286,8 @@ def hormones(y: Array, now: Serum, u: Controls, p: Parameters) -> tuple[float, f
         + p.calcitriol_pth * now.ln_pth
         - p.calcitriol_fgf23 * y[LN_FGF23]
     )
-    drug = u.drug_calcitriol + need_of_calcium(now.calcium) * u.care_calcitriol
+    care = need_of_calcium(now.calcium) * p.care_taken
+    drug = u.drug_calcitriol + care * u.care_calcitriol
     target = (
         p.fgf23_phosphate * now.ln_tissue_phosphate
         + p.fgf23_pth * now.ln_pth

@@ -150,7 +150,8 @@ def assumptions(patient: ScenarioPatient, before: Prescription, cared_for: bool)
             f"After parathyroidectomy as much calcium, up to {CARE_CALCIUM_G_D:g} g a day, and "
             f"calcitriol, up to {CARE_VITAMIN_D_UG_PER_WEEK / 7:g} µg a day, as calcium below "
             f"{CARE_STOPS_AT * CA_MG_PER_MMOL / 10:.1f} mg/dL needs, unless the phase names a "
-            'calcium salt or says "postoperative_care": null.'
+            'calcium salt or says "postoperative_care": null; conceivable patients take more or '
+            "less of it, nine of ten between half and twice."
         )
     said.append(
         "A treatment that a phase does not name goes on as before; transplantation ends it."

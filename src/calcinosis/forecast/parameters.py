@@ -103,6 +103,7 @@ class Parameters(NamedTuple):
     p_intake_factor: float
     ca_absorption_odds: float
     calcium_offset: float
+    care_taken: float
     gland_tendency: float
 
 

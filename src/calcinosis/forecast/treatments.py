@@ -52,6 +52,7 @@ TYPICAL_DIET_MG_D = ((15.0, 1000.0, 800.0), (60.0, 1050.0, 1000.0), (1e9, 1200.0
 # Usual care after parathyroidectomy, where calcium is so low that all of it is given
 # (`model.need_of_calcium`): elemental calcium that 42 dialysis patients needed in the first week
 # (PMID 18758187), here between meals, and half the calcitriol allowed by KDOQI 2003, guideline 14.
+# What a patient takes of it differs: `care_taken` of parameters.yaml.
 CARE_CALCIUM_G_D = 3.2
 CARE_VITAMIN_D_UG_PER_WEEK = 7.0
 TYPICAL_GFR_ML_MIN = 1.0
