@@ -9,7 +9,6 @@ checked on real scans of other parts for what must not be called (docs/accuracy.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,21 +28,6 @@ SHAFT_TO_ELBOW_MM = 110.0  # from the end of the humerus's even shaft
 HUMERUS_CM2 = (2.0, 6.5)
 NEXT_MIN_MM = 15.0  # so much of the next bones must be seen
 METACARPALS = 3
-
-
-@dataclass(frozen=True, eq=False)
-class Forearm:
-    """The middle between two like shafts, slice by slice, caudal first."""
-
-    axis: Shaft
-
-    def near(self, planes: list[list[Section]], beyond_mm: float, up: int) -> list[Section]:
-        """The bones of the slice so far beyond an end, about the arm's axis."""
-        z, y, x = self.axis.beyond(up * beyond_mm)
-        if not 0 <= round(z) < len(planes):
-            return []
-        away = [(s, float(np.hypot(s.y - y, s.x - x)) * GRID_MM) for s in planes[round(z)]]
-        return [section for section, mm in away if mm < NEAR_MM]
 
 
 def arm_joints(body: Body, planes: list[list[Section]], thorax: Thorax | None) -> list[Joint]:
@@ -71,19 +55,21 @@ def leads_to(body: Body, shaft: Shaft, elbow: Joint) -> bool:
     return near and float(np.hypot(row - y, column - x)) * GRID_MM < NEAR_MM
 
 
-def _forearms(planes: list[list[Section]]) -> Iterator[Forearm]:
-    """Pairs of thin shafts of like calibre, alone beside each other."""
+def _forearms(planes: list[list[Section]]) -> Iterator[Shaft]:
+    """The middle between two thin shafts of like calibre, alone beside each other."""
     runs = [run for run in followed(planes, THIN_CM2) if len(run) * GRID_MM >= FOREARM_MIN_MM]
     for n, one in enumerate(runs):
+        at_height = {section.z: section for section in one}
         for other in runs[n + 1 :]:
-            pairs = [(a, b) for a in one for b in other if a.z == b.z and _are_pair(a, b)]
+            level = [(at_height[s.z], s) for s in other if s.z in at_height]
+            pairs = [(a, b) for a, b in level if _are_pair(a, b)]
             alone = [(a, b) for a, b in pairs if _alone(a, b, planes[a.z])]
             if len(alone) * GRID_MM >= FOREARM_MIN_MM and len(alone) > 0.8 * len(pairs):
                 middle = [
                     Section(a.z, (a.y + b.y) / 2, (a.x + b.x) / 2, a.cm2 + b.cm2, round=True)
                     for a, b in alone
                 ]
-                yield Forearm(Shaft(tuple(middle), companion=None))
+                yield Shaft(tuple(middle), companion=None)
 
 
 def _are_pair(one: Section, other: Section) -> bool:
@@ -100,11 +86,9 @@ def _alone(one: Section, other: Section, plane: list[Section]) -> bool:
     return len(near) == 2
 
 
-def _joint_beyond(forearm: Forearm, planes: list[list[Section]], up: int) -> str | None:
+def _joint_beyond(forearm: Shaft, planes: list[list[Section]], up: int) -> str | None:
     """`elbow`, `wrist` or nothing, by the bones that follow the joint."""
-    slices = [
-        forearm.near(planes, mm, up) for mm in np.arange(*BEYOND_JOINT_MM, GRID_MM, dtype=float)
-    ]
+    slices = [_near(forearm, planes, up * mm) for mm in np.arange(*BEYOND_JOINT_MM, GRID_MM)]
     single = [near[0] for near in slices if len(near) == 1]
     humerus = sum(s.round and HUMERUS_CM2[0] < s.cm2 < HUMERUS_CM2[1] for s in single)
     hand = sum(
@@ -117,12 +101,20 @@ def _joint_beyond(forearm: Forearm, planes: list[list[Section]], up: int) -> str
     return None
 
 
-def _widest(forearm: Forearm, planes: list[list[Section]], up: int) -> tuple[float, float, float]:
+def _widest(forearm: Shaft, planes: list[list[Section]], up: int) -> tuple[float, float, float]:
     """The centre (z, y, x) of the slice with most bone: epicondyles and olecranon, or carpus."""
     slices = [
-        forearm.near(planes, mm, up) for mm in np.arange(0, JOINT_WITHIN_MM, GRID_MM, dtype=float)
+        _near(forearm, planes, up * mm) for mm in np.arange(GRID_MM, JOINT_WITHIN_MM, GRID_MM)
     ]
     most = max(slices, key=lambda near: sum(s.cm2 for s in near))
     cm2 = sum(s.cm2 for s in most)
     y, x = (sum(getattr(s, axis) * s.cm2 for s in most) / cm2 for axis in ("y", "x"))
     return float(most[0].z), y, x
+
+
+def _near(forearm: Shaft, planes: list[list[Section]], beyond_mm: float) -> list[Section]:
+    """The bones of the slice so far beyond the upper end (the lower, if negative), on the axis."""
+    z, y, x = forearm.beyond(beyond_mm)
+    if not 0 <= round(z) < len(planes):
+        return []
+    return [s for s in planes[round(z)] if np.hypot(s.y - y, s.x - x) * GRID_MM < NEAR_MM]
