@@ -84,6 +84,47 @@ def test_a_patient_within_all_targets_is_warned_of_nothing():
     assert course.warnings == ()
 
 
+def operated_on(*alp_u_l):
+    alp = [
+        {"date": f"2025-0{month}-08", "analyte": "alp", "value": value, "unit": "U/L"}
+        for month, value in enumerate(alp_u_l, start=2)
+    ]
+    scenario = parse_scenario(
+        {
+            "patient": {"labs": PTH_HIGH + alp},
+            "phases": [{"days": 91, "dialysis": {}, "event": CUT}],
+        }
+    )
+    return forecast(scenario, ensemble=12)
+
+
+def test_alp_moves_bone_turnover_and_with_it_the_fall_of_calcium():
+    """Alike but for ALP, 1.5 and 4 times normal: ALP tells who will have hungry bone."""
+    quiet, busy = operated_on(112), operated_on(300)
+    turnover, more = (
+        {finding.name: finding for finding in outlook.fit}["turnover"] for outlook in (quiet, busy)
+    )
+    assert turnover.moved
+    assert turnover.value < 0.7 * more.value
+    high, low = (outlook.courses[0] for outlook in (quiet, busy))
+    assert high.central["calcium_mg_dl"].min() > low.central["calcium_mg_dl"].min() + 0.3
+    chance = "chance_calcium_below_7_5"
+    assert low.outcomes[chance] > high.outcomes[chance] + 0.1
+
+
+def test_many_alp_results_tell_hardly_more_of_bone_than_one():
+    once, often = (
+        {finding.name: finding for finding in operated_on(*alp).fit}["turnover"]
+        for alp in ([112], [112, 112, 112])
+    )
+    assert often.value == pytest.approx(once.value, rel=0.1)
+    assert often.high / often.low > 0.9 * once.high / once.low
+
+
+def test_without_alp_turnover_is_not_fitted(options):
+    assert "turnover" not in {finding.name for finding in options[0].fit}
+
+
 def test_a_graft_lowers_the_product_and_most_likely_shrinks_the_deposit(options):
     graft, now = options[1]["transplantation"], options[1]["as now"]
     assert graft.outcomes["chance_product_below_55"] > 0.9

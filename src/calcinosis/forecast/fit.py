@@ -30,10 +30,11 @@ FITTED = (
     "calcium_offset",
 )
 FITTED_TO_DEPOSIT = ("growth_product", "growth_rate", "dissolution_rate")
+FITTED_TO_ALP = ("turnover",)
 GLAND_SD = 1.0  # of ln parathyroid mass at the first result, around the average patient's
 MOVED_BELOW = 0.7  # posterior / prior spread
-NORMAL_ALP_U_L = 75.0  # mid-normal; between-patient spread goes into ALP_SD
-ALP_SD = 0.35
+NORMAL_ALP_U_L = 75.0  # mid-normal
+ALP_SD = 0.35  # of the logarithm, between healthy people; all results of a patient share it
 # Analytes of the laboratory, of the scenario file, and the forecast's column they belong to.
 COLUMNS = {
     "calcium": "calcium_mg_dl",
@@ -83,6 +84,9 @@ class Fit:
 def observations(labs: Sequence[Lab]) -> tuple[list[Observation], date]:
     """Results in the forecast's units, and the day of the last, which counts as today.
 
+    How far a patient's ALP is from others' for no reason of bone stays the same from day to day:
+    many results tell hardly more of bone than one, so each counts the less.
+
     Raises:
         InputError: a result whose analyte, unit or value cannot be used.
     """
@@ -93,7 +97,11 @@ def observations(labs: Sequence[Lab]) -> tuple[list[Observation], date]:
             found.append(_observation(lab, (lab.date - today).days))
         except InputError as error:
             raise InputError(f"patient.labs: result {number}: {error}") from error
-    return found, today
+    shared = ALP_SD * sum(o.column == "alp_relative" for o in found) ** 0.5
+    return [
+        replace(o, sd=float(np.hypot(o.sd, shared))) if o.column == "alp_relative" else o
+        for o in found
+    ], today
 
 
 def _observation(lab: Lab, day: int) -> Observation:
@@ -110,7 +118,7 @@ def _observation(lab: Lab, day: int) -> Observation:
         raise InputError(f"analyte {lab.analyte!r} is not fitted; expected one of {known}")
     column = COLUMNS[result.analyte]
     if column == "alp_relative":
-        return Observation(day, column, result.value / NORMAL_ALP_U_L, ALP_SD)
+        return Observation(day, column, result.value / NORMAL_ALP_U_L, SCATTER[column])
     sd = float(np.hypot(SCATTER[column], WANDER[column]))
     return Observation(day, column, max(result.value, 0.1), sd, after)
 
@@ -121,6 +129,7 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
     past = _past(patient, first, observed)
     centre = population(patient.dry_weight_kg)
     free = _free(observed)
+    alp = np.array([o.column == "alp_relative" for o in observed])
     typical_gland = float(live(centre, replace_days(past, 0))[0].start[GLAND])
 
     def patient_at(steps: Array) -> tuple[Parameters, float]:
@@ -131,6 +140,7 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
         p, gland = patient_at(steps)
         _, course, trajectory = live(p, past, gland=gland)
         expected = _expected(observed, course, trajectory, p)
+        expected[alp] *= own_bone(p, centre)
         values = np.array([o.value for o in observed])
         sds = np.array([o.sd for o in observed])
         return np.concatenate([(np.log(values) - np.log(expected)) / sds, steps])
@@ -151,6 +161,11 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
     return Fit(members, _findings(centre, free, typical_gland, best, covariance), past)
 
 
+def own_bone(p: Parameters, centre: Parameters) -> float:
+    """What this patient's bone turns over in health, relative to others': ALP shows it too."""
+    return p.turnover / centre.turnover
+
+
 def replace_days(past: Past, days: int) -> Past:
     """The same past, its last prescription alone, that many days long."""
     return replace(past, prescriptions=(replace(past.now, days=days),))
@@ -168,10 +183,11 @@ def _past(patient: ScenarioPatient, first: Phase, observed: Sequence[Observation
 
 def _free(observed: Sequence[Observation]) -> dict[str, float]:
     """Parameters the data could move, with their spread between patients."""
-    masses = sum(o.column == "deposit_calcium_g" for o in observed)
-    names = (*FITTED, *(FITTED_TO_DEPOSIT if masses > 1 else ()))
+    columns = [o.column for o in observed]
+    deposit = FITTED_TO_DEPOSIT if columns.count("deposit_calcium_g") > 1 else ()
+    bone = FITTED_TO_ALP if "alp_relative" in columns else ()
     spread = patient_spread()
-    return {name: spread[name] for name in names}
+    return {name: spread[name] for name in (*FITTED, *deposit, *bone)}
 
 
 def _expected(
