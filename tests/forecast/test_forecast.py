@@ -125,6 +125,42 @@ def test_without_alp_turnover_is_not_fitted(options):
     assert "turnover" not in {finding.name for finding in options[0].fit}
 
 
+def with_an_operation_in_its_history(pth_after):
+    after = [
+        {"date": "2025-06-04", "analyte": analyte, "value": value, "unit": unit}
+        for analyte, value, unit in (
+            ("calcium", 8.8, "mg/dL"), ("phosphate", 5.2, "mg/dL"), ("pth", pth_after, "pg/mL"),
+        )
+    ]  # fmt: skip
+    history = [{"days": 100, "dialysis": {}}, {"days": 50, "event": CUT}]
+    scenario = parse_scenario(
+        {"patient": {"labs": PTH_HIGH + after, "history": history}, "phases": [{"days": 28}]}
+    )
+    return forecast(scenario, ensemble=12)
+
+
+def test_pth_after_an_operation_tells_whether_it_failed():
+    failed, worked = (with_an_operation_in_its_history(pth) for pth in (900, 60))
+    function, less = (
+        {finding.name: finding for finding in outlook.fit}["remnant_function"]
+        for outlook in (failed, worked)
+    )
+    assert function.moved
+    assert function.value > 4 * less.value
+    for outlook, pth in ((failed, 900), (worked, 60)):
+        course = outlook.courses[0]
+        assert course.central["pth_pg_ml"][0] == pytest.approx(pth, rel=0.3)
+        assert course.high["pth_pg_ml"][0] < 4 * pth
+
+
+def test_before_an_operation_nobody_knows_whether_it_will_fail(options):
+    course = options[1]["parathyroidectomy"]
+    month = course.day == 28
+    pth = course.high["pth_pg_ml"][month].item()
+    assert pth > 600
+    assert 0.03 < course.outcomes["chance_pth_above_300"] < 0.5
+
+
 def test_a_graft_lowers_the_product_and_most_likely_shrinks_the_deposit(options):
     graft, now = options[1]["transplantation"], options[1]["as now"]
     assert graft.outcomes["chance_product_below_55"] > 0.9

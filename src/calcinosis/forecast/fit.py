@@ -31,6 +31,7 @@ FITTED = (
 )
 FITTED_TO_DEPOSIT = ("growth_product", "growth_rate", "dissolution_rate")
 FITTED_TO_ALP = ("turnover",)
+FITTED_TO_OPERATION = ("remnant_function",)
 GLAND_SD = 1.0  # of ln parathyroid mass at the first result, around the average patient's
 MOVED_BELOW = 0.7  # posterior / prior spread
 NORMAL_ALP_U_L = 75.0  # mid-normal
@@ -128,9 +129,9 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
     observed, _ = observations(patient.labs)
     past = _past(patient, first, observed)
     centre = population(patient.dry_weight_kg)
-    free = _free(observed)
+    free = _free(observed, past)
     alp = np.array([o.column == "alp_relative" for o in observed])
-    typical_gland = float(live(centre, replace_days(past, 0))[0].start[GLAND])
+    typical_gland = float(live(centre, beginning(past))[0].start[GLAND])
 
     def patient_at(steps: Array) -> tuple[Parameters, float]:
         own = moved(centre, free, steps[:-1])
@@ -166,9 +167,9 @@ def own_bone(p: Parameters, centre: Parameters) -> float:
     return p.turnover / centre.turnover
 
 
-def replace_days(past: Past, days: int) -> Past:
-    """The same past, its last prescription alone, that many days long."""
-    return replace(past, prescriptions=(replace(past.now, days=days),))
+def beginning(past: Past) -> Past:
+    """A past that ends where this one begins: the first prescription, long before any result."""
+    return replace(past, prescriptions=(replace(past.prescriptions[0], days=0),))
 
 
 def _past(patient: ScenarioPatient, first: Phase, observed: Sequence[Observation]) -> Past:
@@ -181,13 +182,15 @@ def _past(patient: ScenarioPatient, first: Phase, observed: Sequence[Observation
     return past
 
 
-def _free(observed: Sequence[Observation]) -> dict[str, float]:
+def _free(observed: Sequence[Observation], past: Past) -> dict[str, float]:
     """Parameters the data could move, with their spread between patients."""
     columns = [o.column for o in observed]
     deposit = FITTED_TO_DEPOSIT if columns.count("deposit_calcium_g") > 1 else ()
     bone = FITTED_TO_ALP if "alp_relative" in columns else ()
+    operated = past.now.remnant_fraction < 1.0
+    operation = FITTED_TO_OPERATION if operated and "pth_pg_ml" in columns else ()
     spread = patient_spread()
-    return {name: spread[name] for name in (*FITTED, *deposit, *bone)}
+    return {name: spread[name] for name in (*FITTED, *deposit, *bone, *operation)}
 
 
 def _expected(

@@ -67,7 +67,7 @@ class Controls(NamedTuple):
     dialysate_ca: float  # mmol/L
     ultrafiltration: float  # L/h
     fluid_gain: float  # L/h
-    gland_tissue: float  # share of parathyroid tissue left in place
+    gland_tissue: float  # share of parathyroid tissue that works
     gland_rate: float  # 1 = real time; larger while finding a starting state, 0 = held
     deposit_rate: float  # 1 = real time, 0 = held
     care_ca: float  # mmol/h of calcium given while serum calcium is low, at full need
@@ -89,6 +89,7 @@ class Serum(NamedTuple):
 
 
 LEAST_GFR = 0.01  # relative; below 1 mL/min hormones no longer follow filtration
+LEAST_GLAND = 1e-3  # ectopic cells: PTH never quite ends
 # After parathyroidectomy calcium is infused below an ionised 0.9 mmol/L, total 1.8, and given until
 # the ionised is normal, 1.15 and more, total 2.3 (KDOQI 2003, guideline 14).
 CARE_FULL_BELOW, CARE_STOPS_AT = 1.8, 2.3
@@ -102,6 +103,17 @@ def rounded_excess(x: float, width: float) -> float:
     if x >= width:
         return x - 0.5 * width
     return 0.5 * x * x / width
+
+
+@njit(cache=True, nogil=True)
+def working_tissue(remnant_fraction: float, p: Parameters) -> float:
+    """Parathyroid tissue that works, 1 before any operation; a remnant works less than it weighs.
+
+    Where an operation fails, it works as much as more tissue would, but never more than all.
+    """
+    if remnant_fraction >= 1.0:
+        return 1.0
+    return float(min(1.0, max(LEAST_GLAND, remnant_fraction * p.remnant_function)))
 
 
 @njit(cache=True, nogil=True)

@@ -32,6 +32,7 @@ from calcinosis.forecast.model import (
     healthy_state,
     parathyroid_hormone,
     rates,
+    working_tissue,
 )
 from calcinosis.forecast.parameters import Parameters, Solved, records, solve
 from calcinosis.forecast.treatments import Prescription, Timeline, gland_tissue, timeline
@@ -68,13 +69,13 @@ class Trajectory(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def controls_of(row: Array, volume: float, p: Parameters) -> Controls:
-    """One row of a timeline as controls; fluid excess (L) sets the ultrafiltration."""
+    """One row of a timeline as this patient's controls; see `Timeline.controls`."""
     shed, gain = row[11], row[12]
     ultrafiltration = gain + shed * max(0.0, volume - p.ecf_volume) if shed > 0.0 else 0.0
     return Controls(
         row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7],
-        row[8], row[9], row[10], ultrafiltration, gain, row[13], row[14], row[15],
-        row[16], row[17],
+        row[8], row[9], row[10], ultrafiltration, gain, working_tissue(row[13], p), row[14],
+        row[15], row[16], row[17],
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from calcinosis.forecast.dialysis import (
     fluid_gain_l_h,
     is_session_day,
 )
-from calcinosis.forecast.model import LEAST_GFR, Array, Controls
+from calcinosis.forecast.model import LEAST_GFR, Array, Controls, working_tissue
 from calcinosis.forecast.parameters import (
     CA_MG_PER_MMOL,
     P_MG_PER_MMOL,
@@ -58,7 +58,6 @@ CARE_VITAMIN_D_UG_PER_WEEK = 7.0
 TYPICAL_GFR_ML_MIN = 1.0
 HEALTHY_GFR_ML_MIN = 100.0  # per 1.73 m2, as laboratories state it
 DIALYSIS_BELOW_GFR_ML_MIN = 15.0  # without a word on dialysis, it is assumed below this
-LEAST_GLAND = 1e-3  # ectopic cells: PTH never quite ends
 
 
 class Timeline(NamedTuple):
@@ -67,7 +66,8 @@ class Timeline(NamedTuple):
     Attributes:
         hours: length of each, [k].
         controls: [k, fields of `Controls`]; the ultrafiltration column holds the rate (1/h) at
-            which fluid excess is shed, 0 for none: the volume is known only on the way.
+            which fluid excess is shed, 0 for none: the volume is known only on the way; that of
+            the gland the share left in place: how it works differs between patients.
         day: start of each in days from day 0, [k].
         session: whether a session starts there, [k].
         phase: index of its phase, [k].
@@ -192,9 +192,8 @@ def before_day_0(patient: ScenarioPatient, first: Phase) -> list[Prescription]:
 
 
 def gland_tissue(prescription: Prescription, p: Parameters) -> float:
-    """Working parathyroid tissue, 1 before any operation; a remnant works less than it weighs."""
-    left = prescription.remnant_fraction
-    return 1.0 if left >= 1.0 else max(LEAST_GLAND, left * p.remnant_function)
+    """Working parathyroid tissue of a patient on this prescription; see `model.working_tissue`."""
+    return float(working_tissue(prescription.remnant_fraction, p))
 
 
 def timeline(
@@ -332,7 +331,7 @@ def _controls(prescription: Prescription, p: Parameters, since: int) -> Controls
         dialysate_ca=0.0,
         ultrafiltration=0.0,
         fluid_gain=fluid_gain_l_h(prescription.dialysis),
-        gland_tissue=gland_tissue(prescription, p),
+        gland_tissue=prescription.remnant_fraction,
         gland_rate=1.0,
         deposit_rate=1.0,
         care_ca=care * 1000.0 * CARE_CALCIUM_G_D / CA_MG_PER_MMOL / 24.0,
