@@ -34,7 +34,7 @@ _SURE = 217
 # What is taken for a mass and is none (bone ends, cartilage, groups of calcified vessels) was small
 # on nearly all scans and phantoms looked at: up to 0.77 below 12 mL. Bones cut by the edge of
 # the scan lack their cortex there and look surer, so more is asked of what lies on it.
-_SURE_SHARE, _SURE_SHARE_LARGE, _LARGE_ML = 0.79, 0.75, 15.0
+_SURE_SHARE, _SURE_SHARE_LARGE, _LARGE_ML = 0.79, 0.74, 4.0
 _FREE_ON_EDGE, _MORE_ON_EDGE = 0.15, 0.6  # share of the surface that costs nothing; slope beyond
 _WORTH_A_LOOK_SHARE = 0.5
 _CALCIFIED_SHARE = 0.05
