@@ -154,7 +154,7 @@ class Bridge:
         return np.asarray(linear + _cubic(places / SCALE_MM, self.centres / SCALE_MM, self.weights))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _cubic(
     places: NDArray[np.float64], centres: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:

@@ -1,9 +1,7 @@
 """The measuring of a CT, from voxels to masses: the main path through this room."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +34,6 @@ from calcinosis.measure.uncertainty import confidence_of, volume_interval
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid, resample
 from calcinosis.volume import Study, Volume
 
-_AT_ONCE = 2  # masses measured side by side
 _RIM_POINTS = 2000  # of a mass's surface are enough to tell which bone is nearest
 _BONE_REACH_MM = 40.0  # bone farther than this is looked for in the whole scan
 
@@ -102,8 +99,7 @@ def measure_ct(
     if skeleton is not None:
         tissue = override_skeleton(grid, tissue, skeleton)
     found = find_masses(volume, grid, tissue, seeds)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        outlined = list(pool.map(partial(with_fluid, volume), found.masses))
+    outlined = [with_fluid(volume, mass) for mass in found.masses]
     outlined.sort(key=lambda pair: -float(pair[0].envelope.occupancy.sum()))
     outlines = [mass for mass, _ in outlined]
     others = other_calcifications(volume, grid, tissue, _around_masses(grid, outlines))
@@ -123,12 +119,10 @@ def measure_ct(
             find_landmarks(volume, bones),
             find_skin(volume),
         )
-        jobs = [
-            (around, mass, levels, number, calibration)
+        masses = tuple(
+            measure_mass(around, mass, levels, number, calibration)
             for number, (mass, levels) in enumerate(outlined, start=1)
-        ]
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            masses = tuple(pool.map(lambda job: measure_mass(*job), jobs))
+        )
     return CtMeasurement(
         masses,
         labels,

@@ -25,7 +25,7 @@ def distance_within(
     return distance
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _squared(
     mask: NDArray[np.bool_], reach: NDArray[np.int64], step: NDArray[np.float32]
 ) -> NDArray[np.float32]:
@@ -46,7 +46,7 @@ def _squared(
     return result
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _count(
     inside: NDArray[np.bool_], squared: NDArray[np.float32], reach: int, step: float
 ) -> None:
@@ -63,7 +63,7 @@ def _count(
             squared[x] = min(squared[x], np.float32(away * step) ** 2)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _least(
     lines: NDArray[np.float32], here: int, reach: int, step: float, result: NDArray[np.float32]
 ) -> None:

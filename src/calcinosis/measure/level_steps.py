@@ -52,7 +52,7 @@ def _bell(width: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return height, np.linalg.pinv(np.stack([moved, at], axis=1))[0]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _find(profile, near_mass, reach, bell, shift):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Columns (n, 2) of the steps, and (n, 3) where each lies, its rise and its steepest slope."""
     depth, rows, cols = profile.shape
@@ -83,7 +83,7 @@ def _find(profile, near_mass, reach, bell, shift):  # type: ignore[no-untyped-de
     return found_columns, found_steps
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _matched(column, bell):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Height of the bell that fits the slope around each sample best; 0 near the ends."""
     flank, last = len(bell) // 2, len(column) - 1
@@ -95,7 +95,7 @@ def _matched(column, bell):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN
     return height
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _steepest(column, matched, k):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Whether the column rises after k, and nowhere more within three samples."""
     if matched[k] <= 0 or column[k + 1] <= column[k]:
@@ -106,7 +106,7 @@ def _steepest(column, matched, k):  # type: ignore[no-untyped-def]  # noqa: ANN0
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _rise(column, k, slope, reach):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """How high the step at k is; 0 when it does not lead from fluid to sediment."""
     last = len(column) - 1
@@ -120,7 +120,7 @@ def _rise(column, k, slope, reach):  # type: ignore[no-untyped-def]  # noqa: ANN
     return high - low if fluid and high >= SEDIMENT_MIN_HU and high - low >= STEP_MIN_HU else 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _off_centre(column, k, height, shift):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """How far from k the slope peaks: a bell of known width on a straight line, least squares.
 
@@ -133,7 +133,7 @@ def _off_centre(column, k, height, shift):  # type: ignore[no-untyped-def]  # no
     return min(max(moment / height, -1.0), 1.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def link(columns, heights, tolerance, shape):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Label of each crossing: crossings of neighbouring columns at similar height are one sheet."""
     count = len(heights)

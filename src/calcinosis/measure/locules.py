@@ -41,7 +41,7 @@ def _count_peaks(depth: NDArray[np.float32]) -> int:
     return int(_flood(wide.ravel(), falling, around[around != 0], _DEPTH_MM))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _flood(depth, falling, around, least):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Voxels emerge from the deepest on; where two parts meet, the shallower one ends.
 

@@ -78,7 +78,7 @@ def _first_air(voxels: NDArray[np.int16], step_mm: NDArray[np.float64]) -> NDArr
     return np.argwhere(outside & ~ndimage.binary_erosion(outside, border_value=1))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _opened(body: NDArray[np.bool_], disc: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Where a disc fits into the body of one slice; the body goes on beyond the edge."""
     rows, columns = body.shape
@@ -97,7 +97,7 @@ def _opened(body: NDArray[np.bool_], disc: NDArray[np.int64]) -> NDArray[np.bool
     return solid
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _flooded(solid: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """What can be reached from the edge of one slice around what is solid."""
     rows, columns = solid.shape

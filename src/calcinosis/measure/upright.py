@@ -78,7 +78,7 @@ def _noise_hu(voxels: NDArray[np.int16], envelope: NDArray[np.bool_]) -> float:
     return float(np.median(np.abs(first - second)[soft]) / 0.6745 / np.sqrt(2))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _sample(voxels, start, matrix, shape):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Trilinear samples at start + matrix @ (i, j, k); the edge voxel continues outside."""
     out = np.empty(shape, dtype=np.float32)
@@ -107,7 +107,7 @@ def _sample(voxels, start, matrix, shape):  # type: ignore[no-untyped-def]  # no
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _sample_nearest(mask, start, matrix, shape):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """The mask at the voxel nearest to start + matrix @ (i, j, k); False outside."""
     out = np.zeros(shape, dtype=np.bool_)

@@ -116,7 +116,7 @@ def _taps(size: int, ratio: float) -> tuple[NDArray[np.int64], NDArray[np.float3
     return indices, weights.astype(np.float32)
 
 
-@njit(cache=True, nogil=True, fastmath=False)
+@njit(cache=True, fastmath=False)
 def _resample(
     voxels: NDArray[np.int16],
     zi: NDArray[np.int64],
@@ -154,7 +154,7 @@ def _resample(
     return result
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True)
 def _sample(
     field: NDArray[np.generic],
     start: NDArray[np.float64],
