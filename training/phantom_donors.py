@@ -30,7 +30,7 @@ def main() -> None:
             decoys=DECOYS if number // len(ANATOMY_NAMES) % 2 else (),
             matrix=int(rng.choice([192, 256, 384])),
             slice_spacing_mm=float(rng.choice([1.0, 1.5, 2.5])),
-            z_range_mm=FOREARM_MM if anatomy == "elbow" and number % 2 else None,
+            z_range_mm=FOREARM_MM if anatomy == "arm" and number % 2 else None,
             noise_hu=float(rng.uniform(4, 25)),
             kernel=str(rng.choice(["soft", "standard", "sharp"])),
         )

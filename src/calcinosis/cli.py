@@ -131,7 +131,7 @@ def demo(output: Path, *, quiet: bool, force: bool) -> None:
 @click.option("--seed", default=0, show_default=True, help="Decides all that is left open.")
 @click.option("--demo", is_flag=True, help="The patient of `calcinosis demo`; ignores the rest.")
 @click.option(
-    "--anatomy", default="hips", show_default=True, help="hips, knees, shoulders, thorax."
+    "--anatomy", default="hips", show_default=True, help="hips, knees, shoulders, thorax, arm."
 )
 @click.option(
     "--mass",

@@ -2,8 +2,12 @@ import json
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
+from calcinosis.measure.bone_sections import stand_along_axes
 from calcinosis.measure.joints import find_landmarks, locate
+from calcinosis.measure.trunk import thorax_of
+from calcinosis.phantom.anatomy import build_anatomy
 from calcinosis.phantom.masses import MassOptions
 from calcinosis.phantom.patient import PhantomOptions, make_phantom
 from calcinosis.volume import Volume
@@ -106,6 +110,139 @@ def test_no_skeleton_no_joint():
     assert locate(volume, np.zeros_like(bone), (90.0, 90.0, 90.0)) is None
 
 
+SCANS = sorted(
+    path.relative_to(DATA).as_posix()
+    for pattern in ("sts/sts_???", "thorax/*", "vhf_legs/*", "totalseg/example_ct", "lidc*/lidc*")
+    for path in DATA.glob(f"{pattern}.nii.gz")
+)
+
+
+@needs_data
+@pytest.mark.parametrize("scan", SCANS)
+def test_scans_that_show_no_arm_below_the_shoulder_give_no_elbow_and_no_wrist(scan):
+    volume = load(DATA / scan)
+    names = {joint.name for joint in find_landmarks(volume, dense_skeleton(volume)).joints}
+    assert not names & {"elbow", "wrist"}
+
+
+def test_air_beside_a_limb_that_fills_a_turned_picture_is_no_lung():
+    voxels = np.full((60, 64, 64), 40, np.int16)
+    voxels[:, 16:48, :12] = voxels[:, 16:48, -12:] = -1000
+    affine = np.eye(4)
+    affine[:3, :3] = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]]) * 3.0
+    volume, _ = turned(Volume(voxels, affine), "z", 45)
+    assert thorax_of(stand_along_axes(volume, np.zeros(voxels.shape, bool))) is None
+
+
+LOW_MM = -360.0
+SEEDS = (1, 2)
+
+
+@pytest.fixture(scope="module", params=[(seed, step) for seed in SEEDS for step in (1.5, 3.0)])
+def arm(request):
+    """An arm from mid-humerus to the fingers: volume, skeleton, and where its joints truly are."""
+    seed, step = request.param
+    options = PhantomOptions(
+        seed=seed,
+        anatomy="arm",
+        masses=(),
+        decoys=(),
+        matrix=128,
+        slice_spacing_mm=step,
+        z_range_mm=(LOW_MM, 201.0),
+    )
+    build = np.random.default_rng(np.random.SeedSequence(seed).spawn(5)[0])
+    true = {joint.name: joint.centre for joint in build_anatomy("arm", build).joints}
+    volume = make_phantom(options).volume
+    return volume, dense_skeleton(volume), true
+
+
+def part(volume, skeleton, low_mm, high_mm):
+    step = volume.spacing_mm[0]
+    first, last = (round((mm - LOW_MM) / step) for mm in (low_mm, high_mm))
+    affine = volume.affine.copy()
+    affine[:3, 3] += affine[:3, 0] * first
+    return Volume(volume.voxels[first:last], affine), skeleton[first:last]
+
+
+def turned(volume, axis, degrees):
+    turn = np.eye(4)
+    turn[:3, :3] = Rotation.from_euler(axis, degrees, degrees=True).as_matrix()
+    return Volume(volume.voxels, turn @ volume.affine), turn[:3, :3]
+
+
+TURNS = [("z", 0), ("z", 50), ("y", 180), ("y", 25), ("x", 30)]
+
+
+@pytest.mark.parametrize(("axis", "degrees"), TURNS)
+def test_an_elbow_is_found_hanging_raised_turned_or_slanting(arm, axis, degrees):
+    volume, skeleton = part(*arm[:2], -115, 95)
+    volume, turn = turned(volume, axis, degrees)
+    (joint,) = find_landmarks(volume, skeleton).joints
+    assert (joint.name, joint.side) == ("elbow", None)
+    assert np.linalg.norm(turn @ arm[2]["elbow"] - joint.centre_lps_mm) < 15
+
+
+@pytest.mark.parametrize(("axis", "degrees"), TURNS[:3])
+def test_a_wrist_is_found_where_the_hand_is_seen(arm, axis, degrees):
+    volume, skeleton = part(*arm[:2], -360, -150)
+    volume, turn = turned(volume, axis, degrees)
+    (joint,) = find_landmarks(volume, skeleton).joints
+    assert (joint.name, joint.side) == ("wrist", None)
+    assert np.linalg.norm(turn @ arm[2]["wrist"] - joint.centre_lps_mm) < 20
+
+
+@pytest.mark.parametrize(
+    ("low_mm", "high_mm", "shown"),
+    [
+        (-200, -60, "the forearm alone"),
+        (-360, -290, "the hand alone"),
+        (60, 200, "the humerus alone"),
+        (-20, 200, "the elbow, but too little of the forearm"),
+        (-200, 10, "the elbow, but not the humerus"),
+    ],
+)
+@pytest.mark.parametrize(("axis", "degrees"), TURNS)
+def test_too_little_of_an_arm_gives_no_joint(arm, low_mm, high_mm, shown, axis, degrees):
+    volume, skeleton = part(*arm[:2], low_mm, high_mm)
+    volume, _ = turned(volume, axis, degrees)
+    assert find_landmarks(volume, skeleton).joints == (), shown
+
+
+def test_of_two_elbows_the_one_at_larger_x_is_the_left(arm):
+    volume, skeleton = part(*arm[:2], -115, 95)
+    both = Volume(np.concatenate([volume.voxels] * 2, axis=2), volume.affine)
+    joints = find_landmarks(both, np.concatenate([skeleton] * 2, axis=2)).joints
+    right, left = sorted(joints, key=lambda joint: joint.centre_lps_mm[0])
+    assert (right.name, right.side) == ("elbow", "right")
+    assert (left.name, left.side) == ("elbow", "left")
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_one_elbow_beside_the_chest_gets_its_side_from_the_lungs(arm, side):
+    volume, skeleton = part(*arm[:2], -115, 95)
+    width = round(300 / volume.spacing_mm[2])
+    chest = np.full((*volume.shape[:2], width), 40, np.int16)
+    chest[:, 20:-20, 10 : width // 2 - 10] = chest[:, 20:-20, width // 2 + 10 : -10] = -850
+    parts = [volume.voxels, chest] if side == "right" else [chest, volume.voxels]
+    bones = [skeleton, np.zeros_like(chest, bool)]
+    bone = np.concatenate(bones if side == "right" else bones[::-1], axis=2)
+    joints = find_landmarks(Volume(np.concatenate(parts, axis=2), volume.affine), bone).joints
+    assert [(joint.name, joint.side) for joint in joints] == [("elbow", side)]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_leg_gives_no_elbow_and_no_wrist(seed):
+    options = PhantomOptions(
+        seed=seed, anatomy="knees", masses=(), decoys=(), matrix=128, slice_spacing_mm=3.0,
+        z_range_mm=(-300.0, 250.0),
+    )  # fmt: skip
+    volume = make_phantom(options).volume
+    names = {joint.name for joint in find_landmarks(volume, dense_skeleton(volume)).joints}
+    assert not names & {"elbow", "wrist"}
+    assert "knee" in names
+
+
 @pytest.mark.parametrize("missing", [0.0, 0.05])
 def test_the_hips_of_thick_slices_are_the_femoral_heads_and_not_the_ischia(missing):
     phantom = make_phantom(
@@ -123,39 +260,3 @@ def test_the_hips_of_thick_slices_are_the_femoral_heads_and_not_the_ischia(missi
     assert {hip.side for hip in hips} == set(heads)
     for hip in hips:
         assert np.linalg.norm(np.subtract(hip.centre_lps_mm, heads[hip.side])) < 12
-
-
-def joints_of_an_arm(seed, z_range_mm, slice_mm, **options):
-    phantom = make_phantom(
-        PhantomOptions(
-            seed=seed,
-            anatomy="elbow",
-            masses=(),
-            decoys=(),
-            pixel_mm=1.0,
-            slice_spacing_mm=slice_mm,
-            z_range_mm=z_range_mm,
-            **options,
-        )
-    )
-    return find_landmarks(phantom.volume, phantom.truth.skeleton).joints
-
-
-@pytest.mark.parametrize(
-    ("seed", "slice_mm", "turned_deg"), [(0, 1.5, 0), (1, 3, 0), (2, 3, 25), (3, 2, 0)]
-)
-def test_an_elbow_lies_where_one_bone_follows_on_two(seed, slice_mm, turned_deg):
-    (elbow,) = joints_of_an_arm(seed, (-110.0, 110.0), slice_mm, rotation_deg=turned_deg)
-    assert (elbow.name, elbow.side) == ("elbow", None)  # one arm alone has no side
-    assert np.linalg.norm(elbow.centre_lps_mm) < 15
-
-
-def test_a_wrist_lies_where_many_bones_follow_on_two():
-    (wrist,) = joints_of_an_arm(2, (-340.0, -120.0), 2)
-    assert wrist.name == "wrist"
-    assert np.linalg.norm(np.subtract(wrist.centre_lps_mm, (0, 0, -246))) < 30
-
-
-@pytest.mark.parametrize("z_range_mm", [(-200.0, -60.0), (-130.0, 5.0), (-250.0, -100.0)])
-def test_a_forearm_whose_next_bones_are_out_of_the_picture_gives_no_joint(z_range_mm):
-    assert joints_of_an_arm(1, z_range_mm, 3) == ()

@@ -131,10 +131,21 @@ def test_masses_keep_their_distance_or_touch_and_never_replace_bone(contact):
         assert phantom.truth.erosion.any()
 
 
+def test_an_arm_bears_its_mass_at_the_elbow(tmp_path):
+    options = PhantomOptions(
+        seed=4, anatomy="arm", matrix=96, slice_spacing_mm=5.0, masses=(MassOptions(15),)
+    )
+    phantom = make_phantom(options)
+    (mass,) = phantom.truth.masses
+    assert mass.joint == "elbow"
+    first, *_ = write_series(phantom, tmp_path)
+    assert pydicom.dcmread(first).BodyPartExamined == "ELBOW"
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"anatomy": "ankles"}, "'ankles' is unknown; expected one of hips"),
+        ({"anatomy": "elbows"}, "'elbows' is unknown; expected one of hips"),
         ({"patient_position": "SITTING"}, "'SITTING' is unknown"),
         ({"decoys": ("stent",)}, "'stent' is unknown"),
         ({"noise_hu": -3}, "noise.*between 0 and 100; found -3"),

@@ -68,11 +68,11 @@ def stand_along_axes(volume: Volume, skeleton: NDArray[np.bool_]) -> Body:
 
 
 def _lung(hu: NDArray[np.int16], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Lung-like air of one slice that does not reach its edge."""
+    """Lung-like air of one slice that does not reach the edge of the picture."""
     air = (hu < -500) & inside
     labels, _ = ndimage.label(air)
-    rim = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    return np.asarray(air & ~np.isin(labels, rim))
+    edge = inside & ~ndimage.binary_erosion(inside)
+    return np.asarray(air & ~np.isin(labels, np.unique(labels[edge])))
 
 
 def sections(body: Body) -> list[list[Section]]:

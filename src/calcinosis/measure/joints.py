@@ -1,8 +1,8 @@
 """Where a mass lies: the nearest large joint and its side, read off the skeleton itself.
 
-Joints follow from the shafts that lead to them; the pelvis adds the sacroiliac joints and the
-symphysis, the vertebral column the spine. What remains doubtful is left out: no joint is better
-than a wrong one.
+Joints follow from the shafts that lead to them, elbow and wrist from the two bones of a forearm;
+the pelvis adds the sacroiliac joints and the symphysis, the vertebral column the spine. What
+remains doubtful is left out: no joint is better than a wrong one.
 
 The constants of this module and of those it builds on are adult anatomy, measured by us on the
 labelled masks and scans named in docs/accuracy.md.
@@ -14,21 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from calcinosis.measure.arm_joints import arm_joints, leads_to
 from calcinosis.measure.bone_chart import Names, nearest_bone
 from calcinosis.measure.bone_names import name_bones
-from calcinosis.measure.bone_sections import GRID_MM, Body, Section, sections, stand_along_axes
+from calcinosis.measure.bone_sections import GRID_MM, Body, sections, stand_along_axes
+from calcinosis.measure.forearms import Forearm, forearms
 from calcinosis.measure.joint import Joint
-from calcinosis.measure.limb_joints import Limb, level_with_head, limbs_of, outer_femurs
+from calcinosis.measure.limb_joints import (
+    TRUNK_MM,
+    Limb,
+    level_with_head,
+    limbs_of,
+    outer_femurs,
+)
 from calcinosis.measure.mass import Point, Site
 from calcinosis.measure.pelvis import pelvic_joints
-from calcinosis.measure.shafts import Shaft, shafts
+from calcinosis.measure.shafts import shafts
 from calcinosis.measure.trunk import Thorax, thorax_of, trunk_joints
 from calcinosis.volume import Volume
 
 REACH_MM = 160.0  # farther from every joint seen, the nearest one may be out of the picture
 SIDES_APART_MM = 60.0
-SHOULDER_TO_ELBOW_MM = 150.0  # less than any adult's upper arm measures
 FEMORAL_HEADS_APART_MM = (125.0, 215.0)
 Index = NDArray[np.int64]
 
@@ -91,45 +96,33 @@ def find_landmarks(volume: Volume, skeleton: NDArray[np.bool_]) -> Landmarks:
     body = stand_along_axes(volume, skeleton)
     planes = sections(body)
     thorax = thorax_of(body)
-    arms = arm_joints(body, planes, thorax)
-    elbows = [joint for joint in arms if joint.name == "elbow"]
+    arms = forearms(body, planes)
     limbs = outer_femurs(
-        [limb for shaft in shafts(planes) for limb in _limbs(body, planes, shaft, thorax, elbows)]
+        [
+            limb
+            for shaft in shafts(planes)
+            for limb in limbs_of(body, planes, shaft, thorax)
+            if not any(_is_of_arm(body, limb, arm) for arm in arms)
+        ]
     )
-    joints = [*arms, *(joint for limb in limbs for joint in limb.joints)]
+    joints = [joint for limb in limbs for joint in limb.joints]
+    joints += [joint for arm in arms for joint in arm.joints]
     if thorax:
         joints += trunk_joints(body, planes, thorax)
     if not {joint.name for joint in joints} & {"hip", "knee", "ankle"}:
         joints += _femoral_heads(body, thorax.low if thorax else len(planes))
     joints = _paired(_merge(joints))
+    joints = _aside(joints, _midline(body, joints, thorax))
     names = name_bones(body, planes, limbs, joints, thorax)
     hips = [joint for joint in joints if joint.name == "hip" and joint.side]
     return Landmarks(body, (*joints, *pelvic_joints(body, hips)), names)
 
 
-def _limbs(
-    body: Body,
-    planes: list[list[Section]],
-    shaft: Shaft,
-    thorax: Thorax | None,
-    elbows: list[Joint],
-) -> list[Limb]:
-    """The limb of a shaft; one that leads to an elbow is a humerus, with a shoulder at most."""
-    limbs = limbs_of(body, planes, shaft, thorax)
-    if not any(leads_to(body, shaft, elbow) for elbow in elbows):
-        return limbs
-    far = [
-        joint
-        for limb in limbs
-        for joint in limb.joints
-        if joint.name == "shoulder"
-        and all(_apart_mm(joint, elbow) > SHOULDER_TO_ELBOW_MM for elbow in elbows)
-    ]
-    return [Limb("humerus", shaft, tuple(far))]
-
-
-def _apart_mm(one: Joint, other: Joint) -> float:
-    return float(np.linalg.norm(np.subtract(one.centre_lps_mm, other.centre_lps_mm)))
+def _is_of_arm(body: Body, limb: Limb, arm: Forearm) -> bool:
+    """Is what looks like a leg, or leads to a shoulder, part of this arm below the shoulder?"""
+    if limb.bone == "humerus":
+        return any(arm.passes(body, joint) for joint in limb.joints)
+    return arm.holds(limb.shaft)
 
 
 def _merge(joints: list[Joint]) -> list[Joint]:
@@ -137,7 +130,8 @@ def _merge(joints: list[Joint]) -> list[Joint]:
     merged: list[Joint] = []
     for joint in joints:
         for n, other in enumerate(merged):
-            if joint.name == other.name and _apart_mm(joint, other) < 60:
+            apart = float(np.linalg.norm(np.subtract(joint.centre_lps_mm, other.centre_lps_mm)))
+            if joint.name == other.name and apart < 60:
                 x, y, z = np.add(joint.centre_lps_mm, other.centre_lps_mm) / 2
                 agreed = other.side or joint.side
                 if joint.side and other.side and joint.side != other.side:
@@ -158,6 +152,28 @@ def _paired(joints: list[Joint]) -> list[Joint]:
             alike = [replace(alike[0], side="right"), replace(alike[-1], side="left")]
         result += alike
     return result
+
+
+def _midline(body: Body, joints: list[Joint], thorax: Thorax | None) -> float | None:
+    """LPS x of the body's midline, where lungs or both hips are seen."""
+    if thorax:
+        return body.lps(thorax.low, thorax.y, thorax.x)[0]
+    hips = [joint.centre_lps_mm[0] for joint in joints if joint.name == "hip" and joint.side]
+    return sum(hips) / 2 if len(hips) == 2 else None
+
+
+def _aside(joints: list[Joint], midline_mm: float | None) -> list[Joint]:
+    """Elbows and wrists far from the midline, with their side; near it, arms may be crossed."""
+    if midline_mm is None:
+        return joints
+    sided = []
+    for joint in joints:
+        x = joint.centre_lps_mm[0] - midline_mm
+        if joint.side is None and joint.name in {"elbow", "wrist"} and abs(x) > TRUNK_MM:
+            sided.append(replace(joint, side="left" if x > 0 else "right"))
+        else:
+            sided.append(joint)
+    return sided
 
 
 def _x_apart_mm(one: Joint, other: Joint) -> float:

@@ -15,6 +15,8 @@ from calcinosis.measure.shafts import Shaft
 from calcinosis.measure.trunk import Thorax
 
 CROWD_MIN_ML = 8.0  # scapula and ribs near a shoulder
+ARM_MM = 45.0  # bones of an elbow or forearm lie no farther from the humerus
+OUTSIDE_MIN_ML = 4.0  # of the crowd lies farther than that
 FEMUR_MIN_CM2 = 5.5
 HUMERUS_MAX_CM2 = 5.0
 SINGLE_SHAFT_MIN_MM = 36.0
@@ -53,10 +55,10 @@ def limbs_of(
         return [Limb("tibia", shaft, tuple(_of_tibia(body, shaft, up=up, down=down)))]
     if shaft.length_mm < SINGLE_SHAFT_MIN_MM or (up and down):
         return []  # too short to tell, or too short for a whole long bone: not a limb's shaft
-    if shaft.cm2 <= HUMERUS_MAX_CM2 or beside_chest:
+    if shaft.across_cm2 <= HUMERUS_MAX_CM2 or beside_chest:
         shoulder = _shoulder(body, planes, shaft, up=up) if up or down else []
         return [Limb("humerus", shaft, tuple(shoulder))] if shoulder else []
-    if shaft.cm2 >= FEMUR_MIN_CM2:
+    if shaft.across_cm2 >= FEMUR_MIN_CM2:
         joints = _of_femur(body, shaft, up=up, down=down)
         if joints or shaft.length_mm >= FEMUR_ALONE_MM:
             return [Limb("femur", shaft, tuple(joints))]
@@ -163,16 +165,22 @@ def _shoulder(body: Body, sections: list[list[Section]], shaft: Shaft, *, up: bo
     """The shoulder at the end of a humerus that other bones (ribs, scapula) crowd around."""
     end = shaft.sections[-1 if up else 0]
     low, high = (end.z - 5, end.z + 25) if up else (end.z - 25, end.z + 5)
+
+    def from_axis_mm(s: Section) -> float:
+        _, y, x = shaft.ahead((s.z - end.z) * GRID_MM, upward=up)
+        return float(np.hypot(s.y - y, s.x - x)) * GRID_MM
+
     others = [
-        ((s.x - end.x) * GRID_MM, s.cm2)
+        ((s.x - end.x) * GRID_MM, away_mm, s.cm2)
         for plane in sections[max(0, low) : high]
         for s in plane
-        if 25 < np.hypot(s.y - end.y, s.x - end.x) * GRID_MM < 120
+        if 25 < (away_mm := from_axis_mm(s)) < 120
     ]
-    crowd_ml = sum(cm2 for _, cm2 in others) * GRID_MM / 10
-    if crowd_ml < CROWD_MIN_ML:
+    crowd_ml = sum(cm2 for _, _, cm2 in others) * GRID_MM / 10
+    outside_ml = sum(cm2 for _, away, cm2 in others if away > ARM_MM) * GRID_MM / 10
+    if crowd_ml < CROWD_MIN_ML or outside_ml < OUTSIDE_MIN_ML:
         return []
-    inwards = sum(x * cm2 for x, cm2 in others) / sum(cm2 for _, cm2 in others)
+    inwards = sum(x * cm2 for x, _, cm2 in others) / sum(cm2 for _, _, cm2 in others)
     side: Side | None = None
     if abs(inwards) > 15:
         side = "right" if inwards > 0 else "left"

@@ -9,7 +9,6 @@ from calcinosis.measure.bone_sections import GRID_MM, THIN_CM2, Section
 SHAFT_CM2 = (3.2, 14.0)
 COMPANION_MM = (18.0, 62.0)
 SHAFT_MIN_MM = 27.0
-ROUGH_CM2 = 0.4  # four voxels: as much as a thin section seems to change from slice to slice
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,9 +23,19 @@ class Shaft:
         """Typical area of the section."""
         return float(np.median([s.cm2 for s in self.sections]))
 
+    @property
+    def across_cm2(self) -> float:
+        """Typical area across the shaft's own axis, which may slant through the slices."""
+        first, last = self.sections[0], self.sections[-1]
+        lean = np.hypot(last.y - first.y, last.x - first.x) / (last.z - first.z)
+        return self.cm2 / float(np.hypot(1, lean))
+
     def beyond(self, along_mm: float) -> tuple[float, float, float]:
         """Index (z, y, x) so far beyond the upper end (the lower, if negative), straight on."""
-        upward = along_mm > 0
+        return self.ahead(along_mm, upward=along_mm > 0)
+
+    def ahead(self, along_mm: float, *, upward: bool) -> tuple[float, float, float]:
+        """Index (z, y, x) on the line through one end, so far above it (below, if negative)."""
         end = self.sections[-1 if upward else 0]
         last = len(self.sections) - 1
         other = self.sections[max(0, last - 14) if upward else min(14, last)]
@@ -42,20 +51,11 @@ class Shaft:
 
 
 def shafts(sections: list[list[Section]]) -> list[Shaft]:
-    """Shafts of thick long bones, each with the thin bone that keeps beside it."""
-    return [
-        Shaft(tuple(run), _companion(run, sections))
-        for run in followed(sections, SHAFT_CM2)
-        if len(run) * GRID_MM >= SHAFT_MIN_MM
-    ]
-
-
-def followed(sections: list[list[Section]], cm2: tuple[float, float]) -> list[list[Section]]:
-    """Follow round sections of a size upwards for as long as they keep their place and size."""
+    """Follow round sections upwards for as long as they keep their place and size."""
     open_runs: list[list[Section]] = []
     runs: list[list[Section]] = []
     for plane in sections:
-        candidates = [s for s in plane if s.round and cm2[0] < s.cm2 < cm2[1]]
+        candidates = [s for s in plane if s.round and SHAFT_CM2[0] < s.cm2 < SHAFT_CM2[1]]
         following = []
         for run in open_runs:
             last = run[-1]
@@ -63,7 +63,7 @@ def followed(sections: list[list[Section]], cm2: tuple[float, float]) -> list[li
                 s
                 for s in candidates
                 if np.hypot(s.y - last.y, s.x - last.x) * GRID_MM < 6
-                and (0.8 < s.cm2 / last.cm2 < 1.25 or abs(s.cm2 - last.cm2) < ROUGH_CM2)
+                and 0.8 < s.cm2 / last.cm2 < 1.25
             ]
             if near:
                 best = min(near, key=lambda s: abs(s.cm2 - last.cm2))
@@ -72,7 +72,12 @@ def followed(sections: list[list[Section]], cm2: tuple[float, float]) -> list[li
             else:
                 runs.append(run)
         open_runs = following + [[s] for s in candidates]
-    return runs + open_runs
+    runs += open_runs
+    return [
+        Shaft(tuple(run), _companion(run, sections))
+        for run in runs
+        if len(run) * GRID_MM >= SHAFT_MIN_MM
+    ]
 
 
 def _companion(run: list[Section], sections: list[list[Section]]) -> tuple[float, float] | None:

@@ -119,7 +119,7 @@ def _body_part(anatomy: str) -> str:
         "knees": "KNEE",
         "shoulders": "SHOULDER",
         "thorax": "CHEST",
-        "elbow": "ELBOW",
+        "arm": "ELBOW",
     }[anatomy]
 
 

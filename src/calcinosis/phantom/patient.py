@@ -36,7 +36,7 @@ class PhantomOptions:
 
     Attributes:
         seed: decides everything left open.
-        anatomy: hips, knees, shoulders, thorax or elbow.
+        anatomy: hips, knees, shoulders, thorax or arm.
         masses: one entry per mass.
         decoys: kinds of dense things that are no mass.
         patient_position: DICOM patient position; sediment lies accordingly.

@@ -5,13 +5,13 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from calcinosis.phantom.anatomy.elbow import elbow
+from calcinosis.phantom.anatomy.arm import arm
 from calcinosis.phantom.anatomy.hips import hips
 from calcinosis.phantom.anatomy.knees import knees
 from calcinosis.phantom.anatomy.parts import Anatomy, Bone, Joint, Organ, Part
 from calcinosis.phantom.anatomy.trunk import shoulders, thorax
 
-AnatomyName = Literal["hips", "knees", "shoulders", "thorax", "elbow"]
+AnatomyName = Literal["hips", "knees", "shoulders", "thorax", "arm"]
 ANATOMY_NAMES: tuple[AnatomyName, ...] = get_args(AnatomyName)
 
 _BUILDERS: dict[AnatomyName, Callable[[np.random.Generator], Anatomy]] = {
@@ -19,7 +19,7 @@ _BUILDERS: dict[AnatomyName, Callable[[np.random.Generator], Anatomy]] = {
     "knees": knees,
     "shoulders": shoulders,
     "thorax": thorax,
-    "elbow": elbow,
+    "arm": arm,
 }
 
 
