@@ -296,7 +296,11 @@ def test_the_demo_analyses_the_files_it_wrote(tmp_path, calcinosis):
     assert len(run.out.splitlines()) == 5
     result = json.loads((output / "result.json").read_text())
     assert result["series"]["series_instance_uid"]
-    assert result["masses"], "the demo must show a mass"
+    (mass,) = result["masses"]
+    low, high = mass["volume_ci95_ml"]
+    assert low < 110 < high  # what `demo_phantom` draws
+    assert mass["fluid_levels"]
+    assert mass["bone"]["eroded"] is not True  # it touches whole bone
     assert result["forecast"]["options"][0]["name"] == "as now"
     assert "Most likely to halve the deposit" in run.out
     assert result["differential"][0]["diagnosis"] == "tc_uremic"

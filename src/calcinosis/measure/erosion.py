@@ -134,9 +134,10 @@ def _beside_own_cut(site: Site, points: SurfacePoints, seen: BoneRelation) -> Bo
     if not loss or area_mm2 < OWN_CUT_LOST_MM2:
         doubt = seen.eroded or area_mm2 >= OWN_CUT_DOUBT_MM2
         return replace(seen, eroded=None, expected_surface=None) if doubt else seen
-    found = _with_defect(seen, _least_defect(loss))
-    if (found.erosion_depth_mm or 0.0) > OWN_CUT_DEEPEST_MM:
+    depth_mm, volume_ml = _least_defect(loss)
+    if not 0 < depth_mm <= OWN_CUT_DEEPEST_MM:  # at 0 the continuation runs inside what is left
         return replace(seen, eroded=None, expected_surface=None)
+    found = _with_defect(seen, (depth_mm, volume_ml))
     if found.eroded:
         return found
     return replace(found, erosion_depth_mm=None, erosion_volume_ml=None, eroded=True)
