@@ -2,10 +2,12 @@
 
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from calcinosis.write.explanation.wording import headline
 from calcinosis.write.report import render_report
 from calcinosis.write.report.numbers import calcium, length, number, quantity
 from calcinosis.write.report.planes import Plane, level_view
@@ -59,6 +61,16 @@ def test_the_first_line_says_what_was_found(html):
     assert "left hip: 3" in heading
     assert "mL [" in heading
     assert "sedimentation sign" in heading
+
+
+def test_where_two_diagnoses_compete_both_are_named_with_abbreviations_as_written():
+    ranked = [
+        SimpleNamespace(label="Tophaceous gout", probability=0.44),
+        SimpleNamespace(label="Uremic (CKD-related) tumoral calcinosis", probability=0.41),
+    ]
+    said = headline(SimpleNamespace(differential=SimpleNamespace(diagnoses=ranked)))
+    assert said.startswith("Undecided. Tophaceous gout: 44")
+    assert "; uremic (CKD-related) tumoral calcinosis: 41" in said
 
 
 def test_nothing_is_fetched_and_nothing_runs(html):

@@ -210,8 +210,7 @@ def _femoral_heads(body: Body, below: int) -> list[Joint]:
 def _are_ischia(pair: tuple[Index, Index], heads: tuple[Index, Index]) -> bool:
     """Do two balls lie to two others as the ischial tuberosities to the femoral heads?
 
-    They lie below, behind and closer together (54 to 63, 36 and 54 mm on our phantoms, whose
-    proportions are an adult's), which no other two pairs of a pelvis do.
+    They lie below, behind and closer together: 63, 36 and 54 mm on our phantom of hips.
     """
     below, before = (
         (heads[0][axis] + heads[1][axis] - pair[0][axis] - pair[1][axis]) / 2 * GRID_MM

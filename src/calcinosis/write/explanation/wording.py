@@ -59,7 +59,8 @@ def headline(explanation: Explanation) -> str:
     first, second = explanation.differential.diagnoses[:2]
     text = f"{first.label}: {percent(first.probability)}"
     if first.probability < 0.5:
-        text = f"Undecided. {text}; {second.label.lower()}: {percent(second.probability)}"
+        label = second.label[:1].lower() + second.label[1:]
+        text = f"Undecided. {text}; {label}: {percent(second.probability)}"
     return f"{text}."
 
 
