@@ -167,3 +167,10 @@ def test_both_styles_draw_the_volume_asked_for_with_true_levels(style, texture):
 def test_an_unknown_style_is_refused_by_name():
     with pytest.raises(InputError, match="style 'baroque' is unknown; expected one of packed"):
         MassOptions(style="baroque")
+
+
+def test_the_dense_half_of_layered_chalk_is_calcified():
+    grid = a_grid((1, 1, 1))
+    layered = a_ball(kind="two_density", down=(1.0, 0.0, 0.0))
+    drawn = draw_mass(layered, far_from_bone(grid), ids=FirstIds())
+    assert drawn.truth.calcified_volume_ml == pytest.approx(BALL_ML / 2, rel=0.02)

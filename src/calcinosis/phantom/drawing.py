@@ -10,7 +10,7 @@ from scipy.spatial import ConvexHull
 
 from calcinosis.phantom.filling import Cavity, fill, levels_of
 from calcinosis.phantom.grid import Box, Float, Grid, mean_of_parts, onto_parts
-from calcinosis.phantom.locules import Partition
+from calcinosis.phantom.locules import CALCIFIED_HU, Partition
 from calcinosis.phantom.masses import MassPlan, radius_mm
 from calcinosis.phantom.shapes import Ellipsoid, Point
 from calcinosis.phantom.tissue import REACH_MM, refinement
@@ -19,7 +19,6 @@ from calcinosis.phantom.truth import ErosionTruth, LevelTruth, LoculeTruth, Mass
 CLOSING_MM = 3.0  # the envelope's definition
 SOFT_TISSUE_HU = 40.0
 SKIN_GAP_MM = 2.5
-CALCIFIED_HU = 150.0
 SMALLEST_LOCULE_ML = 0.01
 
 

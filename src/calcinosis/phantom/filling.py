@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from calcinosis.phantom.grid import Float, Grid
-from calcinosis.phantom.locules import Content
+from calcinosis.phantom.locules import CALCIFIED_HU, Content
 from calcinosis.phantom.shapes import Waves
 from calcinosis.phantom.truth import LevelTruth
 
@@ -82,7 +82,7 @@ def fill(cavity: Cavity, mottling: Waves, mottling_hu: float) -> Fill:
     rim = mask & ~core
     return Fill(
         hu=np.where(rim, np.float32(content.rim_hu), hu).astype(np.float32),
-        calcified=np.where(rim, 1, part * (content.kind != "two_density")).astype(np.float32),
+        calcified=np.where(rim, 1, part * (content.dense_hu > CALCIFIED_HU)).astype(np.float32),
         surface_mm=surface,
         interface=interface,
     )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from calcinosis.phantom.grid import Float, Grid
 from calcinosis.phantom.shapes import Bounds, Point
 
+CALCIFIED_HU = 150.0  # what a mass holds that is denser counts as calcified
 Kind = Literal["paste", "sediment", "fluid", "two_density"]
 
 

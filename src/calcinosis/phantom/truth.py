@@ -73,7 +73,8 @@ class MassTruth:
         side: left or right.
         centroid_lps_mm: of the envelope.
         volume_ml: envelope: locules with walls and septa, closed with a 3 mm ball, never bone.
-        calcified_volume_ml: paste, sediment, calcified rim and septa.
+        calcified_volume_ml: paste, sediment, calcified rim and septa, the denser half of layered
+            chalk: whatever was drawn above 150 HU.
         excess_hu_ml: integral over the envelope of attenuation above soft tissue (40 HU).
         max_diameter_mm: greatest distance between two points of the envelope (Feret).
         mean_hu: mean attenuation of the envelope before blur and noise.
