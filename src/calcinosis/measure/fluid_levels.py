@@ -18,7 +18,7 @@ from calcinosis.volume import Volume
 
 VOXEL_ALONG_GRAVITY_MAX_MM = 3.0  # thicker slices lying parallel to the level blur it away
 LAYER_VOXELS = 3
-CONFIDENCE_MIN = 0.6  # share of levels among surfaces like it
+CONFIDENCE_MIN = 0.65  # share of levels among surfaces like it
 AREA_CALLED_MIN_MM2 = 18.0  # smaller flat patches are as often ledges of paste
 LOCULE_MIN_ML = 0.5
 

@@ -17,14 +17,14 @@ TILT_SLACK_DEG_MM = 8.0  # the tilt of a small surface is less sure: this over i
 TILT_CALLED_MAX_DEG = 5.0  # however small the surface
 SAGITTA_MAX_MM = 0.5
 # Of confidence: constant, share of the tilt allowed, roughness, sagitta, falling rim, and the
-# logarithms of area, rise and thinner layer.
-WEIGHTS = (-5.56, -2.23, -6.06, -4.13, -7.28, 1.15, 0.81, 0.23)
+# logarithms of area, rise and voxels across.
+WEIGHTS = (-10.1, -2.4, -8.0, -3.1, -11.8, 1.3, 1.3, 1.8)
 FAT_HU = -40.0  # fluid is denser
 BLURRED_SHARE = 0.5  # shallow fluid between dense paste looks as dense as this share of it
 LAYER_MIN_MM = 2.0
 SAME_DEPTH_MM = 1.5
 SAME_SHARE = 0.3
-SAME_HEIGHT_MM = 0.75  # two pieces of one interface
+SAME_HEIGHT_MM = 0.4  # two pieces of one interface: right ones differed by up to 0.26 mm
 JOINED_SHARE = 0.8  # and the step between them keeps this share of its height
 BESIDE_INTERFACE_MM = (0.75, 2.25)  # above and below it, where fluid and sediment are looked for
 
@@ -48,6 +48,7 @@ class Evidence:
     columns: NDArray[np.int64]
     depth_mm: float
     area_mm2: float
+    voxels_across: float
     tilt_deg: float
     roughness_mm: float
     sagitta_mm: float
@@ -70,10 +71,9 @@ class Evidence:
     def confidence(self) -> float:
         """Share of levels among surfaces like this one, fitted on our phantoms (logistic).
 
-        A level is square to gravity, smooth, flat, and nowhere falls away at its rim; of a small,
-        faint or shallow one we are less sure.
+        A level is square to gravity, smooth, flat, and nowhere falls away at its rim; of a small or
+        faint one, or one that few voxels show, we are less sure.
         """
-        thinner_mm = min(self.layers.fluid_height_mm, self.layers.sediment_depth_mm, 6.0)
         evidence = (
             1.0,
             self.tilt_strain(),
@@ -82,7 +82,7 @@ class Evidence:
             self.falling_rim,
             np.log(self.area_mm2),
             np.log(max(self.layers.hu_below - self.layers.hu_above, 1.0)),
-            np.log(max(thinner_mm, 1.0)),
+            np.log(self.voxels_across),
         )
         return float(1 / (1 + np.exp(-np.dot(WEIGHTS, evidence))))
 
@@ -124,6 +124,7 @@ def evidence_for(surface: Surface, upright: Upright, along_mm: float) -> Evidenc
         columns=np.argwhere(member) + np.asarray(surface.corner),
         depth_mm=float(plane[0]),
         area_mm2=surface.area_mm2,
+        voxels_across=float(np.sqrt(surface.area_mm2)) / upright.voxel_across_mm,
         tilt_deg=float(np.degrees(np.arctan(np.hypot(plane[1], plane[2])))),
         roughness_mm=roughness,
         sagitta_mm=_sagitta_mm(points, clear, float(np.sqrt(len(points) / np.pi))),

@@ -16,13 +16,17 @@ MARGIN_MM = 6.0
 
 @dataclass(frozen=True, eq=False)
 class Upright:
-    """The neighbourhood of a mass resampled so that axis 0 points down (HU, float32)."""
+    """The neighbourhood of a mass resampled so that axis 0 points down (HU, float32).
+
+    `voxel_across_mm` is how far the scan's own voxels reach across gravity, at most.
+    """
 
     hu: NDArray[np.float32]
     inside: NDArray[np.bool_]
     origin_lps: NDArray[np.float64]
     axes_lps: NDArray[np.float64]  # columns: down, across, across
     noise_hu: float
+    voxel_across_mm: float
 
     def to_lps(self, point_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         """Millimetres along (down, across, across) to LPS."""
@@ -48,7 +52,21 @@ def stand_upright(volume: Volume, envelope: NDArray[np.bool_]) -> Upright:
     for axis in (1, 2):
         hu = ndimage.gaussian_filter1d(hu, sigma_mm / across, axis=axis, mode="nearest")
     thin = round(ACROSS_STEP_MM / across)
-    return Upright(hu[:, ::thin, ::thin], inside[:, ::thin, ::thin], axes @ low, axes, noise)
+    return Upright(
+        hu[:, ::thin, ::thin],
+        inside[:, ::thin, ::thin],
+        axes @ low,
+        axes,
+        noise,
+        _voxel_across_mm(volume),
+    )
+
+
+def _voxel_across_mm(volume: Volume) -> float:
+    """The longest edge of a voxel as seen from above."""
+    edges_mm = volume.affine[:3, :3]
+    fallen = np.outer(volume.gravity_lps, volume.gravity_lps @ edges_mm)
+    return float(np.linalg.norm(edges_mm - fallen, axis=0).max())
 
 
 def _upright_axes(volume: Volume) -> NDArray[np.float64]:
