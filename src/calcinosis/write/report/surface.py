@@ -1,7 +1,7 @@
 """A surface view of masses and skeleton: a small first-hit ray caster over smoothed masks.
 
-The masks are averaged down and smoothed, and each ray leaps from sample to sample over what is
-empty until the occupancy passes one half; the gradient there is the normal. Depth
+The masks are averaged down and smoothed, and each ray leaps over all that is too thin to be seen
+until the occupancy passes one half; the gradient there is the normal. Depth
 darkening after Luft, Colditz & Deussen 2006 (doi:10.1145/1141911.1142016) separates what lies
 behind from what lies before.
 """
@@ -22,8 +22,10 @@ BONE_RGB = (0.93, 0.89, 0.80)
 STEP_MM = 1.0  # between rays, and along them
 VOXEL_MM = 1.5  # masks are averaged down to about this
 MARGIN = 4  # such voxels around them
+CELL = 2  # such voxels along a cell that rays leap over
 MOST_RAYS = 420  # along the longer side; a larger body is seen with coarser steps
-HALF, FULL = 127.5, 160.0  # occupancy of a surface, and of one that covers what lies behind
+# Occupancy that is just not seen, of a surface, and of one that covers what lies behind.
+UNSEEN, HALF, FULL = 96.0, 127.5, 160.0
 HEIGHT, WIDEST = 300.0, 420.0  # figure units
 LIGHT = np.array([-0.42, -0.62, -0.66])  # from the upper left, before the picture
 
@@ -61,7 +63,7 @@ class Occupancy:
     Attributes:
         field: 0…255, of the part of the patient that holds the mask.
         affine: 4×4, maps its indices (z, y, x, 1) to LPS.
-        free_mm: at least so far to where it is not 0.
+        free_mm: of each cell, at least so far to a cell where something is seen; 0 in such a cell.
     """
 
     field: NDArray[np.uint8]
@@ -169,10 +171,18 @@ def _occupancy(mask: NDArray[np.bool_ | np.uint8], volume: Volume) -> Occupancy:
     affine = volume.affine.copy()
     affine[:3, :3] *= factors
     affine[:3, 3] = volume.to_lps((low - MARGIN) * factors + (factors - 1) / 2)
-    steps_mm = spacing * factors
-    empty_mm = edt.edt(field == 0, anisotropy=tuple(steps_mm), parallel=1)
-    free_mm = np.clip(empty_mm - 2 * np.linalg.norm(steps_mm), 0, 255, out=empty_mm)
-    return Occupancy(field, affine, free_mm.astype(np.uint8))
+    return Occupancy(field, affine, _free_mm(field, spacing * factors))
+
+
+def _free_mm(field: NDArray[np.uint8], steps_mm: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """`Occupancy.free_mm`; 1 where it is less, so that 0 marks what is seen."""
+    from scipy.ndimage import maximum_filter
+
+    highest = maximum_filter(field, size=CELL + 1, origin=-(CELL // 2))[::CELL, ::CELL, ::CELL]
+    unseen, cell_mm = highest <= UNSEEN, CELL * steps_mm
+    between_centres_mm = edt.edt(unseen, anisotropy=tuple(cell_mm), parallel=1)
+    free_mm = np.clip(between_centres_mm - np.linalg.norm(cell_mm), 1, 255)
+    return np.asarray(free_mm.astype(np.uint8) * unseen)
 
 
 def _box(field: NDArray[np.uint16]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
@@ -204,41 +214,49 @@ def _cast(part: Occupancy, camera: Camera) -> Hits:
     to_index = np.linalg.inv(part.affine[:3, :3])
     start = to_index @ (camera.origin - part.affine[:3, 3])
     steps = to_index @ camera.axes.T * camera.step_mm  # columns: along down, right and away
-    inside = _project(camera, part.corners_lps)
-    low = np.maximum(np.floor(inside.min(axis=0)), 0).astype(int)
-    high = np.minimum(np.ceil(inside.max(axis=0)) + 1, camera.shape).astype(int)
     rays = (np.full(camera.shape[:2], np.inf, np.float32),
             np.zeros((*camera.shape[:2], 3), np.float32),
             np.zeros(camera.shape[:2], np.float32))  # fmt: skip
     if part.field.any():
-        free = part.free_mm, 1 / camera.step_mm
-        _follow(part.field, free, start, steps, np.stack([low, high]), *rays)
+        _follow(part.field, part.free_mm, camera.step_mm, start, steps, *rays)
     depth, normals, most = rays
     return Hits(depth * np.float32(camera.step_mm), normals, np.clip(most / 64.0 - 1.5, 0, 1))
 
 
 @njit(cache=True)
-def _follow(field, free, start, steps, window, depths, normals, most):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _follow(field, free_mm, step_mm, start, steps, depths, normals, most):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Fill in the depth in samples, the normal, and the highest occupancy met by each ray."""
-    low, high = window
-    for row in range(low[0], high[0]):
-        for column in range(low[1], high[1]):
-            sample, before = low[2], 0.0
-            while sample < high[2] and most[row, column] < FULL:
+    for row in range(depths.shape[0]):
+        for column in range(depths.shape[1]):
+            sample, last = _within(field, _place(start, steps, row, column, 0), steps[:, 2])
+            while sample <= last and most[row, column] < FULL:
                 place = _place(start, steps, row, column, sample)
-                leap = int(_nearest(free[0], place) * free[1])
-                if leap > 0:
-                    before = 0.0
-                    sample += leap
+                leap_mm = _free(free_mm, place)
+                if leap_mm > 0:
+                    sample += max(1, int(leap_mm / step_mm))
                     continue
                 value = _between(field, place)
                 if value >= HALF and depths[row, column] == np.inf:
+                    before = _between(field, _place(start, steps, row, column, sample - 1))
                     exact = sample - (value - HALF) / (value - before)
                     depths[row, column] = exact
                     normals[row, column] = _normal(field, start, steps, row, column, exact)
                 most[row, column] = max(most[row, column], value)
-                before = value
                 sample += 1
+
+
+@njit(cache=True)
+def _within(field, first, step):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """The first and the last sample of a ray in the field; none where the last is before."""
+    low, high = -np.inf, np.inf
+    for axis in range(3):
+        beyond = field.shape[axis] - 1 - first[axis]
+        if step[axis] != 0:
+            ends = -first[axis] / step[axis], beyond / step[axis]
+            low, high = max(low, min(ends)), min(high, max(ends))
+        elif first[axis] < 0 or beyond < 0:
+            return 0, -1
+    return int(np.ceil(low)), int(np.floor(high))
 
 
 @njit(cache=True)
@@ -263,12 +281,12 @@ def _normal(field, start, steps, row, column, sample):  # type: ignore[no-untype
 
 
 @njit(cache=True)
-def _nearest(field, place):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """The value of the voxel a place lies in; 0 outside."""
+def _free(free_mm, place):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """What is free around the cell a place lies in; 1 outside."""
     z, y, x = place
-    a, b, c = int(np.floor(z)), int(np.floor(y)), int(np.floor(x))
-    planes, rows, columns = field.shape
-    return field[a, b, c] if 0 <= a < planes and 0 <= b < rows and 0 <= c < columns else 0.0
+    a, b, c = int(np.floor(z / CELL)), int(np.floor(y / CELL)), int(np.floor(x / CELL))
+    planes, rows, columns = free_mm.shape
+    return free_mm[a, b, c] if 0 <= a < planes and 0 <= b < rows and 0 <= c < columns else 1
 
 
 @njit(cache=True)
