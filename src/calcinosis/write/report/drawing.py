@@ -48,7 +48,7 @@ def data_uri(pixels: NDArray[np.uint8]) -> str:
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "WEBP", quality=QUALITY, method=4)
+    Image.fromarray(pixels).save(buffer, "WEBP", quality=QUALITY, method=2)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
