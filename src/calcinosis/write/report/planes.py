@@ -18,7 +18,9 @@ from calcinosis.write.report.drawing import (
     text,
     windowed,
 )
+from calcinosis.write.report.edges import edges
 from calcinosis.write.report.numbers import colour, number
+from calcinosis.write.report.trilinear import square
 
 WINDOW_HU = (300.0, 1500.0)  # level and width, the bone window the masses are read in
 SIDE = 360.0  # figure units, about as large as it is shown
@@ -46,12 +48,12 @@ class Plane:
     side: float = SIDE
 
     @cached_property
-    def points(self) -> NDArray[np.float64]:
-        """LPS position of each pixel, [y, x, 3]."""
-        steps = ((np.arange(PIXELS) + 0.5) / PIXELS - 0.5) * self.side_mm
-        across = steps[None, :, None] * np.asarray(self.right)
-        along = steps[:, None, None] * np.asarray(self.down)
-        return np.asarray(np.asarray(self.centre) + across + along)
+    def corners(self) -> NDArray[np.float64]:
+        """LPS positions of the first pixel, the last below it, the last beside it, and the last."""
+        reach_mm = (0.5 - 0.5 / PIXELS) * self.side_mm
+        down, right = reach_mm * np.array(self.down), reach_mm * np.array(self.right)
+        away = (-down - right, down - right, right - down, down + right)
+        return np.asarray(np.array(self.centre) + away)
 
     @property
     def unit_per_mm(self) -> float:
@@ -62,21 +64,14 @@ class Plane:
         self, volume: Volume, values: NDArray[np.generic], outside: float
     ) -> NDArray[np.float32]:
         """`values` on the volume's grid, read at each pixel by linear interpolation."""
-        from scipy.ndimage import map_coordinates
-
-        where = np.moveaxis(volume.to_indices(self.points), -1, 0)
-        return np.asarray(
-            map_coordinates(values, where, output=np.float32, order=1, cval=outside),
-            dtype=np.float32,
-        )
+        first, below, beside, _ = volume.to_indices(self.corners)
+        down, right = (below - first) / (PIXELS - 1), (beside - first) / (PIXELS - 1)
+        return np.asarray(square(values, first, down, right, PIXELS, outside))
 
     def contours(self, volume: Volume, mask: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
         """Edges of a mask on the volume's grid, as curves [n, 2] (x, y) in figure units."""
-        from skimage.measure import approximate_polygon, find_contours
-
-        inside = np.pad(self.sample(volume, mask.astype(np.uint8), 0.0), 1)
-        curves = (approximate_polygon(curve, 0.35) for curve in find_contours(inside, 0.5))
-        return [(curve[:, ::-1] - 0.5) * self.side / PIXELS for curve in curves if len(curve) > 3]
+        curves = edges(self.sample(volume, mask.view(np.uint8), 0.0), 0.35)
+        return [(curve[:, ::-1] + 0.5) * self.side / PIXELS for curve in curves]
 
 
 def mass_planes(
@@ -95,7 +90,7 @@ def around(
     volume: Volume, labels: NDArray[np.uint8], plane: Plane
 ) -> tuple[Volume, NDArray[np.uint8]]:
     """The part of the scan that a plane's pixels lie in."""
-    corners = volume.to_indices(plane.points[:: PIXELS - 1, :: PIXELS - 1].reshape(-1, 3))
+    corners = volume.to_indices(plane.corners)
     low = np.clip(np.floor(corners.min(axis=0)), 0, np.array(volume.shape) - 1).astype(int)
     high = np.maximum(np.ceil(corners.max(axis=0)).astype(int) + 1, low + 1)
     box = (slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2]))

@@ -18,6 +18,7 @@ from calcinosis.write.report.drawing import (
     text,
     windowed,
 )
+from calcinosis.write.report.edges import edges
 from calcinosis.write.report.numbers import colour, plural
 
 WINDOW_HU = (500.0, 1400.0)
@@ -114,13 +115,10 @@ def _projection(
 
 
 def _mass_marks(view: View, measurement: CtMeasurement) -> list[str]:
-    from skimage.measure import approximate_polygon, find_contours
-
     flat = view.flatten(measurement.labels)
     outlines, numbers = [], []
     for mass in measurement.masses:
-        shape = np.pad(flat == mass.id, 1).astype(np.float32)
-        curves = [approximate_polygon(curve, 0.3) - 1 for curve in find_contours(shape, 0.5)]
+        curves = edges((flat == mass.id).astype(np.float32), 0.3)
         places = [view.place(curve[:, 0], curve[:, 1]) for curve in curves]
         outlines.append(outline(places, colour(mass.id), fill_opacity=0.28))
         x, y = view.locate(mass.centroid_lps_mm)

@@ -17,6 +17,7 @@ from calcinosis.measure.mass import CtMeasurement
 from calcinosis.volume import Volume
 from calcinosis.write.report.drawing import Figure, figure, scale_bar, text
 from calcinosis.write.report.numbers import colour, plural
+from calcinosis.write.report.trilinear import between
 
 BONE_RGB = (0.93, 0.89, 0.80)
 STEP_MM = 1.0  # between rays, and along them
@@ -235,9 +236,9 @@ def _follow(field, free_mm, step_mm, start, steps, depths, normals, most):  # ty
                 if leap_mm > 0:
                     sample += max(1, int(leap_mm / step_mm))
                     continue
-                value = _between(field, place)
+                value = between(field, place, 0.0)
                 if value >= HALF and depths[row, column] == np.inf:
-                    before = _between(field, _place(start, steps, row, column, sample - 1))
+                    before = between(field, _place(start, steps, row, column, sample - 1), 0.0)
                     exact = sample - (value - HALF) / (value - before)
                     depths[row, column] = exact
                     normals[row, column] = _normal(field, start, steps, row, column, exact)
@@ -276,7 +277,7 @@ def _normal(field, start, steps, row, column, sample):  # type: ignore[no-untype
         down, right, away = 1.0 * (axis == 0), 1.0 * (axis == 1), 1.0 * (axis == 2)
         behind = _place(start, steps, row - down, column - right, sample - away)
         ahead = _place(start, steps, row + down, column + right, sample + away)
-        slope[axis] = _between(field, behind) - _between(field, ahead)
+        slope[axis] = between(field, behind, 0.0) - between(field, ahead, 0.0)
     return slope / max(np.sqrt((slope * slope).sum()), 1e-6)
 
 
@@ -287,22 +288,6 @@ def _free(free_mm, place):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN2
     a, b, c = int(np.floor(z / CELL)), int(np.floor(y / CELL)), int(np.floor(x / CELL))
     planes, rows, columns = free_mm.shape
     return free_mm[a, b, c] if 0 <= a < planes and 0 <= b < rows and 0 <= c < columns else 1
-
-
-@njit(cache=True)
-def _between(field, place):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """The trilinear value at a place; 0 outside."""
-    z, y, x = place
-    a, b, c = int(np.floor(z)), int(np.floor(y)), int(np.floor(x))
-    planes, rows, columns = field.shape
-    if not (0 <= a < planes - 1 and 0 <= b < rows - 1 and 0 <= c < columns - 1):
-        return 0.0
-    dz, dy, dx = z - a, y - b, x - c
-    low = (field[a, b, c] * (1 - dx) + field[a, b, c + 1] * dx) * (1 - dy)
-    low += (field[a, b + 1, c] * (1 - dx) + field[a, b + 1, c + 1] * dx) * dy
-    high = (field[a + 1, b, c] * (1 - dx) + field[a + 1, b, c + 1] * dx) * (1 - dy)
-    high += (field[a + 1, b + 1, c] * (1 - dx) + field[a + 1, b + 1, c + 1] * dx) * dy
-    return low * (1 - dz) + high * dz
 
 
 def _tint(
