@@ -65,16 +65,10 @@ def structured_report(
     from pydicom.sr.codedict import codes
     from pydicom.sr.coding import Code
 
-    tracking = tracking_of(measurement.masses, source)
-    groups: list[_Group] = []
-    for mass in measurement.masses:
-        assert segmentation is not None  # noqa: S101 - masses are never without their segments
-        groups += _groups_of(mass, tracking[mass.id], source, segmentation)
-    groups.append(_scan_group(measurement, source, diagnoses))
     content = MeasurementReport(
         observation_context=_observer(),
         procedure_reported=Code("25045-6", "LN", "CT unspecified body region"),
-        imaging_measurements=groups,
+        imaging_measurements=[_scan_group(measurement, source, diagnoses)],
         title=codes.DCM.ImagingMeasurementReport,
     )
     made = Comprehensive3DSR(
@@ -84,7 +78,21 @@ def structured_report(
         is_complete=True,
         **origin(SERIES_NUMBER),
     )
+    # All content given to highdicom is copied and searched twice: that of masses is put in after.
+    groups = made.ContentSequence[-1].ContentSequence
+    of_masses = _groups_of_masses(measurement, source, segmentation)
+    for position, (item,) in enumerate(of_masses):
+        groups.insert(position, item)
     return settled(made, source)
+
+
+def _groups_of_masses(
+    measurement: CtMeasurement, source: SourceImages, segmentation: "Dataset | None"
+) -> "Iterator[_Group]":
+    tracking = tracking_of(measurement.masses, source)
+    for mass in measurement.masses:
+        assert segmentation is not None  # noqa: S101 - masses are never without their segments
+        yield from _groups_of(mass, tracking[mass.id], source, segmentation)
 
 
 def _groups_of(

@@ -1,6 +1,7 @@
 """Maximum-intensity projections: the whole scan at a glance, masses coloured and numbered."""
 
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -93,11 +94,9 @@ def _view(volume: Volume, along: int, right: int) -> View:
 
 def _nearest_array_axes(volume: Volume) -> tuple[int, int, int]:
     """The array axes that run closest to the patient's x, y and z."""
-    from scipy.optimize import linear_sum_assignment
-
     cosines = np.abs(volume.affine[:3, :3]) / volume.spacing_mm
-    x, y, z = linear_sum_assignment(-cosines)[1]
-    return int(x), int(y), int(z)
+    x, y, z = max(permutations(range(3)), key=lambda axes: cosines[range(3), axes].sum())
+    return x, y, z
 
 
 def _projection(
