@@ -11,7 +11,7 @@ def between(field, place, outside):  # type: ignore[no-untyped-def]  # noqa: ANN
     planes, rows, columns = field.shape
     if not (0 <= z <= planes - 1 and 0 <= y <= rows - 1 and 0 <= x <= columns - 1):
         return outside
-    a, b, c = int(np.floor(z)), int(np.floor(y)), int(np.floor(x))
+    a, b, c = int(z), int(y), int(x)
     e, f, g = min(a + 1, planes - 1), min(b + 1, rows - 1), min(c + 1, columns - 1)
     dz, dy, dx = z - a, y - b, x - c
     low = (field[a, b, c] * (1 - dx) + field[a, b, g] * dx) * (1 - dy)
