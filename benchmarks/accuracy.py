@@ -43,6 +43,7 @@ class Score:
     dice: float
     volume_error: float | None = None
     calcified_error: float | None = None
+    calcium_error: float | None = None
     diameter_error_diagonals: float | None = None
     covered: bool | None = None
     false_masses: int = 0
@@ -76,6 +77,7 @@ def _score_mass(
     measured = result.masses[best - 1]
     low, high = measured.volume_ci95_ml
     diagonal = float(np.linalg.norm(volume.spacing_mm))
+    calcium_mg = truth.excess_hu_ml * result.calibration.mg_hydroxyapatite_per_ml_per_hu
     return Score(
         case,
         contact,
@@ -84,6 +86,7 @@ def _score_mass(
         dice,
         volume_error=measured.volume_ml / truth.volume_ml - 1,
         calcified_error=measured.calcified_volume_ml / max(truth.calcified_volume_ml, 1e-9) - 1,
+        calcium_error=measured.calcium_mass_mg / calcium_mg - 1,
         diameter_error_diagonals=(measured.max_diameter_mm - truth.max_diameter_mm) / diagonal,
         covered=low <= truth.volume_ml <= high,
         false_masses=false_masses,
@@ -171,7 +174,8 @@ def summary(scores: list[Score]) -> dict[str, object]:
     }
     if found:
         report["dice_median"] = round(float(np.median([s.dice for s in found])), 3)
-        for name in ("volume_error", "calcified_error", "diameter_error_diagonals"):
+        names = ("volume_error", "calcified_error", "calcium_error", "diameter_error_diagonals")
+        for name in names:
             values = np.array([getattr(s, name) for s in found])
             report[name] = {
                 "median": round(float(np.median(values)), 3),
