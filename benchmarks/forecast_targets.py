@@ -50,17 +50,18 @@ class Cohort:
         return p._replace(gland_tendency=tendency, p_intake_factor=self.p_intake_factor)
 
 
-CINACALCET = Cohort("cinacalcet with calcitriol, PTH 483", gland_tendency=3.03)
-SHPT = Cohort("secondary hyperparathyroidism, trial entry", gland_tendency=11.5)
+CINACALCET = Cohort("cinacalcet with calcitriol, PTH 483", gland_tendency=3.40)
+SHPT = Cohort("secondary hyperparathyroidism, trial entry", gland_tendency=12.1)
 SHORT_DAILY = Cohort(
-    "short daily, PTH 417, phosphate 6.16", gland_tendency=1.18, p_intake_factor=1.09
+    "short daily, PTH 417, phosphate 6.16", gland_tendency=1.21, p_intake_factor=1.10
 )
-BATHED = Cohort("richer bath, PTH 373", gland_tendency=1.67)
-TRANSPLANT = Cohort("transplant recipients, PTH about 300 before", gland_tendency=0.981)
+BATHED = Cohort("richer bath, PTH 373", gland_tendency=1.84)
+DRAINED = Cohort("poorer bath, PTH 175 on dialysate calcium 1.75", gland_tendency=2.58)
+TRANSPLANT = Cohort("transplant recipients, PTH about 300 before", gland_tendency=1.07)
 REFRACTORY = Cohort(
-    "refractory, PTH 1401, phosphate 6.9", gland_tendency=8.56, p_intake_factor=1.18
+    "refractory, PTH 1401, phosphate 6.9", gland_tendency=8.51, p_intake_factor=1.18
 )
-PTX = Cohort("before parathyroidectomy", gland_tendency=17.2, p_intake_factor=1.132)
+PTX = Cohort("before parathyroidectomy", gland_tendency=15.5, p_intake_factor=1.140)
 
 
 @dataclass(frozen=True)
@@ -245,6 +246,10 @@ def calcium_loads(p: Parameters) -> dict[str, float]:
     name = "dialysate Ca 1.5 to 1.75, 10 mo"
     found[f"{name}: calcium"] = richer.at(CA, 328) - richer.at(CA, 28)
     found[f"{name}: PTH"] = 100 * (richer.at(PTH, 328) / richer.at(PTH, 28) - 1)
+    rich, poor = ({"dialysis": {"dialysate_calcium_mmol_l": bath}} for bath in (1.75, 1.25))
+    poorer = run(DRAINED.of(p), {}, [{**USUAL, **rich}, {"days": 364, **poor}])
+    pth = 100 * (poorer.at(PTH, 392) / poorer.at(PTH, 28) - 1)
+    found["dialysate Ca 1.75 to 1.25, a year: PTH"] = pth
     return found
 
 
@@ -330,6 +335,9 @@ def kidneys(p: Parameters) -> dict[str, float]:
     early = 2 * calcium_balance(fed, 42) - calcium_balance(plain, 21)
     found["CKD 3-4, +1500 mg Ca: calcium balance"] = early
     healthy = {"gfr_ml_min": 100}
+    bare = {"event": {"parathyroidectomy": {"remnant_fraction": 0.0}}, "postoperative_care": None}
+    aparathyroid = run(p, healthy, [{"days": 7}, {"days": 728, **bare}])
+    found["no parathyroids, kidneys healthy, untreated: calcium"] = aparathyroid.at(CA, 735)
     plain = run(p, healthy, [{"days": 28}])
     bound = run(
         p, healthy, [{"days": 28}, {"days": 28, "binder": {"drug": "lanthanum", "g_per_day": 3}}]

@@ -224,10 +224,12 @@ def mobilised(y: Array, phosphate: float, p: Parameters) -> tuple[float, float]:
 def bone(y: Array, now: Serum, p: Parameters) -> tuple[float, float, float, float]:
     """Calcium (mmol/h) from plasma to bone surface, thence to mineral, resorbed, and laid down.
 
-    PTH raises the calcium at which blood and bone surface are at rest. Without any cells the
-    surface settles with the mineral under it (Parfitt, Bone 1987;8:S1: calcium is regulated at
-    quiescent surfaces, also without PTH): bone yields calcium when there is far too little, and
-    keeps what is far too much. Third power, between the second order in which dicalcium phosphate
+    PTH raises the calcium at which blood and bone surface are at rest: it drives the pump that
+    returns to blood what leaks to the surface. Without any cells the surface settles with the
+    mineral under it, a store too large to change (Parfitt, Bone 1987;8:S1; Talmage's water columns,
+    Clin Orthop 1977;122:299): bone yields calcium when there is far too little, and keeps what is
+    far too much. What counts as too much is less calcium where there is more phosphate, as with
+    every calcium phosphate. Third power, between the second order in which dicalcium phosphate
     grows (Nancollas 1973, hrcak.srce.hr/290636) and the fourth of octacalcium phosphate (van
     Kemenade 1987). Mineral is laid down where osteoblasts work and calcium and phosphate allow:
     hungry bone when PTH suddenly ends.
@@ -238,7 +240,8 @@ def bone(y: Array, now: Serum, p: Parameters) -> tuple[float, float, float, floa
     material = min(1.0, now.phosphate / 0.3) * min(1.0, now.calcium / 0.5)  # none, no mineral
     laid_down = p.turnover * y[FORMATION] * 2.0 * supply / (1.0 + supply) * material
     left = min(1.0, max(0.0, y[CA_BONE]) / (0.1 * p.bone_ca_ref))  # no bone, no resorption
-    excess = y[CA_SURFACE] / (p.exchangeable_volume * p.ca_ref) - 1.0
+    level = y[CA_SURFACE] / (p.exchangeable_volume * p.ca_ref)
+    excess = level * exp(p.mineral_exchange_p * now.ln_phosphate) - 1.0
     excess = min(0.5, max(-0.5, excess))  # beyond any living patient, supply limits it
     settling = p.mineral_exchange * p.ca_ref * excess**3
     settling *= material if excess > 0.0 else left

@@ -56,6 +56,7 @@ class Parameters(NamedTuple):
     exchange: float
     exchange_pth: float
     mineral_exchange: float
+    mineral_exchange_p: float
     turnover: float
     resorption_min: float
     resorption_max: float
