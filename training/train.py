@@ -49,7 +49,7 @@ class MassNetwork(nn.Module):
     def __init__(self, stem: int = 24, widths: tuple[int, ...] = (16, 32, 64)) -> None:
         super().__init__()
         self.stem = nn.Sequential(
-            nn.Conv3d(3, stem, 4, stride=2, padding=1, bias=False), nn.BatchNorm3d(stem), nn.ReLU()
+            nn.Conv3d(4, stem, 4, stride=2, padding=1, bias=False), nn.BatchNorm3d(stem), nn.ReLU()
         )
         self.first = stage(stem, widths[0])
         pairs = list(pairwise(widths))
@@ -71,7 +71,8 @@ class MassNetwork(nn.Module):
         """Hounsfield units and seed balls [n, 1, z, y, x] to class scores [n, 3, z, y, x]."""
         soft = hu.clamp(-200, 300) / 250
         dense = hu.clamp(0, 2000) / 800
-        cells = self.stem(torch.cat([soft, dense, seed], 1))
+        watery = hu.clamp(-40, 100) / 50  # fluid against muscle
+        cells = self.stem(torch.cat([soft, dense, seed, watery], 1))
         features = [self.first(cells)]
         for down in self.down:
             features.append(down(functional.max_pool3d(features[-1], 2)))

@@ -31,10 +31,11 @@ _CALL = 128  # network score (of 255) above which a voxel is a mass
 _EDGE_CALL = 64  # above which it belongs to the mass it touches: walls are faint
 _EDGE_REACH = 4  # working voxels: how far a faint wall lies from what is surely mass
 _SURE = 217
-# What is no mass (bone ends, cartilage, groups of calcified vessels) reached 0.72 above 2 mL on the
-# scans and phantoms looked at; smaller granulomas reach 0.88. Bones cut by the edge of the scan
-# lack their cortex there and look surer, so more is asked of what lies on it.
-_SURE_SHARE, _SURE_SHARE_LARGE, _LARGE_ML = 0.79, 0.74, 4.0
+# The share of sure voxels asked of 1 mL, and how much less for each doubling: what is no mass (bone
+# ends, cartilage, groups of calcified vessels) reached 0.73 at 4.6 mL and 0.64 at 10 mL on the scans
+# and phantoms looked at; small granulomas reach 0.89. Bones cut by the edge of the scan lack their
+# cortex there and look surer, so more is asked of what lies on it.
+_SURE_SHARE, _LESS_PER_DOUBLING, _SURE_SHARE_LEAST = 0.80, 0.025, 0.65
 _FREE_ON_EDGE, _MORE_ON_EDGE = 0.15, 0.6  # share of the surface that costs nothing; slope beyond
 _WORTH_A_LOOK_SHARE = 0.5
 _CALCIFIED_SHARE = 0.05
@@ -146,7 +147,8 @@ def _called_regions(
             places = np.argwhere((labels[extent] == label) & (tissue.mass[extent] > _CALL))
             large[label] = not _is_tube(places)
     on_edge = np.maximum(_share_on_edge(labels) - _FREE_ON_EDGE, 0)
-    asked = np.where(core * _WORKING_ML > _LARGE_ML, _SURE_SHARE_LARGE, _SURE_SHARE)
+    doublings = np.log2(np.maximum(core * _WORKING_ML, 1e-3))
+    asked = np.maximum(_SURE_SHARE - _LESS_PER_DOUBLING * doublings, _SURE_SHARE_LEAST)
     kept = large & (sure > asked + _MORE_ON_EDGE * on_edge)
     doubtful = np.flatnonzero(large & ~kept & (sure > _WORTH_A_LOOK_SHARE))
     unsure = [_brightest(grid, labels, label, extents[label - 1]) for label in doubtful.tolist()]
