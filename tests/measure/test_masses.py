@@ -34,6 +34,15 @@ def test_what_faint_voxels_alone_connect_is_two_masses():
     assert len(found.masses) == 2
 
 
+def test_an_outline_that_crept_along_something_doubtful_is_drawn_back():
+    crept = (slice(18, 22), slice(18, 22), slice(18, 40))
+    island = (slice(18, 22), slice(18, 22), slice(40, 43))
+    found = find_masses(*scene((LEFT, 600, SURE), (crept, 600, 150), (island, 600, SURE)))
+    (mass,) = found.masses
+    right_end = mass.box[2].start + np.flatnonzero(mass.envelope.mask.any((0, 1))).max()
+    assert right_end < 18 + 8
+
+
 def test_a_doubtful_density_is_no_mass_until_a_seed_says_so():
     # Two thirds sure: enough for a remark, not for a call.
     half = scene((LEFT, 600, 180), ((slice(14, 22), *LEFT[1:]), 600, SURE))

@@ -31,11 +31,15 @@ _CALL = 128  # network score (of 255) above which a voxel is a mass
 _EDGE_CALL = 64  # above which it belongs to the mass it touches: walls are faint
 _EDGE_REACH = 4  # working voxels: how far a faint wall lies from what is surely mass
 _SURE = 217
-# The share of sure voxels asked of 1 mL, and how much less for each doubling: what is no mass (bone
-# ends, cartilage, groups of calcified vessels) reached 0.73 at 4.6 mL and 0.64 at 10 mL on the scans
-# and phantoms looked at; small granulomas reach 0.89. Bones cut by the edge of the scan lack their
-# cortex there and look surer, so more is asked of what lies on it.
+# The share of sure voxels asked of 1 mL, and how much less for each doubling: what is no mass
+# (bone ends, cartilage, groups of calcified vessels) reached 0.73 at 4.6 mL and 0.64 at 10 mL on
+# the scans and phantoms looked at; small granulomas reach 0.89. Bones cut by the edge of the scan
+# lack their cortex there and look surer, so more is asked of what lies on it.
 _SURE_SHARE, _LESS_PER_DOUBLING, _SURE_SHARE_LEAST = 0.80, 0.025, 0.65
+# A mass holds at least this share of sure voxels around each of its places (Gaussian mean, mm):
+# where it does not, the outline has crept along a vessel or bone.
+_SURE_NEARBY, _NEARBY_MM = 0.2, 4.0
+_ISLAND_SHARE = 0.1  # of its largest part: smaller ones that were joined by such places go too
 _FREE_ON_EDGE, _MORE_ON_EDGE = 0.15, 0.6  # share of the surface that costs nothing; slope beyond
 _WORTH_A_LOOK_SHARE = 0.5
 _CALCIFIED_SHARE = 0.05
@@ -152,7 +156,27 @@ def _called_regions(
     kept = large & (sure > asked + _MORE_ON_EDGE * on_edge)
     doubtful = np.flatnonzero(large & ~kept & (sure > _WORTH_A_LOOK_SHARE))
     unsure = [_brightest(grid, labels, label, extents[label - 1]) for label in doubtful.tolist()]
-    return np.where(kept, np.arange(len(kept)), 0).astype(labels.dtype)[labels], unsure
+    regions = np.where(kept, np.arange(len(kept)), 0).astype(labels.dtype)[labels]
+    _draw_back(regions, tissue)
+    return regions, unsure
+
+
+def _draw_back(regions: Labels, tissue: TissueMap) -> None:
+    """Leave out of each region where hardly a voxel near is surely mass, and what this cuts off."""
+    for label, extent in enumerate(ndimage.find_objects(regions), start=1):
+        if extent:
+            box = _widened(extent, 2 * int(_NEARBY_MM / GRID_MM))
+            region = regions[box] == label
+            sure, whole = (
+                ndimage.gaussian_filter(part.astype(np.float32), _NEARBY_MM / GRID_MM)
+                for part in (region & (tissue.mass[box] > _SURE), region)
+            )
+            held = region & (sure >= _SURE_NEARBY * whole)
+            parts = cc3d.connected_components(held, connectivity=26)
+            sizes = np.bincount(parts.ravel())
+            sizes[0] = 0
+            large = sizes > _ISLAND_SHARE * sizes.max()
+            regions[box][region & ~large[parts]] = 0
 
 
 def principal_extents_mm(places: NDArray[np.int64]) -> NDArray[np.float64]:
