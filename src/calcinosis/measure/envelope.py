@@ -18,7 +18,7 @@ CALCIFIED_HU = 160.0  # the least peak that counts as calcified at a 1.5 mm scal
 CLOSING_MM = 3.0
 _EDGE_REACH_MM = 1.5  # how far from an edge its full brightness is looked for: a soft kernel's blur
 # How far, in each direction, a blurred rim is compared with denser calcification, and what is
-# calcified whole. Chosen on 42 drawn masses and 12 phantoms; 3–5 mm and 180–250 HU do as well.
+# calcified whole. Chosen on 42 drawn masses and 12 phantoms; 3–5 mm and 195–265 HU do as well.
 _FULL_REACH_MM, _SOLID_HU = 4.0, 215.0
 _SNAP_MM = 2.0  # how far the scan's edge may lie from the network's
 _NOISE_DIP_HU = 15.0  # how far noise of 10–30 HU pulls the darkest smoothed voxel down, measured
