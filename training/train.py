@@ -91,16 +91,26 @@ def loss_of(scores: Tensor, labels: Tensor, hu: Tensor) -> Tensor:
     """
     known = (labels != IGNORE).float()
     truth = (labels == 1).float()
-    deep = 1 - functional.max_pool3d(1 - truth[:, None], 5, 1, 2)[:, 0]
+    deep = 1 - greatest_within(1 - truth[:, None], 2)[:, 0]
     skeleton = (labels == 2).float()
     weight = known * (1 + truth + skeleton + FLUID_WEIGHT * deep * (hu[:, 0] < FLUID_HU))
-    entropy = functional.cross_entropy(scores, labels, ignore_index=IGNORE, reduction="none")
-    entropy = (entropy * weight).sum() / (weight.sum() + 1)
-    mass = scores.softmax(1)[:, 1] * known
+    logarithms = scores.log_softmax(1)
+    classes = torch.where(labels == IGNORE, 0, labels)[:, None]
+    entropy = -(logarithms.gather(1, classes)[:, 0] * weight).sum() / (weight.sum() + 1)
+    mass = logarithms[:, 1].exp() * known
     whole = (1, 2, 3)
     overlap = 2 * (mass * truth).sum(whole) + 100
     dice = 1 - overlap / (mass.sum(whole) + truth.sum(whole) + 100)
     return entropy + 0.5 * dice.mean()
+
+
+def greatest_within(values: Tensor, reach: int) -> Tensor:
+    """The greatest value in the cube of voxels this far around each, axis by axis."""
+    for axis in range(3):
+        size, pad = [1, 1, 1], [0, 0, 0]
+        size[axis], pad[axis] = 2 * reach + 1, reach
+        values = functional.max_pool3d(values, tuple(size), 1, tuple(pad))
+    return values
 
 
 def seed_balls(seeds: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
