@@ -128,6 +128,7 @@ def source_images(study: Study, *, deidentify: bool = False) -> SourceImages | N
         return None
     _complete_uids(headers)
     _complete_thickness(frames, places)
+    _tell_distance(frames)
     if deidentify:
         for header in headers:
             _map_uids(header, deidentified_uid)
@@ -243,6 +244,18 @@ def _complete_thickness(frames: "list[Dataset]", places: list[Plane]) -> None:
     for frame in frames:
         if frame.SliceThickness is None:
             frame.SliceThickness = round(float(np.median(np.diff(along))), 4)
+
+
+def _tell_distance(frames: "list[Dataset]") -> None:
+    """Let each frame say how far apart all lie, where that is even: some may be left out later."""
+    from highdicom.spatial import get_volume_positions
+
+    distance_mm, _ = get_volume_positions(
+        [frame.ImagePositionPatient for frame in frames], frames[0].ImageOrientationPatient
+    )
+    if distance_mm is not None:
+        for frame in frames:
+            frame.SpacingBetweenSlices = _decimal(distance_mm)
 
 
 def _map_uids(header: "Dataset", mapped: Callable[[str], str]) -> None:

@@ -80,13 +80,14 @@ def segmentation(
 
     wanted = list(_segments(measurement, segments))
     labels = labels_on_sources(_labels(measurement, wanted), study.volume, source)
-    if not labels.any():
+    shown = np.flatnonzero(labels.any(axis=(1, 2)))
+    if len(shown) == 0:
         return None
     tracking = tracking_of(measurement.masses, source)
     title = "Calcified soft-tissue masses" + (", skeleton" if segments == "all" else "")
     made = Segmentation(
-        source_images=source.frames,
-        pixel_array=labels,
+        source_images=[source.frames[number] for number in shown],
+        pixel_array=labels[shown],
         segmentation_type=_OF_DICOM[kind],
         segment_descriptions=[_description(segment, tracking) for segment in wanted],
         content_label="CALCIFIED_MASSES",
