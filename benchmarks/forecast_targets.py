@@ -12,6 +12,7 @@ import numpy as np
 from calcinosis.forecast.labs import SCATTER, laboratory
 from calcinosis.forecast.model import (
     CA_ABSORBED,
+    CA_BONE,
     CA_DIALYSED,
     CA_SECRETED,
     CA_URINE,
@@ -50,18 +51,18 @@ class Cohort:
         return p._replace(gland_tendency=tendency, p_intake_factor=self.p_intake_factor)
 
 
-CINACALCET = Cohort("cinacalcet with calcitriol, PTH 483", gland_tendency=3.40)
-SHPT = Cohort("secondary hyperparathyroidism, trial entry", gland_tendency=12.1)
+CINACALCET = Cohort("cinacalcet with calcitriol, PTH 483", gland_tendency=4.46)
+SHPT = Cohort("secondary hyperparathyroidism, trial entry", gland_tendency=14.3)
 SHORT_DAILY = Cohort(
-    "short daily, PTH 417, phosphate 6.16", gland_tendency=1.21, p_intake_factor=1.10
+    "short daily, PTH 417, phosphate 6.16", gland_tendency=1.57, p_intake_factor=1.105
 )
-BATHED = Cohort("richer bath, PTH 373", gland_tendency=1.84)
-DRAINED = Cohort("poorer bath, PTH 175 on dialysate calcium 1.75", gland_tendency=2.58)
-TRANSPLANT = Cohort("transplant recipients, PTH about 300 before", gland_tendency=1.07)
+BATHED = Cohort("richer bath, PTH 373", gland_tendency=2.59)
+DRAINED = Cohort("poorer bath, PTH 175 on dialysate calcium 1.75", gland_tendency=5.64)
+TRANSPLANT = Cohort("transplant recipients, PTH about 300 before", gland_tendency=1.60)
 REFRACTORY = Cohort(
-    "refractory, PTH 1401, phosphate 6.9", gland_tendency=8.51, p_intake_factor=1.18
+    "refractory, PTH 1401, phosphate 6.9", gland_tendency=8.74, p_intake_factor=1.20
 )
-PTX = Cohort("before parathyroidectomy", gland_tendency=15.5, p_intake_factor=1.140)
+PTX = Cohort("before parathyroidectomy", gland_tendency=15.4, p_intake_factor=1.159)
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Run:
     labs: dict[str, Any]
     sessions: tuple[Session | None, ...]
     states: Any = field(repr=False)
+    bone_calcium: Any = field(repr=False)  # mmol, at each day
 
     def at(self, analyte: str, day: float) -> float:
         """Value of the sample nearest to a day."""
@@ -88,7 +90,8 @@ def run(p: Parameters, patient: dict[str, Any], phases: list[dict[str, Any]]) ->
     states, pth = simulate(start, p, course, tissue=gland_tissue(before, p))
     rows = reported_rows(course)
     labs = laboratory(states[rows], pth[rows], p)
-    return Run(course.day[rows], labs, last_sessions(plan, course, states, p), states)
+    sessions_seen = last_sessions(plan, course, states, p)
+    return Run(course.day[rows], labs, sessions_seen, states, states[rows, CA_BONE])
 
 
 CA, P, PTH = "calcium_mg_dl", "phosphate_mg_dl", "pth_pg_ml"
@@ -292,6 +295,9 @@ def parathyroidectomy(p: Parameters, names: tuple[tuple[str, str], ...]) -> dict
     found |= {f"PTX 1 mo: {name}": course.at(key, 58) for key, name in names}
     found["PTX 12 mo: phosphate"] = course.at(P, 28 + 364)
     found["PTX 12 mo: calcium"] = course.at(CA, 28 + 364)
+    operated, end = (int(np.abs(course.day - day).argmin()) for day in (28, 28 + 364))
+    mineral = course.bone_calcium[[operated, end]]
+    found["PTX 12 mo: gain of bone mineral"] = 100 * (mineral[1] / mineral[0] - 1)
     after = (course.day >= 28) & (course.day <= 28 + 90)
     day = course.day[after] - 28
     calcium = course.labs[CA][after]

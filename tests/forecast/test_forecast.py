@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from calcinosis.errors import InputError, NotReadableError
+from calcinosis.forecast.fit import Observation, joint_scatter
 from calcinosis.forecast.outlook import forecast
 from calcinosis.forecast.patient_forecast import forecast_for
 from calcinosis.forecast.scenario import parse_scenario, read_scenario
@@ -121,18 +122,29 @@ def test_many_alp_results_tell_hardly_more_of_bone_than_one():
     assert often.high / often.low > 0.9 * once.high / once.low
 
 
+def cost_of(*misses):
+    """How unlikely such misses of ALP (logarithm) are, as the fit counts them."""
+    results = [Observation(0, "alp_relative", 1.0, 0.14) for _ in misses]
+    return float((np.linalg.solve(joint_scatter(results), misses) ** 2).sum())
+
+
+def test_a_level_of_alp_counts_once_but_its_trend_counts_in_full():
+    assert cost_of(0.3, 0.3, 0.3) < 1.25 * cost_of(0.3)
+    assert cost_of(-0.3, 0.0, 0.3) > 10 * cost_of(0.3)
+
+
 def test_without_alp_turnover_is_not_fitted(options):
     assert "turnover" not in {finding.name for finding in options[0].fit}
 
 
-def with_an_operation_in_its_history(pth_after):
+def with_an_operation_in_its_history(pth_after, operation=CUT):
     after = [
         {"date": "2025-06-04", "analyte": analyte, "value": value, "unit": unit}
         for analyte, value, unit in (
             ("calcium", 8.8, "mg/dL"), ("phosphate", 5.2, "mg/dL"), ("pth", pth_after, "pg/mL"),
         )
     ]  # fmt: skip
-    history = [{"days": 100, "dialysis": {}}, {"days": 50, "event": CUT}]
+    history = [{"days": 100, "dialysis": {}}, {"days": 50, "event": operation}]
     scenario = parse_scenario(
         {"patient": {"labs": PTH_HIGH + after, "history": history}, "phases": [{"days": 28}]}
     )
@@ -151,6 +163,16 @@ def test_pth_after_an_operation_tells_whether_it_failed():
         course = outlook.courses[0]
         assert course.central["pth_pg_ml"][0] == pytest.approx(pth, rel=0.3)
         assert course.high["pth_pg_ml"][0] < 4 * pth
+
+
+def test_a_high_pth_after_removal_of_all_tells_of_a_gland_that_was_overlooked():
+    outlook = with_an_operation_in_its_history(
+        600, {"parathyroidectomy": {"remnant_fraction": 0.0}}
+    )
+    overlooked = {finding.name: finding for finding in outlook.fit}["overlooked_tissue"]
+    assert overlooked.moved
+    assert overlooked.value > 10 * overlooked.typical
+    assert outlook.courses[0].central["pth_pg_ml"][0] == pytest.approx(600, rel=0.3)
 
 
 def test_before_an_operation_nobody_knows_whether_it_will_fail(options):

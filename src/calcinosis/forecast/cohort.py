@@ -9,11 +9,13 @@ import numpy as np
 from calcinosis.forecast import gpu
 from calcinosis.forecast.ensemble import draw
 from calcinosis.forecast.labs import ANALYTES, laboratory
-from calcinosis.forecast.model import CA_ABSORBED, Array
+from calcinosis.forecast.model import Array
 from calcinosis.forecast.parameters import Parameters, population
 from calcinosis.forecast.simulate import (
     Trajectory,
+    in_haste,
     run_in,
+    settle,
     simulate,
     starting_state,
     unsettled_state,
@@ -56,9 +58,10 @@ def simulate_cohort(
 
     tissue = np.array([gland_tissue(before, p) for p in patients])
     if gpu.at_hand():
-        start = np.array([unsettled_state(p, t) for p, t in zip(patients, tissue, strict=True)])
-        start, _ = gpu.march_each(start, patients, tissue, settled, len(settled.hours))
-        start[:, CA_ABSORBED:] = 0.0
+        hasty = [in_haste(p) for p in patients]
+        start = np.array([unsettled_state(p, t) for p, t in zip(hasty, tissue, strict=True)])
+        start, _ = gpu.march_each(start, hasty, tissue, settled, len(settled.hours))
+        settle(start)
         states, pth = gpu.march_each(start, patients, tissue, course, last, progress)
     else:
         states, pth = _by_threads(

@@ -31,7 +31,7 @@ FITTED = (
 )
 FITTED_TO_DEPOSIT = ("growth_product", "growth_rate", "dissolution_rate")
 FITTED_TO_ALP = ("turnover",)
-FITTED_TO_OPERATION = ("remnant_function",)
+FITTED_TO_OPERATION = ("remnant_function", "overlooked_tissue")
 GLAND_SD = 1.0  # of ln parathyroid mass at the first result, around the average patient's
 MOVED_BELOW = 0.7  # posterior / prior spread
 NORMAL_ALP_U_L = 75.0  # mid-normal
@@ -85,9 +85,6 @@ class Fit:
 def observations(labs: Sequence[Lab]) -> tuple[list[Observation], date]:
     """Results in the forecast's units, and the day of the last, which counts as today.
 
-    How far a patient's ALP is from others' for no reason of bone stays the same from day to day:
-    many results tell hardly more of bone than one, so each counts the less.
-
     Raises:
         InputError: a result whose analyte, unit or value cannot be used.
     """
@@ -98,11 +95,7 @@ def observations(labs: Sequence[Lab]) -> tuple[list[Observation], date]:
             found.append(_observation(lab, (lab.date - today).days))
         except InputError as error:
             raise InputError(f"patient.labs: result {number}: {error}") from error
-    shared = ALP_SD * sum(o.column == "alp_relative" for o in found) ** 0.5
-    return [
-        replace(o, sd=float(np.hypot(o.sd, shared))) if o.column == "alp_relative" else o
-        for o in found
-    ], today
+    return found, today
 
 
 def _observation(lab: Lab, day: int) -> Observation:
@@ -118,10 +111,9 @@ def _observation(lab: Lab, day: int) -> Observation:
         known = ", ".join([*COLUMNS, "phosphate_post", "deposit_calcium"])
         raise InputError(f"analyte {lab.analyte!r} is not fitted; expected one of {known}")
     column = COLUMNS[result.analyte]
-    if column == "alp_relative":
-        return Observation(day, column, result.value / NORMAL_ALP_U_L, SCATTER[column])
     sd = float(np.hypot(SCATTER[column], WANDER[column]))
-    return Observation(day, column, max(result.value, 0.1), sd, after)
+    value = result.value / NORMAL_ALP_U_L if column == "alp_relative" else max(result.value, 0.1)
+    return Observation(day, column, value, sd, after)
 
 
 def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
@@ -131,6 +123,8 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
     centre = population(patient.dry_weight_kg)
     free = _free(observed, past)
     alp = np.array([o.column == "alp_relative" for o in observed])
+    values = np.array([o.value for o in observed])
+    scatter = joint_scatter(observed)
     typical_gland = float(live(centre, beginning(past))[0].start[GLAND])
 
     def patient_at(steps: Array) -> tuple[Parameters, float]:
@@ -142,9 +136,8 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
         _, course, trajectory = live(p, past, gland=gland)
         expected = _expected(observed, course, trajectory, p)
         expected[alp] *= own_bone(p, centre)
-        values = np.array([o.value for o in observed])
-        sds = np.array([o.sd for o in observed])
-        return np.concatenate([(np.log(values) - np.log(expected)) / sds, steps])
+        misses = np.linalg.solve(scatter, np.log(values) - np.log(expected))
+        return np.concatenate([misses, steps])
 
     best, covariance = posterior(residuals, np.zeros(len(free) + 1))
     draws = best + antithetic(n, len(best)) @ np.linalg.cholesky(covariance).T
@@ -160,6 +153,17 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
     with ThreadPoolExecutor() as pool:
         members = list(pool.map(member, range(-1, n)))
     return Fit(members, _findings(centre, free, typical_gland, best, covariance), past)
+
+
+def joint_scatter(observed: Sequence[Observation]) -> Array:
+    """Square root of the covariance of the results' logarithms, [results, results].
+
+    Each result scatters for itself. How far a patient's ALP is from others' for no reason of bone
+    stays the same from day to day: many tell hardly more of its level than one, but of its trend.
+    """
+    alp = np.array([o.column == "alp_relative" for o in observed], dtype=np.float64)
+    own = np.diag([o.sd**2 for o in observed])
+    return np.linalg.cholesky(own + ALP_SD**2 * np.outer(alp, alp)).astype(np.float64)
 
 
 def own_bone(p: Parameters, centre: Parameters) -> float:

@@ -48,6 +48,7 @@ WANDER = {
     "phosphate_mg_dl": 0.07,
     "ca_p_product_mg2_dl2": 0.071,
     "pth_pg_ml": 0.15,
+    "alp_relative": 0.10,
 }
 
 

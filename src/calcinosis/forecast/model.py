@@ -38,6 +38,7 @@ Array = NDArray[np.float64]
     RESORPTION,  # osteoclast activity, 1 = normal
     PRECURSORS,  # osteoblasts to be, 1 = normal
     FORMATION,  # osteoblast activity, 1 = normal; alkaline phosphatase follows it
+    CA_OWED,  # calcium that young bone has yet to take up, mmol: no store, a demand
     DEPOSIT_LABILE,  # soft-tissue deposit as mmol calcium
     DEPOSIT_MATURE,
     CA_ABSORBED,
@@ -47,8 +48,8 @@ Array = NDArray[np.float64]
     P_ABSORBED,
     P_URINE,
     P_DIALYSED,
-) = range(22)
-N_STATES = 22
+) = range(23)
+N_STATES = 23
 
 
 class Controls(NamedTuple):
@@ -109,11 +110,13 @@ def rounded_excess(x: float, width: float) -> float:
 def working_tissue(remnant_fraction: float, p: Parameters) -> float:
     """Parathyroid tissue that works, 1 before any operation; a remnant works less than it weighs.
 
-    Where an operation fails, it works as much as more tissue would, but never more than all.
+    Something is overlooked, even where all was to be removed: mostly next to nothing, now and then
+    a gland. Where an operation fails, what is left works as much as more would, at most as all.
     """
     if remnant_fraction >= 1.0:
         return 1.0
-    return float(min(1.0, max(LEAST_GLAND, remnant_fraction * p.remnant_function)))
+    left = max(remnant_fraction, p.overlooked_tissue) * p.remnant_function
+    return float(min(1.0, max(LEAST_GLAND, left)))
 
 
 @njit(cache=True, nogil=True)
@@ -158,18 +161,30 @@ def need_of_calcium(calcium: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def gut(calcitriol: float, need: float, u: Controls, p: Parameters) -> tuple[float, float]:
-    """Calcium and phosphate absorbed (mmol/h); binders take a saturable share of phosphate.
+def absorbed_share(calcitriol: float, p: Parameters) -> float:
+    """Share of calcium in the gut that is absorbed; patients differ in their odds of it.
 
     Calcium transport follows calcitriol more steeply than phosphate's: at the calcitriol of
-    haemodialysis patients little is left of it. Patients differ in their odds of absorbing calcium.
+    haemodialysis patients little is left of it.
     """
-    active = calcitriol / (calcitriol + p.calcitriol_ref)
-    transport = (calcitriol / p.calcitriol_ref) ** p.ca_absorption_steepness
+    transport: float = (calcitriol / p.calcitriol_ref) ** p.ca_absorption_steepness
     share = p.ca_absorption_base + p.ca_absorption_active * transport / (1.0 + transport)
-    share *= p.ca_absorption_odds / (1.0 + share * (p.ca_absorption_odds - 1.0))
+    return share * p.ca_absorption_odds / (1.0 + share * (p.ca_absorption_odds - 1.0))
+
+
+@njit(cache=True, nogil=True)
+def secreted_calcium(calcitriol: float, calcium: float, p: Parameters) -> float:
+    """Calcium lost with digestive juices (mmol/h): most is absorbed again as calcium of food is."""
+    lost = p.ca_secretion * (1.0 - p.ca_secretion_upstream * absorbed_share(calcitriol, p))
+    return (lost - p.calcium_offset) * min(1.0, calcium)
+
+
+@njit(cache=True, nogil=True)
+def gut(calcitriol: float, need: float, u: Controls, p: Parameters) -> tuple[float, float]:
+    """Calcium and phosphate absorbed (mmol/h); binders take a saturable share of phosphate."""
+    active = calcitriol / (calcitriol + p.calcitriol_ref)
     care_ca = need * p.care_taken * u.care_ca
-    calcium = (u.diet_ca + u.binder_ca + care_ca) * share
+    calcium = (u.diet_ca + u.binder_ca + care_ca) * absorbed_share(calcitriol, p)
     free = u.diet_p * p.p_intake_factor * (p.p_absorption_base + p.p_absorption_active * active)
     bound = free * u.binder_capacity / (free + u.binder_capacity + 1e-12)
     return calcium, free - bound
@@ -221,8 +236,8 @@ def mobilised(y: Array, phosphate: float, p: Parameters) -> tuple[float, float]:
 
 
 @njit(cache=True, nogil=True)
-def bone(y: Array, now: Serum, p: Parameters) -> tuple[float, float, float, float]:
-    """Calcium (mmol/h) from plasma to bone surface, thence to mineral, resorbed, and laid down.
+def bone(y: Array, now: Serum, p: Parameters) -> tuple[float, float, float, float, float]:
+    """Calcium (mmol/h) from plasma to surface, thence to mineral, resorbed, laid down, filled in.
 
     PTH raises the calcium at which blood and bone surface are at rest: it drives the pump that
     returns to blood what leaks to the surface. Without any cells the surface settles with the
@@ -232,20 +247,23 @@ def bone(y: Array, now: Serum, p: Parameters) -> tuple[float, float, float, floa
     every calcium phosphate. Third power, between the second order in which dicalcium phosphate
     grows (Nancollas 1973, hrcak.srce.hr/290636) and the fourth of octacalcium phosphate (van
     Kemenade 1987). Mineral is laid down where osteoblasts work and calcium and phosphate allow:
-    hungry bone when PTH suddenly ends.
+    hungry bone when PTH suddenly ends. New bone takes up two thirds of its mineral within weeks,
+    the rest over most of a year (Fuchs 2008): it fills in long after the osteoblasts have left.
     """
     set_point = exp(p.exchange_pth * now.ln_skeletal_pth)
     to_surface = p.exchange * (now.calcium - set_point * y[CA_SURFACE] / p.exchangeable_volume)
     supply = exp(p.mineralisation_ca * now.ln_calcium + p.mineralisation_p * now.ln_phosphate)
     material = min(1.0, now.phosphate / 0.3) * min(1.0, now.calcium / 0.5)  # none, no mineral
-    laid_down = p.turnover * y[FORMATION] * 2.0 * supply / (1.0 + supply) * material
+    allowed = 2.0 * supply / (1.0 + supply) * material
+    laid_down = (1.0 - p.late_mineral_share) * p.turnover * y[FORMATION] * allowed
+    filled_in = y[CA_OWED] / (24.0 * p.late_mineral_days) * allowed
     left = min(1.0, max(0.0, y[CA_BONE]) / (0.1 * p.bone_ca_ref))  # no bone, no resorption
     level = y[CA_SURFACE] / (p.exchangeable_volume * p.ca_ref)
     excess = level * exp(p.mineral_exchange_p * now.ln_phosphate) - 1.0
     excess = min(0.5, max(-0.5, excess))  # beyond any living patient, supply limits it
     settling = p.mineral_exchange * p.ca_ref * excess**3
     settling *= material if excess > 0.0 else left
-    return to_surface, settling, p.turnover * y[RESORPTION] * left, laid_down
+    return to_surface, settling, p.turnover * y[RESORPTION] * left, laid_down, filled_in
 
 
 @njit(cache=True, nogil=True)
@@ -355,20 +373,21 @@ def rates(y: Array, u: Controls, p: Parameters, s: Solved, dy: Array) -> None:
     """Right-hand side: write the change per hour of every state and counter into `dy`."""
     now = serum(y, u, p, s)
     ca_gut, p_gut = gut(y[CALCITRIOL], need_of_calcium(now.calcium), u, p)
-    ca_secreted = (p.ca_secretion - p.calcium_offset) * min(1.0, now.calcium)
+    ca_secreted = secreted_calcium(y[CALCITRIOL], now.calcium, p)
     ca_urine, p_urine = kidney(now, y[LN_FGF23], u, p, s)
     ca_dialysed, p_dialysed = dialyser(now, u, p)
-    to_surface, settling, resorbed, laid_down = bone(y, now, p)
+    to_surface, settling, resorbed, laid_down, filled_in = bone(y, now, p)
     grown, lost_labile, lost_mature = deposit(y, now.calcium * now.phosphate, p)
     from_deposit = u.deposit_rate * (lost_labile + lost_mature - grown)
     aged = y[DEPOSIT_LABILE] / (24.0 * p.ageing_days)
-    from_mineral = resorbed - laid_down + from_deposit
+    from_mineral = resorbed - laid_down - filled_in + from_deposit
     from_deep, dy[P_DRIVE] = mobilised(y, now.phosphate, p)
 
     dy[VOLUME] = u.fluid_gain - u.ultrafiltration
     dy[CA_PLASMA] = ca_gut - ca_secreted - ca_urine - ca_dialysed - to_surface + from_mineral
     dy[CA_SURFACE] = to_surface - settling
-    dy[CA_BONE] = laid_down - resorbed + settling
+    dy[CA_BONE] = laid_down + filled_in - resorbed + settling
+    dy[CA_OWED] = laid_down * p.late_mineral_share / (1.0 - p.late_mineral_share) - filled_in
     p_freed = (from_mineral - settling) / p.mineral_ca_per_p
     dy[P_PLASMA] = p_gut - p_urine - p_dialysed + from_deep + p_freed
     dy[P_DEEP] = -from_deep
@@ -393,4 +412,5 @@ def healthy_state(p: Parameters) -> Array:
     y[P_DEEP] = p.p_ref * p.p_deep_volume
     y[CALCITRIOL] = p.calcitriol_ref
     y[[GLAND, RESORPTION, PRECURSORS, FORMATION]] = 1.0
+    y[CA_OWED] = p.late_mineral_share * p.turnover * 24.0 * p.late_mineral_days
     return y

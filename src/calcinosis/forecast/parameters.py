@@ -42,6 +42,7 @@ class Parameters(NamedTuple):
     ca_absorption_active: float
     ca_absorption_steepness: float
     ca_secretion: float
+    ca_secretion_upstream: float
     p_absorption_base: float
     p_absorption_active: float
     tm_pth: float
@@ -66,6 +67,8 @@ class Parameters(NamedTuple):
     precursor_days: float
     precursor_restraint: float
     formation_days: float
+    late_mineral_share: float
+    late_mineral_days: float
     mineralisation_ca: float
     mineralisation_p: float
     mineral_ca_per_p: float
@@ -80,6 +83,7 @@ class Parameters(NamedTuple):
     gland_growth_days: float
     gland_shrink_days: float
     remnant_function: float
+    overlooked_tissue: float
     calcitriol_rate: float
     calcitriol_gfr: float
     calcitriol_pth: float
@@ -155,9 +159,9 @@ def solve(p: Parameters) -> Solved:
     absorbed_p = p.diet_p_ref / P_MG_PER_MMOL / 24.0
     absorbed_p *= p.p_absorption_base + p.p_absorption_active / 2.0
     excess = absorbed_p / p.gfr_ref
-    gained_ca = p.diet_ca_ref / CA_MG_PER_MMOL / 24.0
-    gained_ca *= p.ca_absorption_base + p.ca_absorption_active / 2.0
-    gained_ca -= p.ca_secretion
+    absorbed_share = p.ca_absorption_base + p.ca_absorption_active / 2.0
+    gained_ca = p.diet_ca_ref / CA_MG_PER_MMOL / 24.0 * absorbed_share
+    gained_ca -= p.ca_secretion * (1.0 - p.ca_secretion_upstream * absorbed_share)
     odds = (p.secretion_max - 1.0) / (1.0 - p.secretion_min)
     return Solved(
         ln_set_point=-log(odds) / p.secretion_slope,

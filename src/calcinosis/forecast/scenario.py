@@ -92,7 +92,7 @@ class Calcimimetic(_Strict):
 
 
 class Parathyroidectomy(_Strict):
-    """Share of parathyroid tissue left behind; how much of it works differs between patients."""
+    """Share of parathyroid tissue left behind; what works, with what was overlooked, differs."""
 
     remnant_fraction: float = Field(ge=0, le=1)
 
