@@ -1,7 +1,7 @@
-"""Train the small network that tells masses from bone, and export it to ONNX.
+"""Train the small network that tells masses from bone.
 
 Reads shards written by draw.py; the learning rate falls along a cosine of elapsed time, so a run of
-any length ends settled. Weights are averaged over steps; normalisation is folded at export.
+any length ends settled. Weights are averaged over steps; quantize.py makes of them what is shipped.
 """
 
 import argparse
@@ -201,22 +201,6 @@ def judge(network: nn.Module, pool: Path, shards: int) -> dict[str, float]:
     }
 
 
-def export(network: nn.Module, target: Path) -> None:
-    """Write ONNX with free block sizes (multiples of eight voxels)."""
-    network.eval()
-    free = {0: "n", 2: "z", 3: "y", 4: "x"}
-    torch.onnx.export(
-        network,
-        (torch.zeros(1, 1, 64, 64, 64), torch.zeros(1, 1, 64, 64, 64)),
-        target,
-        input_names=["hu", "seed"],
-        output_names=["scores"],
-        dynamic_axes={"hu": free, "seed": free, "scores": free},
-        dynamo=False,
-        opset_version=17,
-    )
-
-
 def main() -> None:
     """Train for a given time."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -272,10 +256,8 @@ def main() -> None:
             }
             print(json.dumps(line), flush=True)
             torch.save(average.module.state_dict(), options.output / "weights.pt")
-            export(average.module, options.output / "mass_network.onnx")
             average.module.train()
     torch.save(average.module.state_dict(), options.output / "weights.pt")
-    export(average.module, options.output / "mass_network.onnx")
     print(json.dumps({"final": judge(average.module, options.tune, 16)}), flush=True)
 
 

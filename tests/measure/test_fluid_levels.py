@@ -24,6 +24,7 @@ def locule_scan(
     solid=False,
     rim_mm=0.0,
     paste_below_mm=np.inf,
+    sediment_hu=SEDIMENT_HU,
 ):
     """A ball, half fluid and half sediment, its interface tilted against gravity.
 
@@ -45,7 +46,7 @@ def locule_scan(
     inside = np.linalg.norm(places, axis=-1) < radius_mm
     across = np.abs(places @ np.cross(down, aside))
     dense = inside & ((height > 0) | solid) & (across > septum_mm / 2)
-    hu = np.where(inside, FLUID_HU, TISSUE_HU) + dense * (SEDIMENT_HU - FLUID_HU)
+    hu = np.where(inside, FLUID_HU, TISSUE_HU) + dense * (sediment_hu - FLUID_HU)
     rim = inside & (np.linalg.norm(places, axis=-1) > radius_mm - rim_mm)
     hu[rim | (inside & (height > paste_below_mm))] = 900.0
     hu = ndimage.gaussian_filter(hu, [0.6 * 3 / s for s in spacing])
@@ -78,6 +79,27 @@ def test_two_densities_that_are_not_level_are_no_sign(tilt_deg):
 
 def test_the_top_of_a_paste_ball_is_no_level():
     assert find_fluid_levels(*locule_scan(solid=True)).sedimentation_sign is False
+
+
+@pytest.mark.parametrize("radius_mm", [10.0, 14.0, 18.0])
+@pytest.mark.parametrize("pixel_mm", [1.6, 2.0])
+def test_the_top_of_a_paste_ball_in_coarse_voxels_is_no_level(radius_mm, pixel_mm):
+    scan = locule_scan(solid=True, radius_mm=radius_mm, spacing=(0.8, pixel_mm, pixel_mm))
+    assert not find_fluid_levels(*scan).levels
+
+
+@pytest.mark.parametrize("pixel_mm", [1.6, 2.0])
+def test_a_level_in_coarse_voxels_is_found(pixel_mm):
+    scan = locule_scan(radius_mm=13.0, rim_mm=2.0, spacing=(0.8, pixel_mm, pixel_mm))
+    (level,) = find_fluid_levels(*scan).levels
+    assert level.tilt_deg < 1.5
+
+
+@pytest.mark.parametrize("spacing", [(3.3, 1.0, 1.0), (1.5, 0.8, 0.8), (0.8, 2.0, 2.0)])
+@pytest.mark.parametrize("radius_mm", [12.0, 20.0, 28.0])
+def test_the_floor_of_a_calcified_rim_is_no_sediment(spacing, radius_mm):
+    cyst = locule_scan(radius_mm=radius_mm, rim_mm=3.0, sediment_hu=FLUID_HU, spacing=spacing)
+    assert not find_fluid_levels(*cyst).levels
 
 
 def test_an_envelope_that_misses_the_fluid_keeps_the_sign():

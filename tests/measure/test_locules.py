@@ -1,6 +1,7 @@
 """How many compartments a mass has: by its septa, and by its necks."""
 
 import numpy as np
+from scipy import ndimage
 
 from calcinosis.measure.locules import count_locules
 
@@ -44,3 +45,15 @@ def test_a_septum_divides():
     hu = evenly_filled(envelope)
     hu[:, :, 30] = np.where(envelope[:, :, 30], 900, hu[:, :, 30])
     assert count_locules(hu, envelope, MM) == 2
+
+
+def test_a_solid_ball_in_thick_slices_is_one_even_in_a_wide_outline():
+    slices_mm = (3.0, 1.5, 1.5)
+    grid = np.mgrid[:18, :36, :36]
+    middle = (9, 18, 18)
+    offsets = [(g - c) * mm for g, c, mm in zip(grid, middle, slices_mm, strict=True)]
+    ball = np.sqrt(sum(offset**2 for offset in offsets)) < 15
+    noise = np.random.default_rng(1).normal(0, 5, ball.shape)
+    blurred = ndimage.gaussian_filter(np.where(ball, 500.0, 50.0), [0.6 / mm for mm in slices_mm])
+    envelope = ndimage.binary_dilation(ball)
+    assert count_locules((blurred + noise).astype(np.float32), envelope, slices_mm) == 1

@@ -23,13 +23,14 @@ from calcinosis.measure.mass import (
     Mass,
     Point,
 )
-from calcinosis.measure.masses import FoundMass, find_masses
+from calcinosis.measure.masses import FoundMass, find_masses, possible_masses
 from calcinosis.measure.other import other_calcifications
 from calcinosis.measure.seed import seed_voxels
+from calcinosis.measure.shells import shells_as_masses
 from calcinosis.measure.size import diameters
 from calcinosis.measure.skeleton import override_skeleton, skeleton_on_scan
 from calcinosis.measure.skin import Skin, find_skin, skin_distance_mm
-from calcinosis.measure.tissue import classify
+from calcinosis.measure.tissue import classify, look_closer
 from calcinosis.measure.uncertainty import confidence_of, volume_interval
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid, resample
 from calcinosis.volume import Study, Volume
@@ -96,6 +97,8 @@ def measure_ct(
     grid = resample(volume.voxels, volume.spacing_mm)
     seeds = seed_voxels(volume, grid, seeds_lps_mm)
     tissue = classify(grid, seeds, progress)
+    look_closer(grid, tissue, possible_masses(grid, tissue, seeds), seeds)
+    shells_as_masses(grid, tissue)
     if skeleton is not None:
         tissue = override_skeleton(grid, tissue, skeleton)
     found = find_masses(volume, grid, tissue, seeds)

@@ -19,6 +19,9 @@ from calcinosis.volume import Volume
 VOXEL_ALONG_GRAVITY_MAX_MM = 3.0  # thicker slices lying parallel to the level blur it away
 LAYER_VOXELS = 3
 CONFIDENCE_MIN = 0.65  # share of levels among surfaces like it
+# At least one level of a mass: tops of scattered chondroid pieces and of cysts' rims reach 0.85 in
+# one of eighteen masses without a level, 0.65 in one of two (docs/accuracy.md).
+SIGN_CONFIDENCE_MIN = 0.85
 AREA_CALLED_MIN_MM2 = 18.0  # smaller flat patches are as often ledges of paste
 LOCULE_MIN_ML = 0.5
 
@@ -45,8 +48,14 @@ def find_fluid_levels(volume: Volume, envelope: NDArray[np.bool_]) -> LevelReadi
     upright = stand_upright(volume, envelope)
     levels = tuple(_report(evidence) for evidence in _convincing(upright, along_mm))
     levels = tuple(sorted(levels, key=lambda level: -level.area_mm2))
-    if levels:
+    if any(level.confidence >= SIGN_CONFIDENCE_MIN for level in levels):
         return LevelReading(levels, sedimentation_sign=True, remarks=())
+    if levels:
+        reason = (
+            "sedimentation sign cannot be judged: flat, level surfaces are there "
+            f"({len(levels)}), but none is sure; tops of calcified pieces can look like them"
+        )
+        return LevelReading((), None, (reason,))
     reason_too_small = _too_small(volume, envelope, along_mm, upright)
     if reason_too_small:
         return LevelReading((), None, (reason_too_small,))

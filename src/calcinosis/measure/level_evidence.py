@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.special import expit
 
 from calcinosis.measure.level_steps import FLUID_HU, SEDIMENT_MIN_HU, STEP_MIN_HU
 from calcinosis.measure.level_surfaces import Surface
@@ -19,9 +20,14 @@ SAGITTA_MAX_MM = 0.5
 # Of confidence: constant, share of the tilt allowed, roughness, sagitta, falling rim, and the
 # logarithms of area, rise and voxels across.
 WEIGHTS = (-10.1, -2.4, -8.0, -3.1, -11.8, 1.3, 1.3, 1.8)
+# Where voxels are longer than this along gravity, steps lock to them and every dome has a flat top.
+# Then: constant, falling rim, and the logarithms of area in voxels, of rise, and of the heights of
+# fluid and sediment in voxels: what lies in a locule has a roof and a floor, a dome has not.
+COARSE_MM, COARSE_WEIGHTS = 1.2, (-10.8, -3.6, 2.1, 1.6, -1.0, -1.8)
+LAYER_MAX_MM = 12.0  # no layer counts as higher
 FAT_HU = -40.0  # fluid is denser
 BLURRED_SHARE = 0.5  # shallow fluid between dense paste looks as dense as this share of it
-LAYER_MIN_MM = 2.0
+LAYER_MIN_MM, SEDIMENT_LAYER_MIN_MM = 2.0, 3.2  # the floor of a calcified rim is thinner
 SAME_DEPTH_MM = 1.5
 SAME_SHARE = 0.3
 SAME_HEIGHT_MM = 0.4  # two pieces of one interface: right ones differed by up to 0.26 mm
@@ -48,6 +54,7 @@ class Evidence:
     columns: NDArray[np.int64]
     depth_mm: float
     area_mm2: float
+    voxel_down_mm: float
     voxels_across: float
     tilt_deg: float
     roughness_mm: float
@@ -74,6 +81,15 @@ class Evidence:
         A level is square to gravity, smooth, flat, and nowhere falls away at its rim; of a small or
         faint one, or one that few voxels show, we are less sure.
         """
+        rise = np.log(max(self.layers.hu_below - self.layers.hu_above, 1.0))
+        if self.voxel_down_mm > COARSE_MM:
+            fluid, sediment = (
+                np.log(min(layer_mm, LAYER_MAX_MM) / self.voxel_down_mm)
+                for layer_mm in (self.layers.fluid_height_mm, self.layers.sediment_depth_mm)
+            )
+            area = np.log(self.area_mm2 / self.voxel_down_mm**2)
+            coarse = (1.0, self.falling_rim, area, rise, fluid, sediment)
+            return float(expit(np.dot(COARSE_WEIGHTS, coarse)))
         evidence = (
             1.0,
             self.tilt_strain(),
@@ -81,10 +97,10 @@ class Evidence:
             self.sagitta_mm,
             self.falling_rim,
             np.log(self.area_mm2),
-            np.log(max(self.layers.hu_below - self.layers.hu_above, 1.0)),
+            rise,
             np.log(self.voxels_across),
         )
-        return float(1 / (1 + np.exp(-np.dot(WEIGHTS, evidence))))
+        return float(expit(np.dot(WEIGHTS, evidence)))
 
     def repeats(self, other: "Evidence") -> bool:
         """Whether this is another reading of the same interface."""
@@ -102,7 +118,7 @@ class Evidence:
             FAT_HU < layers.hu_above < max(FLUID_HU[1], BLURRED_SHARE * layers.hu_below)
             and layers.hu_below > SEDIMENT_MIN_HU
             and layers.hu_below - layers.hu_above > STEP_MIN_HU
-            and layers.sediment_depth_mm >= thinnest
+            and layers.sediment_depth_mm >= max(SEDIMENT_LAYER_MIN_MM, 2.25 * along_mm)
             and layers.fluid_height_mm >= thinnest
             and layers.share_in_mass >= 0.5
         )
@@ -124,6 +140,7 @@ def evidence_for(surface: Surface, upright: Upright, along_mm: float) -> Evidenc
         columns=np.argwhere(member) + np.asarray(surface.corner),
         depth_mm=float(plane[0]),
         area_mm2=surface.area_mm2,
+        voxel_down_mm=along_mm,
         voxels_across=float(np.sqrt(surface.area_mm2)) / upright.voxel_across_mm,
         tilt_deg=float(np.degrees(np.arctan(np.hypot(plane[1], plane[2])))),
         roughness_mm=roughness,

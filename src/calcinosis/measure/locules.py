@@ -11,6 +11,7 @@ from calcinosis.measure.distance import Spacing, distance_within
 
 _WALL_HU = 60.0  # a septum differs this much from both sides; a named parameter
 _SEPTUM_MM = 1.5
+_EDGE_MM = 1.0  # and half a voxel: so near the outline, blur of the outer wall looks like a septum
 _DEPTH_MM = 1.0  # two compartments are one when their neck is less than this narrower than them
 
 
@@ -27,6 +28,7 @@ def count_locules(hu: NDArray[np.float32], envelope: NDArray[np.bool_], spacing_
     coarse = ndimage.gaussian_filter(hu, [3 * s for s in sigma], truncate=3.0)
     walls = (np.abs(fine - coarse) > _WALL_HU) & _thin(fine, coarse)
     deepest_mm = min(size * step for size, step in zip(hu.shape, spacing_mm, strict=True))
+    walls &= distance_within(envelope, deepest_mm, spacing_mm) > _EDGE_MM + max(spacing_mm) / 2
     depth = distance_within(envelope & ~walls, deepest_mm, spacing_mm)
     return max(1, _count_peaks(depth))
 

@@ -42,6 +42,7 @@ _SURE_NEARBY, _NEARBY_MM = 0.2, 4.0
 _ISLAND_SHARE = 0.1  # of its largest part: smaller ones that were joined by such places go too
 _FREE_ON_EDGE, _MORE_ON_EDGE = 0.15, 0.6  # share of the surface that costs nothing; slope beyond
 _WORTH_A_LOOK_SHARE = 0.5
+_SEED_ROOM_MM = 45.0  # around a seed, where the network looks again
 _CALCIFIED_SHARE = 0.05
 # What is this long for its width, and this narrow, is a vessel: named parameters.
 TUBE_ELONGATION, TUBE_WIDTH_MM = 2.5, 15.0
@@ -100,6 +101,20 @@ def find_masses(
     return FoundMasses(tuple(masses), tuple((float(x), float(y), float(z)) for x, y, z in places))
 
 
+def possible_masses(grid: WorkingGrid, tissue: TissueMap, seeds: Sequence[Index] = ()) -> list[Box]:
+    """Boxes of working voxels around all that may turn out to be a mass, and around seeds."""
+    labels = _candidates(grid, tissue)
+    traits = _traits(grid, tissue, labels)
+    worth = traits.called() | traits.doubtful()
+    boxes = [
+        extent for label, extent in enumerate(ndimage.find_objects(labels), start=1) if worth[label]
+    ]
+    reach = int(_SEED_ROOM_MM / GRID_MM)
+    for z, y, x in seeds:
+        boxes.append(grid.grow((slice(z, z + 1), slice(y, y + 1), slice(x, x + 1)), reach))
+    return boxes
+
+
 def _candidates(grid: WorkingGrid, tissue: TissueMap) -> Labels:
     """Label map of everything that the network holds for mass, with the faint walls beside it.
 
@@ -132,30 +147,55 @@ def _widened(extent: Box, reach: int) -> Box:
     return z, y, x
 
 
-def _called_regions(
-    grid: WorkingGrid, tissue: TissueMap, labels: Labels
-) -> tuple[Labels, list[tuple[int, ...]]]:
-    """Label map of what is surely a mass, and the brightest voxels of what may be one."""
+@dataclass(frozen=True, eq=False)
+class _Traits:
+    """Of each label: whether it is large and calcified, and no tube; its share of sure voxels.
+
+    `asked` is the share that makes it a mass.
+    """
+
+    large: NDArray[np.bool_]
+    sure: NDArray[np.float64]
+    asked: NDArray[np.float64]
+
+    def called(self) -> NDArray[np.bool_]:
+        """Which labels are masses."""
+        return self.large & (self.sure > self.asked)
+
+    def doubtful(self) -> NDArray[np.bool_]:
+        """Which may be."""
+        return self.large & (self.sure > _WORTH_A_LOOK_SHARE) & ~self.called()
+
+
+def _traits(grid: WorkingGrid, tissue: TissueMap, labels: Labels) -> _Traits:
+    """Measure all labels of a map."""
     inside = labels > 0
-    if not inside.any():
-        return np.zeros_like(labels), []
     flat, score = labels[inside], tissue.mass[inside]
-    size = np.bincount(flat)
-    core = np.bincount(flat, score > _CALL)
-    sure = np.bincount(flat, score > _SURE) / np.maximum(core, 1)
-    dense = np.bincount(flat, grid.hu[inside] > CALCIFIED_HU) / np.maximum(size, 1)
+    size = np.bincount(flat, minlength=1)
+    core = np.bincount(flat, score > _CALL, len(size))
+    sure = np.bincount(flat, score > _SURE, len(size)) / np.maximum(core, 1)
+    dense = np.bincount(flat, grid.hu[inside] > CALCIFIED_HU, len(size)) / np.maximum(size, 1)
     large = (core * _WORKING_ML > 0.5 * SMALLEST_MASS_ML) & (dense > _CALCIFIED_SHARE)
-    extents = ndimage.find_objects(labels)
-    for label, extent in enumerate(extents, start=1):
+    for label, extent in enumerate(ndimage.find_objects(labels), start=1):
         if large[label]:
             places = np.argwhere((labels[extent] == label) & (tissue.mass[extent] > _CALL))
             large[label] = not _is_tube(places)
     on_edge = np.maximum(_share_on_edge(labels) - _FREE_ON_EDGE, 0)
     doublings = np.log2(np.maximum(core * _WORKING_ML, 1e-3))
     asked = np.maximum(_SURE_SHARE - _LESS_PER_DOUBLING * doublings, _SURE_SHARE_LEAST)
-    kept = large & (sure > asked + _MORE_ON_EDGE * on_edge)
-    doubtful = np.flatnonzero(large & ~kept & (sure > _WORTH_A_LOOK_SHARE))
-    unsure = [_brightest(grid, labels, label, extents[label - 1]) for label in doubtful.tolist()]
+    return _Traits(large, sure, asked + _MORE_ON_EDGE * on_edge)
+
+
+def _called_regions(
+    grid: WorkingGrid, tissue: TissueMap, labels: Labels
+) -> tuple[Labels, list[tuple[int, ...]]]:
+    """Label map of what is surely a mass, and the brightest voxels of what may be one."""
+    traits = _traits(grid, tissue, labels)
+    kept, extents = traits.called(), ndimage.find_objects(labels)
+    unsure = [
+        _brightest(grid, labels, label, extents[label - 1])
+        for label in np.flatnonzero(traits.doubtful()).tolist()
+    ]
     regions = np.where(kept, np.arange(len(kept)), 0).astype(labels.dtype)[labels]
     _draw_back(regions, tissue)
     return regions, unsure

@@ -1,7 +1,8 @@
 """What the network says each 1.5 mm voxel is: mass, skeleton, or neither.
 
 The network is ours, trained on masses drawn into real scans (`training/`, model card in
-`docs/model_card.md`). It is run only on blocks that hold dense tissue inside the body.
+`docs/model_card.md`). It is run only on blocks that hold dense tissue inside the body, and where
+there may be a mass again, from four sides.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +33,8 @@ _SLAB, _BLOCK_PLANE = 96, 22_000
 _HALO, _RIM = 16, 8
 _STEP = 8  # voxels per coarsest cell of the network; blocks begin on multiples of it
 _ROOM = 12  # working voxels around dense tissue: fluid and walls of a mass
+_CLOSER_ROOM, _CLOSER_SIDE = 4, 64  # working voxels: around a possible mass; of a block at most
+_VIEWS = (), (0, 1), (0, 2), (1, 2)  # mirrored axes: a box as it is and turned by half
 SEED_RADIUS = 3.0  # working voxels; the network learnt a seed point as a ball of this radius
 
 Index = tuple[int, int, int]
@@ -88,10 +91,48 @@ def classify(
     mass, skeleton = (np.zeros(grid.hu.shape, np.uint8) for _ in range(2))
     blocks = list(_blocks((grid.hu > DENSE_HU) & body))
     for done, (core, seen) in enumerate(blocks):
-        mass[core], skeleton[core] = _scores(grid.hu, core, seen, seeds)
+        scores = _ask_network(*_given_to_network(grid.hu, seen, seeds))
+        mass[core], skeleton[core] = scores[(slice(None), *_within(core, seen))]
         if progress:
             progress((done + 1) / len(blocks))
     return TissueMap(mass, skeleton, body)
+
+
+def look_closer(
+    grid: WorkingGrid, tissue: TissueMap, boxes: Sequence[Box], seeds: Sequence[Index] = ()
+) -> None:
+    """Score boxes of working voxels, and close around them, anew: the median of turned views."""
+    for box in boxes:
+        cuts = [
+            _parts(extent, -(-(extent.stop - extent.start) // _CLOSER_SIDE), size)
+            for extent, size in zip(_on_steps(box, grid), grid.hu.shape, strict=True)
+        ]
+        for z, y, x in product(*cuts):
+            core, seen = zip(z, y, x, strict=True)
+            block, balls = _given_to_network(grid.hu, seen, seeds)
+            scores = _median_of_views(block, balls)[(slice(None), *_within(core, seen))]
+            tissue.mass[core], tissue.skeleton[core] = scores
+
+
+def _median_of_views(hu: NDArray[np.int16], seeds: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What the network says of one block when it sees it from four sides."""
+    views = []
+    for axes in _VIEWS:
+        scores = _ask_network(np.flip(hu, axes), np.flip(seeds, axes))
+        views.append(np.flip(scores, tuple(axis + 1 for axis in axes)))
+    return np.asarray(np.median(views, axis=0), np.uint8)
+
+
+def _on_steps(box: Box, grid: WorkingGrid) -> Box:
+    """A box with room around it, which begins and ends on multiples of the network's step."""
+    z, y, x = (
+        slice(
+            _STEP * max(0, (extent.start - _CLOSER_ROOM) // _STEP),
+            min(size, -_STEP * (-(extent.stop + _CLOSER_ROOM) // _STEP)),
+        )
+        for extent, size in zip(box, grid.hu.shape, strict=True)
+    )
+    return z, y, x
 
 
 def _blocks(dense: NDArray[np.bool_]) -> Iterator[tuple[Box, Box]]:
@@ -144,31 +185,32 @@ def _parts(extent: slice, count: int, size: int) -> list[Part]:
     ]
 
 
-def _scores(
-    hu: NDArray[np.int16], core: Box, seen: Box, seeds: Sequence[Index]
-) -> NDArray[np.uint8]:
-    """Mass and skeleton scores [2, z, y, x] of one box, seen with its surroundings."""
-    block = hu[seen].astype(np.float32)
+def _given_to_network(
+    hu: NDArray[np.int16], seen: Box, seeds: Sequence[Index]
+) -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
+    """One box in whole steps, Hounsfield units and seed balls."""
+    block = hu[seen]
     block = np.pad(block, [(0, -size % _STEP) for size in block.shape], mode="edge")
-    balls = np.zeros(block.shape, np.float32)
+    balls = np.zeros(block.shape, np.uint8)
     for seed in seeds:
         place = tuple(i - extent.start for i, extent in zip(seed, seen, strict=True))
         balls[ball(block.shape, place, SEED_RADIUS)] = 1
-    inner = tuple(
+    return block, balls
+
+
+def _within(core: Box, seen: Box) -> Box:
+    """Where the core lies in what is seen."""
+    z, y, x = (
         slice(own.start - around.start, own.stop - around.start)
         for own, around in zip(core, seen, strict=True)
     )
-    scores = _class_scores(block, balls)[(slice(None), *inner)]
-    weights = np.exp(scores - scores.max(0))
-    shares = weights[1:] / weights.sum(0)
-    return np.asarray(np.round(shares * 255), np.uint8)
+    return z, y, x
 
 
-def _class_scores(hu: NDArray[np.float32], seeds: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What the network says of one block [z, y, x]: scores [class, z, y, x]."""
+def _ask_network(hu: NDArray[np.int16], seeds: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What the network says of one block [z, y, x]: mass and skeleton scores [2, z, y, x]."""
     try:
-        inputs = {"hu": hu[None, None], "seed": seeds[None, None]}
-        return np.asarray(_network().run(None, inputs)[0][0])
+        return np.asarray(_network().run(None, {"hu": hu, "seed": seeds})[0])
     except Exception as error:  # its errors have no class in common but this one
         if "bad_alloc" in str(error):
             raise MemoryError from error
