@@ -17,10 +17,11 @@ from numba import njit
 from scipy.integrate import odeint
 
 from calcinosis.forecast.cohort import virtual_patients
-from calcinosis.forecast.model import N_STATES, VOLUME, Array, Controls, parathyroid_hormone, rates
+from calcinosis.forecast.model import parathyroid_hormone, rates
 from calcinosis.forecast.parameters import Parameters, solve
 from calcinosis.forecast.scenario import parse_scenario
 from calcinosis.forecast.simulate import controls_of, simulate, starting_state
+from calcinosis.forecast.states import N_STATES, VOLUME, Array, Controls
 from calcinosis.forecast.treatments import Timeline, before_day_0, timeline
 
 DAYS = 1826

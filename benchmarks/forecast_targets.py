@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 
 from calcinosis.forecast.labs import SCATTER, laboratory
-from calcinosis.forecast.model import (
+from calcinosis.forecast.model import gut, need_of_calcium
+from calcinosis.forecast.outlook import reported_rows
+from calcinosis.forecast.parameters import CA_MG_PER_MMOL, Parameters
+from calcinosis.forecast.scenario import parse_scenario
+from calcinosis.forecast.session import Session, last_sessions
+from calcinosis.forecast.simulate import simulate, starting_state
+from calcinosis.forecast.states import (
     CA_ABSORBED,
     CA_BONE,
     CA_DIALYSED,
@@ -19,14 +25,7 @@ from calcinosis.forecast.model import (
     P_URINE,
     Array,
     Controls,
-    gut,
-    need_of_calcium,
 )
-from calcinosis.forecast.outlook import reported_rows
-from calcinosis.forecast.parameters import CA_MG_PER_MMOL, Parameters
-from calcinosis.forecast.scenario import parse_scenario
-from calcinosis.forecast.session import Session, last_sessions
-from calcinosis.forecast.simulate import simulate, starting_state
 from calcinosis.forecast.treatments import (
     BOUND_MG_PER_G,
     CARE_CALCIUM_G_D,

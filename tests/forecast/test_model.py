@@ -5,7 +5,7 @@ import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from calcinosis.forecast import model
+from calcinosis.forecast import model, states
 from calcinosis.forecast.cohort import virtual_patients
 from calcinosis.forecast.labs import laboratory
 from calcinosis.forecast.parameters import Parameters, population, solve, table
@@ -13,10 +13,10 @@ from calcinosis.forecast.scenario import parse_scenario
 from calcinosis.forecast.simulate import controls_of, simulate, starting_state
 from calcinosis.forecast.treatments import before_day_0, gland_tissue, prescribe, timeline
 
-CALCIUM = [model.CA_PLASMA, model.CA_SURFACE, model.CA_BONE]
-DEPOSIT = [model.DEPOSIT_LABILE, model.DEPOSIT_MATURE]
-CA_LOST = [model.CA_SECRETED, model.CA_URINE, model.CA_DIALYSED]
-MINERAL = [model.CA_BONE, *DEPOSIT]
+CALCIUM = [states.CA_PLASMA, states.CA_SURFACE, states.CA_BONE]
+DEPOSIT = [states.DEPOSIT_LABILE, states.DEPOSIT_MATURE]
+CA_LOST = [states.CA_SECRETED, states.CA_URINE, states.CA_DIALYSED]
+MINERAL = [states.CA_BONE, *DEPOSIT]
 
 
 def run(phases, *, patient=None, p=None, fineness=1.0):
@@ -38,10 +38,10 @@ def imbalance(start, end, p):
         return y[CALCIUM].sum() + y[DEPOSIT].sum()
 
     def phosphate(y):
-        return y[model.P_PLASMA] + y[model.P_DEEP] + y[MINERAL].sum() / q
+        return y[states.P_PLASMA] + y[states.P_DEEP] + y[MINERAL].sum() / q
 
-    ca_in = end[model.CA_ABSORBED] - end[CA_LOST].sum()
-    p_in = end[model.P_ABSORBED] - end[[model.P_URINE, model.P_DIALYSED]].sum()
+    ca_in = end[states.CA_ABSORBED] - end[CA_LOST].sum()
+    p_in = end[states.P_ABSORBED] - end[[states.P_URINE, states.P_DIALYSED]].sum()
     return (
         abs(calcium(end) - calcium(start) - ca_in) / calcium(start),
         abs(phosphate(end) - phosphate(start) - p_in) / phosphate(start),
@@ -76,13 +76,13 @@ def test_health_stays_exactly_where_it_is(weight_kg):
     )  # fmt: skip
     before = before_day_0(scenario.patient, scenario.phases[0])[-1]
     course = timeline(prescribe(before, scenario.phases), p)
-    change = np.empty(model.N_STATES)
-    controls = controls_of(course.controls[0], healthy[model.VOLUME], p)
+    change = np.empty(states.N_STATES)
+    controls = controls_of(course.controls[0], healthy[states.VOLUME], p)
     model.rates(healthy, controls, p, solve(p), change)
-    assert np.abs(change[: model.CA_ABSORBED]).max() < 1e-12
+    assert np.abs(change[: states.CA_ABSORBED]).max() < 1e-12
     end = simulate(healthy, p, course).states[-1]
     np.testing.assert_allclose(
-        end[: model.CA_ABSORBED], healthy[: model.CA_ABSORBED], rtol=1e-10, atol=1e-10
+        end[: states.CA_ABSORBED], healthy[: states.CA_ABSORBED], rtol=1e-10, atol=1e-10
     )
 
 
@@ -173,7 +173,7 @@ def test_lost_filtration_leads_through_the_chain_to_a_deposit():
     assert early["calcitriol_pg_ml"] < health["calcitriol_pg_ml"]
     assert lowest_calcium < health["calcium_mg_dl"]
     assert early["pth_pg_ml"] > 2 * health["pth_pg_ml"]
-    assert state[model.GLAND] > 1.5
+    assert state[states.GLAND] > 1.5
     assert late["ca_p_product_mg2_dl2"] > 57
     assert early["deposit_calcium_g"] == 0
     assert late["deposit_calcium_g"] > 0.01
@@ -252,7 +252,7 @@ def prescriptions():
 def test_no_legal_prescription_makes_an_amount_negative_or_loses_any(phases, weight, gfr, deposit):
     patient = {"dry_weight_kg": weight, "gfr_ml_min": gfr, "deposit_calcium_g": deposit}
     start, _, trajectory, p = run(phases, patient=patient)
-    amounts = [i for i in range(model.CA_ABSORBED) if i not in (model.P_DRIVE, model.LN_FGF23)]
+    amounts = [i for i in range(states.CA_ABSORBED) if i not in (states.P_DRIVE, states.LN_FGF23)]
     assert np.isfinite(trajectory.states).all()
     assert trajectory.states[:, amounts].min() >= 0
     assert max(imbalance(start, trajectory.states[-1], p)) < 1e-9

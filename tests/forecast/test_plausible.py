@@ -8,11 +8,11 @@ import pytest
 from calcinosis.forecast.cohort import simulate_cohort
 from calcinosis.forecast.ensemble import draw
 from calcinosis.forecast.labs import SCATTER, laboratory
-from calcinosis.forecast.model import CA_BONE, FORMATION
 from calcinosis.forecast.outlook import forecast, reported_rows
 from calcinosis.forecast.parameters import population
 from calcinosis.forecast.scenario import parse_scenario
 from calcinosis.forecast.simulate import simulate, starting_state
+from calcinosis.forecast.states import CA_BONE, FORMATION
 from calcinosis.forecast.treatments import before_day_0, gland_tissue, prescribe, timeline
 
 SEVELAMER = {"drug": "sevelamer", "g_per_day": 4.8}

@@ -9,7 +9,6 @@ import numpy as np
 from calcinosis.forecast import gpu
 from calcinosis.forecast.ensemble import draw
 from calcinosis.forecast.labs import ANALYTES, laboratory
-from calcinosis.forecast.model import Array
 from calcinosis.forecast.parameters import Parameters, population
 from calcinosis.forecast.simulate import (
     Trajectory,
@@ -20,6 +19,7 @@ from calcinosis.forecast.simulate import (
     starting_state,
     unsettled_state,
 )
+from calcinosis.forecast.states import Array
 from calcinosis.forecast.treatments import Prescription, gland_tissue, timeline
 
 Progress = Callable[[int, int], None]

@@ -6,12 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from calcinosis.forecast.model import (
-    CA_ABSORBED,
-    DEPOSIT_LABILE,
-    DEPOSIT_MATURE,
-    Array,
-)
 from calcinosis.forecast.parameters import (
     CA_MG_PER_MMOL,
     Parameters,
@@ -20,6 +14,7 @@ from calcinosis.forecast.parameters import (
 )
 from calcinosis.forecast.scenario import Phase, ScenarioPatient
 from calcinosis.forecast.simulate import Trajectory, simulate, starting_state
+from calcinosis.forecast.states import CA_ABSORBED, DEPOSIT_LABILE, DEPOSIT_MATURE, Array
 from calcinosis.forecast.treatments import (
     Prescription,
     Timeline,

@@ -15,10 +15,10 @@ from calcinosis.errors import InputError
 from calcinosis.forecast.dialysis import arterial_share
 from calcinosis.forecast.ensemble import LINEAR, Member, Past, antithetic, live, moved, past_of
 from calcinosis.forecast.labs import SCATTER, WANDER, laboratory
-from calcinosis.forecast.model import GLAND, Array, Controls
 from calcinosis.forecast.parameters import Parameters, patient_spread, population, table
 from calcinosis.forecast.scenario import Lab, Phase, ScenarioPatient
 from calcinosis.forecast.simulate import Trajectory
+from calcinosis.forecast.states import GLAND, Array, Controls
 from calcinosis.forecast.treatments import Timeline
 from calcinosis.lab_result import LabResult
 

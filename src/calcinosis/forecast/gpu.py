@@ -11,9 +11,9 @@ import numpy as np
 from numba import cuda
 from numpy.typing import NDArray
 
-from calcinosis.forecast.model import N_STATES, Array
 from calcinosis.forecast.parameters import Parameters, records, solve
 from calcinosis.forecast.simulate import SCRATCH_ROWS, march
+from calcinosis.forecast.states import N_STATES, Array
 from calcinosis.forecast.treatments import Timeline
 
 THREADS = 64  # per block; each holds some two kilobytes of its own

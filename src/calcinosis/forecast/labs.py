@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from calcinosis.forecast.model import (
+from calcinosis.forecast.parameters import CA_MG_PER_MMOL, P_MG_PER_MMOL, Parameters
+from calcinosis.forecast.states import (
     CA_PLASMA,
     CALCITRIOL,
     DEPOSIT_LABILE,
@@ -13,7 +14,6 @@ from calcinosis.forecast.model import (
     VOLUME,
     Array,
 )
-from calcinosis.forecast.parameters import CA_MG_PER_MMOL, P_MG_PER_MMOL, Parameters
 
 # Column of the forecast files: unit is in the name.
 ANALYTES = (

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from calcinosis.forecast.ensemble import Member, past_of, population_members
 from calcinosis.forecast.fit import Finding, fit
 from calcinosis.forecast.labs import ANALYTES, SCATTER, WANDER, laboratory
-from calcinosis.forecast.model import CARE_STOPS_AT, Array
+from calcinosis.forecast.model import CARE_STOPS_AT
 from calcinosis.forecast.parameters import CA_MG_PER_MMOL
 from calcinosis.forecast.scenario import Option, Scenario, ScenarioPatient
 from calcinosis.forecast.session import Session, last_sessions
 from calcinosis.forecast.simulate import simulate
+from calcinosis.forecast.states import Array
 from calcinosis.forecast.treatments import (
     CARE_CALCIUM_G_D,
     CARE_VITAMIN_D_UG_PER_WEEK,

@@ -7,10 +7,10 @@ import numpy as np
 
 from calcinosis.forecast.dialysis import arterial_share, exchange
 from calcinosis.forecast.labs import laboratory
-from calcinosis.forecast.model import CA_DIALYSED, P_DIALYSED, Array
 from calcinosis.forecast.parameters import CA_MG_PER_MMOL, P_MG_PER_MMOL, Parameters
 from calcinosis.forecast.scenario import Haemodialysis
 from calcinosis.forecast.simulate import simulate
+from calcinosis.forecast.states import CA_DIALYSED, P_DIALYSED, Array
 from calcinosis.forecast.treatments import (
     Prescription,
     Timeline,

@@ -15,7 +15,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from calcinosis.forecast.model import (
+from calcinosis.forecast.model import healthy_state, parathyroid_hormone, rates, working_tissue
+from calcinosis.forecast.parameters import Parameters, Solved, records, solve
+from calcinosis.forecast.states import (
     CA_ABSORBED,
     CA_OWED,
     CA_PLASMA,
@@ -30,12 +32,7 @@ from calcinosis.forecast.model import (
     VOLUME,
     Array,
     Controls,
-    healthy_state,
-    parathyroid_hormone,
-    rates,
-    working_tissue,
 )
-from calcinosis.forecast.parameters import Parameters, Solved, records, solve
 from calcinosis.forecast.treatments import Prescription, Timeline, gland_tissue, timeline
 
 # Longest step (h) while dialysed and between, and the largest step x fastest rate of the patient:

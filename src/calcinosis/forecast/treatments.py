@@ -18,7 +18,7 @@ from calcinosis.forecast.dialysis import (
     fluid_gain_l_h,
     is_session_day,
 )
-from calcinosis.forecast.model import LEAST_GFR, Array, Controls, working_tissue
+from calcinosis.forecast.model import LEAST_GFR, working_tissue
 from calcinosis.forecast.parameters import (
     CA_MG_PER_MMOL,
     P_MG_PER_MMOL,
@@ -34,6 +34,7 @@ from calcinosis.forecast.scenario import (
     Phase,
     ScenarioPatient,
 )
+from calcinosis.forecast.states import Array, Controls
 
 # Phosphorus bound per gram at saturation (mg). Sevelamer: 375 mg meal, absorbed 282 mg alone,
 # 222 mg with 2.4 g (Martin 2011). Calcium salts: sevelamer / 0.75 (Phosphate Binder Equivalent

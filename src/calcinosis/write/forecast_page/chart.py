@@ -7,8 +7,8 @@ from math import ceil, floor, log10
 
 import numpy as np
 
-from calcinosis.forecast.model import Array
 from calcinosis.forecast.outlook import Course
+from calcinosis.forecast.states import Array
 
 # Okabe and Ito's colours, told apart by every kind of colour vision.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
