@@ -37,6 +37,9 @@ CARE = "CARE, Kidney Int 2004;65:1914"
 SALTS = "12 trials, doi:10.1002/14651858.CD006023.pub2"
 BATH = "doi:10.1097/00002480-200301000-00011"
 POOR_BATH = "35 patients, doi:10.1681/asn.v61132"
+BATH_TRIALS = "7 randomised trials, doi:10.1038/s41598-018-23658-y"
+SEOUL_BATH = "20 patients, Kim, Korean J Intern Med 2011;26(3)"
+LOW_DOSE = "21 patients, PTH (amino-terminal) 100 to 48 +- 6 %, 1992, acemap.info/paper/76152000"
 PARFITT = "50 patients, doi:10.1001/archinte.1969.00300190009003"
 # 53 % of 282 (95 % interval 47 to 59) below 8.4 mg/dL: the median, where calcium spreads by 0.8
 LOW_LATE = "53 % of 282 below 8.4, abstract MO812"
@@ -103,7 +106,15 @@ TARGETS = [
     Target("calcium salts against sevelamer, a year: PTH", -56, "pg/mL", SALTS, -84, -26),
     Target("dialysate Ca 1.5 to 1.75, 10 mo: calcium", 0.56, "mg/dL", BATH),
     Target("dialysate Ca 1.5 to 1.75, 10 mo: PTH", -58, "%", BATH),
-    Target("dialysate Ca 1.75 to 1.25, a year: PTH", 78, "%", POOR_BATH, weight=0),
+    Target("dialysate Ca 1.75 to 1.25, a year: PTH", 78, "%", POOR_BATH, weight=0.5),
+    Target("dialysate Ca 1.75 to 1.25, a year: ALP", 57, "%", POOR_BATH, weight=0.3),
+    Target("dialysate Ca 1.75 to 1.5, 6 mo: calcium", -0.5, "mg/dL", SEOUL_BATH),
+    Target(
+        "dialysate Ca 1.25 against 1.75: calcium", -0.52, "mg/dL", BATH_TRIALS, -0.85, -0.20, 0.5
+    ),
+    Target("dialysate Ca 1.25 against 1.75: PTH", 39.6, "pg/mL", BATH_TRIALS, 14.8, 64.4, 0.5),
+    Target("calcitriol 2.8 ug/wk i.v., a year: calcium", 0.8, "mg/dL", LOW_DOSE, weight=0.5),
+    Target("calcitriol 2.8 ug/wk i.v., a year: PTH", -52, "%", LOW_DOSE, -58, -46, 0.5),
     Target("frequent HD, binder -1.35 g: change of phosphate", -0.46, "mg/dL", FHN, -0.78, -0.13),
     Target(
         "nocturnal HD 5.5 x 7 h: change of phosphate",

@@ -57,7 +57,7 @@ def test_the_fit_starts_from_the_measured_labs(options):
 def test_it_says_what_the_data_moved_and_what_stayed_prior(options):
     said = {finding.name: finding.moved for finding in options[0].fit}
     assert said["gland"]
-    assert said["calcium_offset"]
+    assert said["p_intake_factor"]
     assert not said["mobilisation"], "no post-dialysis phosphate was given"
 
 

@@ -75,6 +75,8 @@ class Parameters(NamedTuple):
     secretion_slope: float
     secretion_min: float
     secretion_max: float
+    set_point_adaptation: float
+    set_point_days: float
     calcitriol_suppression: float
     phosphate_drive: float
     uraemic_clearance: float

@@ -29,6 +29,7 @@ from calcinosis.forecast.states import (
     P_DEEP,
     P_DRIVE,
     P_PLASMA,
+    SET_POINT,
     VOLUME,
     Array,
     Controls,
@@ -113,7 +114,7 @@ def weeks_to_pass(
     weeks = most
     deposit = DEPOSIT_COARSENESS * (y[DEPOSIT_LABILE] + y[DEPOSIT_MATURE] + 1.0)
     for j in range(CA_ABSORBED):
-        signed = j in (P_DRIVE, LN_FGF23)
+        signed = j in (P_DRIVE, LN_FGF23, SET_POINT)
         scale = 1.0 if signed else y[j] + 1e-3
         if j in (DEPOSIT_LABILE, DEPOSIT_MATURE):
             scale = deposit

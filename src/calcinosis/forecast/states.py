@@ -23,6 +23,7 @@ Array = NDArray[np.float64]
     CALCITRIOL,  # 1,25(OH)2D including drug, pg/mL
     LN_FGF23,  # logarithm of intact FGF23 relative to normal
     GLAND,  # functional parathyroid mass, 1 = normal
+    SET_POINT,  # of PTH secretion, ln relative to that at normal calcium: follows sustained calcium
     RESORPTION,  # osteoclast activity, 1 = normal
     PRECURSORS,  # osteoblasts to be, 1 = normal
     FORMATION,  # osteoblast activity, 1 = normal; alkaline phosphatase follows it
@@ -36,8 +37,8 @@ Array = NDArray[np.float64]
     P_ABSORBED,
     P_URINE,
     P_DIALYSED,
-) = range(23)
-N_STATES = 23
+) = range(24)
+N_STATES = 24
 
 
 class Controls(NamedTuple):
