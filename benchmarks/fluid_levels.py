@@ -2,15 +2,15 @@
 
     python benchmarks/fluid_levels.py [FIRST_SEED LAST_SEED] [--style packed|cellular]
                                       [--texture sedimented|layered|cystic|mixed]
-                                      [--predicted [--into SCAN ...]]
+                                      [--pixels LEAST MOST] [--predicted [--into SCAN ...]]
 
-Each seed draws its own anatomy, mass, position, spacing (slices 0.5–3 mm, pixels 0.4–1 mm), noise
-(10–30 HU), kernel and obliquity. Levels are sought inside an imperfect envelope, as a segmentation
-would give it (mass_block.py); with --predicted in the whole of `measure_ct`, whose network outlines
-the mass; with --into, in masses drawn into real scans, in all patient positions by turns. Judged
-are levels in locules of at least 0.5 mL whose two layers, a calcified rim not counted, each hold
-at least three voxels along gravity at their thickest; others are neither missed nor false. A false
-call is one that no true level explains; a second call on one level is false too.
+Each seed draws its own anatomy, mass, position, spacing (slices 0.5–3 mm, pixels 0.4–1 mm unless
+told), noise (10–30 HU), kernel and obliquity. Levels are sought inside an imperfect envelope, as a
+segmentation would give it (mass_block.py); with --predicted in the whole of `measure_ct`, whose
+network outlines the mass; with --into, in masses drawn into real scans, in all patient positions by
+turns. Judged are levels in locules of at least 0.5 mL whose two layers, a calcified rim not
+counted, each hold at least three voxels along gravity at their thickest; others are neither missed
+nor false. A false call is one that no true level explains; a second call on one level is false too.
 """
 
 import argparse
@@ -114,6 +114,7 @@ def main() -> None:
     parser.add_argument("seeds", nargs="*", type=int, default=[0, 40])
     parser.add_argument("--style", choices=["packed", "cellular"], default="packed")
     parser.add_argument("--texture", default="sedimented")
+    parser.add_argument("--pixels", nargs=2, type=float, default=[0.4, 1.0], metavar="MM")
     parser.add_argument("--predicted", action="store_true")
     parser.add_argument("--into", nargs="+", type=Path, metavar="SCAN")
     options = parser.parse_args()
@@ -136,7 +137,7 @@ def phantoms(options: argparse.Namespace) -> Iterator[tuple[str, Block]]:
         volume_ml = float(np.random.default_rng([seed, 5]).uniform(6, 60))
         mass = MassOptions(volume_ml, texture=options.texture, style=options.style)
         margin_mm = PREDICTED_MARGIN_MM if options.predicted else MARGIN_MM
-        yield str(seed), draw_block(seed, mass, margin_mm)
+        yield str(seed), draw_block(seed, mass, margin_mm, tuple(options.pixels))
 
 
 def drawn_into(scans: list[Path], options: argparse.Namespace) -> Iterator[tuple[str, Block]]:

@@ -32,8 +32,13 @@ class Block:
     imperfection: str
 
 
-def draw_block(seed: int, mass: MassOptions, margin_mm: float = 18.0) -> Block:
-    """Anatomy, position, spacing (slices 0.5–3, pixels 0.4–1 mm), noise, kernel by the seed."""
+def draw_block(
+    seed: int,
+    mass: MassOptions,
+    margin_mm: float = 18.0,
+    pixels_mm: tuple[float, float] = (0.4, 1.0),
+) -> Block:
+    """Anatomy, position, spacing (slices 0.5–3 mm, pixels between two), noise, kernel by seed."""
     rng = np.random.default_rng([seed, 77])
     anatomy_name = str(rng.choice(["hips", "knees", "shoulders"]))
     options = PhantomOptions(
@@ -42,7 +47,7 @@ def draw_block(seed: int, mass: MassOptions, margin_mm: float = 18.0) -> Block:
         masses=(mass,),
         decoys=(),
         patient_position=str(rng.choice(list(GRAVITY_LPS))),
-        pixel_mm=float(rng.uniform(0.4, 1.0)),
+        pixel_mm=float(rng.uniform(*pixels_mm)),
         slice_spacing_mm=float(rng.uniform(0.5, 3.0)),
         noise_hu=float(rng.uniform(10, 30)),
         kernel=str(rng.choice(["soft", "standard", "sharp"])),  # type: ignore[arg-type]
