@@ -346,21 +346,27 @@ def _si(name: str) -> tuple[float, str | None]:
 _PHOSPHATE_BY_AGE = ((0.5, 5.2, 8.4), (1.0, 5.0, 7.8), (6.0, 4.5, 6.5), (13.0, 3.6, 5.8))
 
 
+def is_judged_at(name: str, age_years: float | None) -> bool:
+    """Whether a value can be judged at this age; an age that is not known is taken as adult.
+
+    Alkaline phosphatase and creatinine of children depend on age and sex in ways we do not model:
+    not under 18 years.
+    """
+    return not (name in {"alp", "creatinine"} and age_years is not None and age_years < 18)
+
+
 def reference_interval(
     name: str, age_years: float | None
 ) -> tuple[float | None, float | None] | None:
     """Reference interval in canonical units; phosphate is higher in children.
 
-    Alkaline phosphatase and creatinine of children depend on age and sex in ways we do not model:
-    None under 18 years.
+    None for what is not judged at this age, see `is_judged_at`.
     """
     if name == "phosphate" and age_years is not None:
         for below, low, high in _PHOSPHATE_BY_AGE:
             if age_years < below:
                 return low, high
-    if name in {"alp", "creatinine"} and age_years is not None and age_years < 18:
-        return None
-    return ANALYTES[name].reference
+    return ANALYTES[name].reference if is_judged_at(name, age_years) else None
 
 
 def level_of(name: str, value: float, age_years: float | None = None) -> Level | None:

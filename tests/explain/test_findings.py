@@ -106,6 +106,18 @@ def test_the_phosphate_of_an_infant_is_judged_by_its_age():
     assert stated(age_years=40, labs={"phosphate_mg_dl": 7.4})["phosphate"].value == 7.4
 
 
+@pytest.mark.parametrize("labs", [{"alp_u_l": 300.0}, {"creatinine_mg_dl": 0.4}])
+def test_what_growth_moves_is_not_read_as_an_adults(labs):
+    assert stated(age_years=13, labs=labs).keys() == {"age"}
+    assert stated(age_years=18, labs=labs).keys() != {"age"}
+    assert len(stated(labs=labs)) == 1
+
+
+def test_a_laboratory_that_judged_a_childs_alkaline_phosphatase_itself_is_believed():
+    found = stated(age_years=13, labs={"alp_u_l": 900.0}, labs_qualitative={"alp": "high"})
+    assert set(found) == {"age", "alp_high"}
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [

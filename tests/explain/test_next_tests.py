@@ -60,3 +60,10 @@ def test_a_settled_case_has_little_left_to_ask():
     open_ = asked(age_years=50, sites=["thigh"])
     worth = [sum(t.expected_information_bits for t in tests) for tests in (settled, open_)]
     assert worth[0] < 0.3 * worth[1]
+
+
+@pytest.mark.parametrize(("age", "worth_asking"), [(13, False), (25, True)])
+def test_what_could_not_be_judged_at_this_age_is_not_asked_for(age, worth_asking):
+    case = {"age_years": age, "sites": ["thigh"], "calcified_or_ossified": "ossified"}
+    found = next_tests(differential(findings_of_case(case)), limit=60)
+    assert ("alp" in {t.finding for t in found}) is worth_asking

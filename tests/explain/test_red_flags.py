@@ -78,6 +78,25 @@ def test_the_fluid_level_of_one_mass_does_not_excuse_the_erosion_by_another():
     assert raised(erosion, reported) == []
 
 
+def test_the_alkaline_phosphatase_of_a_growing_boy_does_not_silence_osteosarcoma():
+    boy = {
+        "age_years": 13,
+        "sex": "M",
+        "ckd": "none",
+        "sites": ["thigh"],
+        "max_diameter_cm": 8,
+        "symptom_duration_months": 6,
+        "symptoms": {"pain": True},
+        "calcified_or_ossified": "ossified",
+        "labs": {"calcium_mg_dl": 9.6},
+    }
+    measured = boy | {"labs": boy["labs"] | {"alp_u_l": 300}}
+    for case in (boy, measured):
+        ranked = differential(findings_of_case(Case.model_validate(case))).diagnoses
+        raised = flags(case, {d.diagnosis: d.probability for d in ranked})
+        assert "sarcoma_not_excluded" in raised
+
+
 def test_slow_growth_to_a_great_size_raises_no_flag():
     assert flags({"max_diameter_cm": 25, "symptom_duration_months": 60}) == {}
 

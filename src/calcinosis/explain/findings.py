@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from calcinosis.analyte import is_judged_at
 from calcinosis.finding import Finding, State
 
 if TYPE_CHECKING:
@@ -167,13 +168,19 @@ def _laboratory(fields: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _lab_numbers(fields: Mapping[str, Any]) -> dict[str, tuple[float, str]]:
-    """Labs as code → (value, unit); a range enters by its geometric middle."""
+    """Labs as code → (value, unit); a range enters by its geometric middle.
+
+    The knowledge base speaks of adults: what cannot be judged at the patient's age is left out.
+    """
     labs = {k: v for k, v in _fields(fields.get("labs")).items() if v is not None}
     for name, bounds in (fields.get("labs_range") or {}).items():
         if bounds is not None and labs.get(name) is None:
             labs[name] = math.sqrt(max(bounds[0], 1e-3) * max(bounds[1], 1e-3))
+    age_years = fields.get("age_years")
     numbers = {
-        code: (float(labs[field]), unit) for field, (code, unit) in _LABS.items() if field in labs
+        code: (float(labs[field]), unit)
+        for field, (code, unit) in _LABS.items()
+        if field in labs and is_judged_at(code, age_years)
     }
     fgf23 = labs.get("fgf23")
     if isinstance(fgf23, int | float):
@@ -188,7 +195,7 @@ def _lab_numbers(fields: Mapping[str, Any]) -> dict[str, tuple[float, str]]:
             numbers["phosphate"] = (product / calcium, "mg/dL")
     elif product is not None and "phosphate" not in numbers:
         numbers["ca_p_product"] = (float(product), "mg²/dL²")
-    return _phosphate_for_age(numbers, fields.get("age_years"))
+    return _phosphate_for_age(numbers, age_years)
 
 
 def _calcium_mg_dl(labs: Mapping[str, Any]) -> float | None:

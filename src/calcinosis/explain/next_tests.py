@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calcinosis.explain.belief import with_doubt
+from calcinosis.analyte import is_judged_at
+from calcinosis.explain.belief import Belief, with_doubt
 from calcinosis.explain.differential import Differential
 from calcinosis.explain.knowledge import SETTINGS
 from calcinosis.explain.tables import Tables, load_tables
@@ -92,18 +93,24 @@ def next_tests_of(
     answers = [part.tolist() for part in (chance, shares.argmax(axis=2), shares.max(axis=2))]
     found = []
     for one, gain, *told in zip(differentials, bits.tolist(), *answers, strict=True):
-        best = _best(questions, gain, one.belief.known, limit)
+        best = _best(questions, gain, _closed(one.belief), limit)
         tests = [_test(questions, q, gain[q], tables, *told) for q in best]
         tests.sort(key=lambda test: (test.cost, -test.expected_information_bits))
         found.append(tuple(tests))
     return found
 
 
+def _closed(belief: Belief) -> frozenset[str]:
+    """Codes not to be asked for: known already, or not to be judged at this age."""
+    age = next((clue.finding.value for clue in belief.clues if clue.finding.code == "age"), None)
+    return belief.known | {code for code in belief.tables.costs if not is_judged_at(code, age)}
+
+
 def _best(
-    questions: _Questions, bits: Sequence[float], known: frozenset[str], limit: int
+    questions: _Questions, bits: Sequence[float], closed: frozenset[str], limit: int
 ) -> list[int]:
     """The open questions worth asking, the most telling first."""
-    open_ = [q for q, code in enumerate(questions.codes) if code not in known]
+    open_ = [q for q, code in enumerate(questions.codes) if code not in closed]
     open_.sort(key=bits.__getitem__, reverse=True)
     worth = max(_LEAST_BITS, _LEAST_SHARE * bits[open_[0]]) if open_ else 0.0
     return [q for q in open_[:limit] if bits[q] >= worth]
