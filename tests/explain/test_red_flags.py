@@ -64,18 +64,38 @@ def test_a_fluid_level_explains_bone_erosion_but_an_unreported_one_does_not():
     assert flags({"imaging": {"ct": ct | {"fluid_calcium_level": True}}}) == {}
 
 
-def test_the_fluid_level_of_one_mass_does_not_excuse_the_erosion_by_another():
-    def raised(*findings):
-        facts = circumstances_of(Patient(), findings, SURE)
-        return [flag.flag for flag in red_flags(facts)]
+def level(state, origin, modality="CT"):
+    mass = 1 if origin == "measured" else None
+    return Finding("fluid_calcium_level", state, origin, modality, mass_id=mass)
 
-    erosion = Finding("bone_erosion", "present", "measured", "CT", mass_id=1)
-    same = Finding("fluid_calcium_level", "present", "measured", "CT", mass_id=1)
-    other = Finding("fluid_calcium_level", "present", "measured", "CT", mass_id=2)
-    reported = Finding("fluid_calcium_level", "present", "reported", "CT")
-    assert raised(erosion, other) == ["sarcoma_bone_destruction"]
-    assert raised(erosion, same) == []
-    assert raised(erosion, reported) == []
+
+@pytest.mark.parametrize("origin", ["reported", "measured"])
+@pytest.mark.parametrize(
+    ("levels", "flagged", "told"),
+    [
+        ([level("present", "reported")], False, ""),
+        ([level("present", "reported"), level("present", "measured")], False, ""),
+        ([level("present", "measured")], True, "measured, not reported"),
+        ([level("absent", "reported"), level("present", "measured")], True, "disputed"),
+        ([level("present", "reported"), level("absent", "measured")], True, "disputed"),
+        (
+            [level("present", "reported", "radiograph"), level("absent", "reported")],
+            True,
+            "disputed",
+        ),
+        ([level("absent", "reported")], True, "no fluid level"),
+        ([], True, "fluid level not reported"),
+    ],
+)
+def test_only_a_fluid_level_that_a_reader_saw_and_none_denies_lifts_bone_destruction(
+    origin, levels, flagged, told
+):
+    erosion = Finding(
+        "bone_erosion", "present", origin, "CT", mass_id=1 if origin == "measured" else None
+    )
+    raised = red_flags(circumstances_of(Patient(), [erosion, *levels], SURE))
+    assert ["sarcoma_bone_destruction"] * flagged == [flag.flag for flag in raised]
+    assert all(told in flag.shown[0] for flag in raised)
 
 
 def test_the_alkaline_phosphatase_of_a_growing_boy_does_not_silence_osteosarcoma():

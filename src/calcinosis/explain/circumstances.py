@@ -74,14 +74,17 @@ class _Signs:
     def __init__(self, findings: Iterable[Finding]) -> None:
         self._states: dict[str, bool] = {}
         self._values: dict[str, float] = {}
-        self._masses: dict[str, set[int | None]] = {}
+        self._reported: set[str] = set()
+        self._denied: set[str] = set()
         for finding in findings:
             code, value = finding.code, finding.value
             if finding.state == "present":
                 self._states[code] = True
-                self._masses.setdefault(code, set()).add(finding.mass_id)
+                if finding.origin == "reported":
+                    self._reported.add(code)
             elif finding.state == "absent":
                 self._states.setdefault(code, False)
+                self._denied.add(code)
             if value is not None:
                 self._values[code] = max(value, self._values.get(code, value))
 
@@ -92,10 +95,13 @@ class _Signs:
         states = [self.state(code) for code in codes]
         return True if True in states else False if all(s is False for s in states) else None
 
-    def present_without(self, code: str, excuse: str) -> bool:
-        """Whether a mass shows one sign and not the other; a report speaks of every mass."""
-        shown, excused = self._masses.get(code, set()), self._masses.get(excuse, set())
-        return any(not excused if m is None else not excused & {m, None} for m in shown)
+    def is_reported(self, code: str) -> bool:
+        """Whether a reader called a sign present: what only we measured does not count."""
+        return code in self._reported
+
+    def is_undisputed(self, code: str) -> bool:
+        """Whether no voice calls the sign absent."""
+        return code not in self._denied
 
     def value(self, code: str) -> float | None:
         return self._values.get(code)
@@ -253,11 +259,7 @@ def _complaints(signs: _Signs) -> _Named:
 
 
 def _sarcoma_signs(signs: _Signs, thresholds: Mapping[str, float]) -> _Named:
-    level, eroded = signs.state("fluid_calcium_level"), signs.state("bone_erosion")
-    seen = {None: "fluid level not reported", False: "no fluid level", True: "no fluid level in it"}
-    destroyed = eroded and signs.present_without("bone_erosion", "fluid_calcium_level")
-    text = f"bone erosion or osteolysis, {seen[level]}"
-    destruction = Circumstance(destroyed, text, "CT (bone, fluid levels)")
+    destruction = _destruction(signs)
     enhancing = Circumstance(
         signs.any_of("enhancing_soft_tissue", "mri_enhancement"),
         "enhancing soft tissue",
@@ -284,6 +286,21 @@ def _sarcoma_signs(signs: _Signs, thresholds: Mapping[str, float]) -> _Named:
             "CT, or MRI with contrast",
         ),
     )
+
+
+def _destruction(signs: _Signs) -> Circumstance:
+    """Bone destruction; only a fluid level that a reader reported and none denies excuses it."""
+    eroded, level = signs.state("bone_erosion"), "fluid_calcium_level"
+    if not signs.is_undisputed(level):
+        seen = "fluid level disputed" if signs.state(level) else "no fluid level"
+    elif signs.is_reported(level):
+        seen = "fluid level reported"
+    else:
+        measured = "measured, " if signs.state(level) else ""
+        seen = f"fluid level {measured}not reported"
+    destroyed = eroded and seen != "fluid level reported"
+    text = f"bone erosion or osteolysis, {seen}"
+    return Circumstance(destroyed, text, "CT (bone, fluid levels)")
 
 
 def _growth(signs: _Signs, thresholds: Mapping[str, float]) -> Circumstance:
