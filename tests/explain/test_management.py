@@ -69,6 +69,38 @@ def test_low_pth_advises_against_parathyroidectomy_because_regression_failed(pth
     assert "with low PTH regression has failed" in " ".join(option.because)
 
 
+CKD = {"ckd": "ckd_nondialysis", "age_years": 70, "sites": ["hip"]}
+GRAFT = {"ckd": "transplant", "age_years": 50, "sites": ["hip"]}
+
+
+@pytest.mark.parametrize("pth", [60, 110])
+@pytest.mark.parametrize("patient", [CKD, GRAFT])
+def test_pth_is_not_low_where_there_is_no_dialysis_to_raise_it(patient, pth):
+    found = options(patient | {"labs": labs(9.2, 5.4, pth)}, UREMIC)
+    told = " ".join(text for option in found.values() for text in option.because)
+    assert "PTH is low" not in told
+    assert "With low PTH" not in told
+
+
+def test_high_calcium_and_pth_with_a_graft_are_tertiary_hyperparathyroidism():
+    found = options(GRAFT | {"labs": labs(10.8, 2.2, 125)}, UREMIC)
+    for option in ("parathyroidectomy", "calcimimetic"):
+        assert found[option].standing == "consider"
+        assert "tertiary" in " ".join(found[option].because)
+    assert any(
+        "may persist" in h
+        for h in options(CKD | {"labs": labs(9, 5, 125)}, UREMIC)["transplantation"].hazards
+    )
+
+
+@pytest.mark.parametrize("pth", [60, 110, 500])
+def test_whether_pth_is_low_or_high_waits_while_nobody_says_whether_there_is_dialysis(pth):
+    unclear = {"ckd": "ckd_unspecified", "sites": ["hip"], "labs": labs(9.5, 6, pth)}
+    option = options(unclear, UREMIC)["calcimimetic"]
+    assert option.standing == "not_indicated"
+    assert any("dialysis?" in ask for ask in option.measure)
+
+
 def test_pth_high_but_not_very_high_advises_against_parathyroidectomy():
     assert standing("parathyroidectomy", HD | {"labs": labs(9, 8, 600)}, UREMIC) == (
         "advised_against"

@@ -6,7 +6,7 @@ A circumstance that is not known never counts as absent; it says what would tell
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from calcinosis.analyte import ANALYTES, in_si
+from calcinosis.analyte import ANALYTES, Level, in_si
 from calcinosis.finding import Finding
 from calcinosis.patient import Patient
 
@@ -66,6 +66,7 @@ def circumstances(
 
 
 _Named = Iterator[tuple[str, Circumstance]]
+_ASK_KIDNEY = "kidney function (creatinine, dialysis?)"
 
 
 class _Signs:
@@ -108,18 +109,15 @@ class _Signs:
 
 
 def _person(patient: Patient, thresholds: Mapping[str, float]) -> _Named:
-    kidney, ask_kidney = _kidney_disease(patient), "kidney function (creatinine, dialysis?)"
-    dialysis = patient.on_dialysis
-    if dialysis is None and kidney is False:
-        dialysis = False
+    kidney, dialysis = _kidney_disease(patient), _on_dialysis(patient)
     yield (
         "on_dialysis",
-        Circumstance(dialysis, "on dialysis" if dialysis else "not on dialysis", ask_kidney),
+        Circumstance(dialysis, "on dialysis" if dialysis else "not on dialysis", _ASK_KIDNEY),
     )
     text = "chronic kidney disease" if kidney else "no kidney disease"
-    yield "kidney_disease", Circumstance(kidney, text, ask_kidney)
+    yield "kidney_disease", Circumstance(kidney, text, _ASK_KIDNEY)
     grafted = patient.ckd == "transplant" if patient.ckd else None
-    yield "transplanted", Circumstance(grafted, "kidney transplant", ask_kidney)
+    yield "transplanted", Circumstance(grafted, "kidney transplant", _ASK_KIDNEY)
     done = patient.history.get("parathyroidectomy")
     yield (
         "parathyroidectomy_done",
@@ -135,6 +133,12 @@ def _person(patient: Patient, thresholds: Mapping[str, float]) -> _Named:
     long_qt = told if told or qtc is None else qtc > thresholds["qtc_long_ms"]
     text = f"QTc {qtc:.0f} ms" if qtc is not None else "long QT"
     yield "long_qt", Circumstance(long_qt, text, "ECG (QTc)")
+
+
+def _on_dialysis(patient: Patient) -> bool | None:
+    if patient.on_dialysis is None and _kidney_disease(patient) is False:
+        return False
+    return patient.on_dialysis
 
 
 def _kidney_disease(patient: Patient) -> bool | None:
@@ -208,29 +212,52 @@ def _said(patient: Patient, analyte: str) -> str:
 
 
 def _parathyroid(patient: Patient, thresholds: Mapping[str, float]) -> _Named:
-    """On dialysis PTH runs high by nature: 2 to 9 times the upper limit is KDIGO's range."""
+    """PTH against the limits of dialysis, or those of everyone else (KDIGO 2017, 4.2.1 and 4.2.3).
+
+    On dialysis it runs high by nature: 2 to 9 times the upper limit is KDIGO's range. Before
+    dialysis, and with a graft, the limits of the assay hold. Where nobody says whether there is
+    dialysis, what holds by both holds.
+    """
     value, level = patient.value("pth"), patient.level("pth")
-    failing = _kidney_disease(patient)
-    upper = thresholds["pth_upper_limit_pg_ml"]
+    dialysis = _on_dialysis(patient)
     text, ask = _said(patient, "pth"), "intact PTH"
-    high: bool | None
-    low: bool | None
-    very: bool | None
+    judged = [
+        _parathyroid_limits(value, level, thresholds, on_dialysis=where)
+        for where in ((True, False) if dialysis is None else (dialysis,))
+    ]
+    low, high = (
+        states[0] if len(set(states)) == 1 else None for states in zip(*judged, strict=True)
+    )
+    very: bool | None = None
     if value is not None:
-        high = value > (thresholds["pth_high_on_dialysis_times"] if failing else 1) * upper
-        low = value < thresholds["pth_low_on_dialysis_times"] * upper if failing else level == "low"
         very = value > thresholds["pth_very_high_pg_ml"]
-    elif level is None:
-        high = low = very = None
-    else:  # a word: how high "high" is, it does not say
-        high = level == "high" or None if failing else level == "high"
-        low = level in {"low", "normal"} if failing else level == "low"
-        very = None if level == "high" else False
-    yield "pth_high", Circumstance(high, text, ask)
-    yield "pth_low", Circumstance(low, text, ask)
+    elif level is not None and level != "high":  # a word: how high "high" is, it does not say
+        very = False
+    open_ = _ASK_KIDNEY if value is not None and dialysis is None else ask
+    yield "pth_high", Circumstance(high, text, open_)
+    yield "pth_low", Circumstance(low, text, open_)
     yield "pth_very_high", Circumstance(very, text, f"{ask} as a value")
     word = None if value is None and level is None else value is None and level == "high"
     yield "pth_high_without_value", Circumstance(word, text, ask)
+
+
+def _parathyroid_limits(
+    value: float | None,
+    level: Level | None,
+    thresholds: Mapping[str, float],
+    *,
+    on_dialysis: bool,
+) -> tuple[bool | None, bool | None]:
+    """Whether PTH is low, and whether it is high."""
+    if value is not None and on_dialysis:
+        upper = thresholds["pth_upper_limit_pg_ml"]
+        low = value < thresholds["pth_low_on_dialysis_times"] * upper
+        return low, value > thresholds["pth_high_on_dialysis_times"] * upper
+    if level is None:
+        return None, None
+    if on_dialysis:  # a laboratory's word is by the limits of everyone else
+        return level != "high", True if level == "high" else None
+    return level == "low", level == "high"
 
 
 def _complaints(signs: _Signs) -> _Named:
