@@ -48,6 +48,7 @@ class Analyte:
 
 
 _CALCIUM = {"mg/dl": 1.0, "mmol/l": 4.008, "meq/l": 2.004}
+_PHOSPHATE_OF_ADULTS = (2.5, 4.5)
 _CALCIUM_REFERENCE = (8.4, 10.2)  # K/DOQI 2003, doi:10.1053/S0272-6386(03)00905-3
 
 _TABLE = (
@@ -101,7 +102,7 @@ _TABLE = (
         "mg/dL",
         {"mg/dl": 1.0, "mmol/l": 3.097},
         (0.2, 30.0),
-        (2.5, 4.5),
+        _PHOSPHATE_OF_ADULTS,
         "mmol/L",
         (("2777-1", "mass"), ("14879-1", "moles")),
         ("phosphorus", "p", "po4", "inorganic phosphate", "serum phosphate"),
@@ -342,8 +343,18 @@ def _si(name: str) -> tuple[float, str | None]:
     )
 
 
-# Upper and lower phosphate by age, mg/dL: K/DOQI children's guideline 2005, table of normal values.
+# Lower and upper phosphate of healthy children below an age in years, mg/dL: K/DOQI, bone
+# metabolism in children with chronic kidney disease, Am J Kidney Dis 2005; 46(4) suppl 1, table of
+# normal values by age: 0-5 and 6-12 months, 1-5 and 6-12 years; from 13 years as in adults.
 _PHOSPHATE_BY_AGE = ((0.5, 5.2, 8.4), (1.0, 5.0, 7.8), (6.0, 4.5, 6.5), (13.0, 3.6, 5.8))
+
+
+def phosphate_interval(age_years: float | None) -> tuple[float, float]:
+    """Reference interval of phosphate, mg/dL; an age that is not known is taken as adult."""
+    for below, low, high in _PHOSPHATE_BY_AGE:
+        if age_years is not None and age_years < below:
+            return low, high
+    return _PHOSPHATE_OF_ADULTS
 
 
 def is_judged_at(name: str, age_years: float | None) -> bool:
@@ -362,10 +373,8 @@ def reference_interval(
 
     None for what is not judged at this age, see `is_judged_at`.
     """
-    if name == "phosphate" and age_years is not None:
-        for below, low, high in _PHOSPHATE_BY_AGE:
-            if age_years < below:
-                return low, high
+    if name == "phosphate":
+        return phosphate_interval(age_years)
     return ANALYTES[name].reference if is_judged_at(name, age_years) else None
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from calcinosis.analyte import reference_interval
 from calcinosis.explain.findings import contradictions, findings_of_case, findings_of_masses
 from calcinosis.explain.knowledge import load_knowledge
 from calcinosis.finding import Finding
@@ -18,6 +19,7 @@ from calcinosis.measure.mass import (
     Mass,
     Site,
 )
+from calcinosis.read.case_file import Case
 
 
 def stated(**case):
@@ -99,10 +101,17 @@ def test_a_value_outweighs_the_word_for_it():
     assert found["pth"].value == 900
 
 
-def test_the_phosphate_of_an_infant_is_judged_by_its_age():
-    assert stated(age_years=0.5, labs={"phosphate_mg_dl": 7.4})["phosphate"].value == pytest.approx(
-        4.5
-    )
+@pytest.mark.parametrize("age", [0.2, 0.7, 1, 2, 4, 5.9, 6, 10, 12.9, 13, 16, 18, 40])
+def test_the_differential_and_the_laboratory_table_agree_on_what_is_high_at_every_age(age):
+    limit = reference_interval("phosphate", age)[1]
+    found = stated(age_years=age, labs={"phosphate_mg_dl": limit})["phosphate"]
+    assert found.value == pytest.approx(reference_interval("phosphate", None)[1])
+
+
+def test_a_normal_phosphate_of_a_child_of_four_is_not_read_as_high():
+    child = {"age_years": 4, "ckd": "none", "sites": ["hip"], "labs": {"phosphate_mg_dl": 6.0}}
+    assert Case.model_validate(child).patient().level("phosphate") == "normal"
+    assert stated(**child)["phosphate"].value < 4.5
     assert stated(age_years=40, labs={"phosphate_mg_dl": 7.4})["phosphate"].value == 7.4
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from calcinosis.analyte import is_judged_at
+from calcinosis.analyte import is_judged_at, phosphate_interval
 from calcinosis.finding import Finding, State
 
 if TYPE_CHECKING:
@@ -88,11 +88,6 @@ _CALCIUM_PER_ALBUMIN, _NORMAL_ALBUMIN_G_DL = 0.8, 4.0
 # Ionised calcium has its own scale; it is placed on the scale of total calcium by the ratio of
 # the middles of the two reference ranges, 9.5 mg/dL and 1.24 mmol/L.
 _TOTAL_MG_DL_PER_IONISED_MMOL_L = 9.5 / 1.24
-# Upper reference limits of serum phosphate below an age in years, mg/dL: 7.4 in infants, 5.8 at
-# 1-2 years, 5.5 in mid-childhood (KDOQI, bone metabolism in children, guideline 4; Am J Kidney Dis
-# 2005; 46(4) suppl 1). A child's value is scaled so that the limit of its age meets the adult one.
-_PHOSPHATE_LIMITS_MG_DL = ((1.0, 7.4), (3.0, 5.8), (14.0, 5.5))
-_ADULT_PHOSPHATE_LIMIT_MG_DL = 4.5
 # How near to a joint a mass must lie to be called periarticular on our own CT. Chosen: the
 # bursae of the hip reach about 3 cm beyond the joint line.
 PERIARTICULAR_MM = 30.0
@@ -212,15 +207,13 @@ def _calcium_mg_dl(labs: Mapping[str, Any]) -> float | None:
 def _phosphate_for_age(
     numbers: dict[str, tuple[float, str]], age_years: float | None
 ) -> dict[str, tuple[float, str]]:
-    if age_years is None or "phosphate" not in numbers:
+    """Scale a child's phosphate so that the upper limit of its age meets the adult one."""
+    limit, adult = phosphate_interval(age_years)[1], phosphate_interval(None)[1]
+    if "phosphate" not in numbers or limit == adult:
         return numbers
-    for below, limit in _PHOSPHATE_LIMITS_MG_DL:
-        if age_years < below:
-            measured = numbers["phosphate"][0]
-            value = measured * _ADULT_PHOSPHATE_LIMIT_MG_DL / limit
-            unit = f"mg/dL in adult terms (measured {measured:.3g})"
-            return numbers | {"phosphate": (value, unit)}
-    return numbers
+    measured = numbers["phosphate"][0]
+    unit = f"mg/dL in adult terms (measured {measured:.3g})"
+    return numbers | {"phosphate": (measured * adult / limit, unit)}
 
 
 def _fgf23_word(stated: object) -> str | None:
