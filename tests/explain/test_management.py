@@ -264,6 +264,31 @@ def test_unknown_kidney_function_is_asked_for_before_a_genetic_test():
     assert any("kidney function" in ask for ask in genetic.measure)
 
 
+RESISTANT = {"ckd": "none", "age_years": 11, "sites": ["hand", "foot"]}
+RESISTANT |= {"labs": labs(6.4, 8.0, 420)}
+
+
+def test_low_calcium_high_phosphate_and_high_pth_with_healthy_kidneys_name_pth_resistance():
+    option = options(RESISTANT)["parathyroid_resistance_workup"]
+    assert option.standing == "suggested"
+    assert "pseudohypoparathyroidism" in option.label
+    assert "GNAS" in " ".join(option.because)
+
+
+@pytest.mark.parametrize(
+    "other", [{"ckd": "dialysis_hd"}, {"labs": labs(9.6, 8.0, 420)}, {"labs": labs(6.4, 8.0, 12)}]
+)
+def test_pth_resistance_is_not_named_where_something_else_explains_the_blood(other):
+    found = options(RESISTANT | other, PRIMARY)
+    assert found["parathyroid_resistance_workup"].standing == "not_indicated"
+
+
+@pytest.mark.parametrize("option", ["acetazolamide", "phosphate_depletion", "binders"])
+def test_phosphate_is_not_driven_out_while_low_calcium_is_unexplained(option):
+    assert standing(option, RESISTANT, PRIMARY) == "advised_against"
+    assert standing(option, YOUNG, PRIMARY) != "advised_against"
+
+
 # Hazards.
 
 

@@ -117,6 +117,38 @@ def test_the_alkaline_phosphatase_of_a_growing_boy_does_not_silence_osteosarcoma
         assert "sarcoma_not_excluded" in raised
 
 
+@pytest.mark.parametrize(
+    ("labs", "flag"),
+    [
+        ({"calcium_mg_dl": 5.8}, "severe_hypocalcaemia"),
+        ({"calcium_mg_dl": 6.4, "phosphate_mg_dl": 8.0}, "severe_hypocalcaemia"),
+        ({"ionized_ca_mmol_l": 0.8}, "severe_hypocalcaemia"),
+        ({"calcium_mg_dl": 12.0}, "severe_hypercalcaemia"),
+        ({"calcium_mg_dl": 15.8}, "severe_hypercalcaemia"),
+        ({"ionized_ca_mmol_l": 1.9}, "severe_hypercalcaemia"),
+        ({"calcium_mg_dl": 11.2, "albumin_g_dl": 2.0}, "severe_hypercalcaemia"),
+    ],
+)
+@pytest.mark.parametrize("kidneys", ["dialysis_hd", "none"])
+def test_calcium_that_endangers_life_raises_a_flag(labs, flag, kidneys):
+    raised = flags({"ckd": kidneys, "labs": labs})
+    assert set(raised) == {flag}
+    assert "doi:" in raised[flag].sources[0]
+
+
+@pytest.mark.parametrize(
+    "labs",
+    [
+        {"calcium_mg_dl": 7.7},
+        {"calcium_mg_dl": 11.9},
+        {"calcium_mg_dl": 7.0, "albumin_g_dl": 2.0},
+        {"calcium_mg_dl": 6.8, "ionized_ca_mmol_l": 1.2},
+    ],
+)
+def test_calcium_that_is_merely_abnormal_or_low_for_want_of_albumin_raises_none(labs):
+    assert flags({"ckd": "dialysis_hd", "labs": labs}) == {}
+
+
 def test_slow_growth_to_a_great_size_raises_no_flag():
     assert flags({"max_diameter_cm": 25, "symptom_duration_months": 60}) == {}
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from calcinosis.analyte import ANALYTES, Level, in_si
+from calcinosis.explain.findings import TOTAL_MG_DL_PER_IONISED_MMOL_L
 from calcinosis.finding import Finding
 from calcinosis.patient import Patient
 
@@ -183,6 +184,7 @@ def _blood(patient: Patient, thresholds: Mapping[str, float]) -> _Named:
         for name, wanted in asked:
             holds = None if level is None else level in wanted
             yield name, Circumstance(holds, text, ask)
+    yield from _severe_calcium(patient, thresholds)
     product, ask = patient.ca_p_product_mg2_dl2, "calcium and phosphate of one day"
     text = _said(patient, "ca_p_product")
     level = patient.level("ca_p_product")
@@ -190,6 +192,23 @@ def _blood(patient: Patient, thresholds: Mapping[str, float]) -> _Named:
     yield "product_above_target", Circumstance(above, text, ask)
     above = None if product is None else product > thresholds["ca_p_precipitation_mg2_dl2"]
     yield "product_above_precipitation", Circumstance(above, text, ask)
+
+
+def _severe_calcium(patient: Patient, thresholds: Mapping[str, float]) -> _Named:
+    """Calcium that does not wait; ionised calcium is judged on the scale of total calcium."""
+    ionised, value = patient.value("ionized_calcium"), patient.calcium_mg_dl
+    if ionised is not None:
+        value = ionised * TOTAL_MG_DL_PER_IONISED_MMOL_L
+    text, ask = _said(patient, "calcium"), "calcium with albumin, or ionised calcium"
+    low, high, crisis = (
+        thresholds[f"calcium_{name}_mg_dl"] for name in ("severely_low", "very_high", "crisis")
+    )
+    for name, holds in (
+        ("calcium_severely_low", value is not None and value < low),
+        ("calcium_very_high", value is not None and high <= value <= crisis),
+        ("calcium_crisis", value is not None and value > crisis),
+    ):
+        yield name, Circumstance(None if value is None else holds, text, ask)
 
 
 def _said(patient: Patient, analyte: str) -> str:

@@ -87,7 +87,7 @@ _LABS = {
 _CALCIUM_PER_ALBUMIN, _NORMAL_ALBUMIN_G_DL = 0.8, 4.0
 # Ionised calcium has its own scale; it is placed on the scale of total calcium by the ratio of
 # the middles of the two reference ranges, 9.5 mg/dL and 1.24 mmol/L.
-_TOTAL_MG_DL_PER_IONISED_MMOL_L = 9.5 / 1.24
+TOTAL_MG_DL_PER_IONISED_MMOL_L = 9.5 / 1.24
 # How near to a joint a mass must lie to be called periarticular on our own CT. Chosen: the
 # bursae of the hip reach about 3 cm beyond the joint line.
 PERIARTICULAR_MM = 30.0
@@ -200,7 +200,7 @@ def _calcium_mg_dl(labs: Mapping[str, Any]) -> float | None:
         deficit = _NORMAL_ALBUMIN_G_DL - labs.get("albumin_g_dl", _NORMAL_ALBUMIN_G_DL)
         return float(labs["calcium_mg_dl"] + _CALCIUM_PER_ALBUMIN * deficit)
     if "ionized_ca_mmol_l" in labs:
-        return float(labs["ionized_ca_mmol_l"] * _TOTAL_MG_DL_PER_IONISED_MMOL_L)
+        return float(labs["ionized_ca_mmol_l"] * TOTAL_MG_DL_PER_IONISED_MMOL_L)
     return None
 
 
