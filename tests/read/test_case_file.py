@@ -39,6 +39,18 @@ def test_an_empty_case_knows_nothing(tmp_path):
         ('{"age_years": NaN}', "NaN"),
         ('{"age_years": 1, "age_years": 2}', "age_years: found twice"),
         ('{"labs_range": {"x": [1, 2]}}', "labs_range.x"),
+        (
+            '{"age_years": 5, "dialysis_vintage_years": 30}',
+            "dialysis_vintage_years: found 30, expected no more than the age, 5",
+        ),
+        (
+            '{"dialysis_vintage_years": 12, "ckd": "none"}',
+            "dialysis_vintage_years: found 12, expected no dialysis beside healthy kidneys",
+        ),
+        (
+            '{"labs_range": {"phosphate_mg_dl": [8, 6]}}',
+            "labs_range.phosphate_mg_dl: found [8, 6], expected the lowest value first",
+        ),
         ("[]", "found a list, expected one case"),
         ("3", "the case: found 3"),
     ],
@@ -48,6 +60,12 @@ def test_an_unusable_field_is_refused_by_name_in_one_line(tmp_path, text, messag
         read_case(written(tmp_path, text))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_dialysis_since_birth_and_after_a_transplant_is_possible():
+    Case.model_validate({"age_years": 5, "ckd": "dialysis_pd", "dialysis_vintage_years": 5.4})
+    Case.model_validate({"age_years": 50, "ckd": "transplant", "dialysis_vintage_years": 12})
+    Case.model_validate({"ckd": "none", "dialysis_vintage_years": 0})
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "nonsense"])

@@ -1,7 +1,8 @@
 """The case file: one patient as coded facts, JSON, or many as JSON lines.
 
 Any field may be left out. ``null`` or missing means *not known*, never *absent*. A field we do not
-know, a value out of range or a word outside the vocabulary is refused by name.
+know, a value out of range, a word outside the vocabulary or what cannot be (dialysis for longer
+than life, or of healthy kidneys) is refused by name.
 """
 
 import json
@@ -9,7 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from calcinosis.analyte import ANALYTES, Level
@@ -136,8 +145,14 @@ def _range_field(name: str) -> str:
     return field
 
 
+def _lowest_first(pair: list[float]) -> list[float]:
+    if pair[0] > pair[1]:
+        raise PydanticCustomError("range", "the lowest value first")
+    return pair
+
+
 _RangedField = Annotated[str, AfterValidator(_range_field)]
-_Range = Annotated[list[float], Field(min_length=2, max_length=2)]
+_Range = Annotated[list[float], Field(min_length=2, max_length=2), AfterValidator(_lowest_first)]
 
 
 class LabWords(_Strict):
@@ -224,6 +239,17 @@ class Case(_Strict):
     imaging: Imaging | None = None
     calcified_or_ossified: Literal["calcified", "ossified"] | None = None
 
+    @field_validator("dialysis_vintage_years")
+    @classmethod
+    def _possible_vintage(cls, vintage: float | None, told: ValidationInfo) -> float | None:
+        """Refuse dialysis before birth or of healthy kidneys; age may be told in whole years."""
+        age, kidneys = told.data.get("age_years"), told.data.get("ckd")
+        if vintage is not None and age is not None and vintage >= age + 1:
+            raise PydanticCustomError("vintage", "no more than the age, {age}", {"age": f"{age:g}"})
+        if vintage and kidneys == "none":
+            raise PydanticCustomError("vintage", 'no dialysis beside healthy kidneys (ckd "none")')
+        return vintage
+
     def patient(self) -> Patient:
         """The person behind the mass: age, kidney status, laboratory. Images stay in the case."""
         words = dict(self.labs_qualitative or ())
@@ -237,7 +263,7 @@ class Case(_Strict):
             labs=self._results(),
             levels={analyte: word for analyte, word in words.items() if word},
             ranges={
-                _ANALYTE_OF_FIELD[field]: (min(pair), max(pair))
+                _ANALYTE_OF_FIELD[field]: (pair[0], pair[1])
                 for field, pair in (self.labs_range or {}).items()
                 if pair
             },
