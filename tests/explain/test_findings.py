@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calcinosis.analyte import reference_interval
+from calcinosis.explain.differential import differential
 from calcinosis.explain.findings import contradictions, findings_of_case, findings_of_masses
 from calcinosis.explain.knowledge import load_knowledge
 from calcinosis.finding import Finding
@@ -175,6 +176,63 @@ def test_a_contradiction_between_scan_and_report_is_kept():
 def test_masses_of_one_scan_may_differ_without_contradiction():
     both = findings_of_masses(scan(mass(1, eroded=True), mass(2, eroded=False)))
     assert contradictions(both) == ()
+
+
+@pytest.mark.parametrize(
+    ("case", "code", "against"),
+    [
+        (
+            {"labs": {"phosphate_mg_dl": 3.0}, "labs_qualitative": {"phosphate": "high"}},
+            "phosphate_high",
+            ["phosphate"],
+        ),
+        (
+            {"labs": {"calcium_mg_dl": 13.0}, "labs_qualitative": {"calcium": "normal"}},
+            "calcium_normal",
+            ["calcium"],
+        ),
+        (
+            {"labs": {"pth_pg_ml": 20.0}, "labs_qualitative": {"pth": "high"}},
+            "pth_high",
+            ["pth"],
+        ),
+        (
+            {"labs": {"calcium_mg_dl": 9.0, "phosphate_mg_dl": 5.0, "ca_p_product_mg2_dl2": 110.0}},
+            "ca_p_product",
+            ["calcium", "phosphate"],
+        ),
+    ],
+)
+def test_a_word_or_product_that_a_value_contradicts_is_named_and_weighs_nothing(
+    case, code, against
+):
+    weighed = differential(findings_of_case(case))
+    (found,) = weighed.contradictions
+    assert found.code == code
+    assert [f.code for f in found.says_absent] == against
+    told = {e.finding for d in weighed.diagnoses for e in d.evidence}
+    assert code not in told
+    assert set(against) <= told
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"labs": {"phosphate_mg_dl": 4.4}, "labs_qualitative": {"phosphate": "high"}},
+        {"labs": {"calcium_mg_dl": 10.4}, "labs_qualitative": {"calcium": "normal"}},
+        {"labs": {"pth_pg_ml": 100.0}, "labs_qualitative": {"pth": "low"}},
+        {
+            "age_years": 4,
+            "labs": {"phosphate_mg_dl": 6.0},
+            "labs_qualitative": {"phosphate": "normal"},
+        },
+        {"labs": {"calcium_mg_dl": 7.4, "albumin_g_dl": 2.0, "phosphate_mg_dl": 8.0}}
+        | {"labs_qualitative": {"ca_p_product": "high"}},
+        {"labs": {"calcium_mg_dl": 9.0, "phosphate_mg_dl": 5.0, "ca_p_product_mg2_dl2": 46.0}},
+    ],
+)
+def test_another_laboratorys_range_and_rounding_are_no_contradiction(case):
+    assert contradictions(findings_of_case(case)) == ()
 
 
 @given(

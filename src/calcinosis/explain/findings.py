@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from calcinosis.analyte import is_judged_at, phosphate_interval
+from calcinosis.analyte import Level, is_judged_at, phosphate_interval, reference_interval
 from calcinosis.finding import Finding, State
 
 if TYPE_CHECKING:
@@ -155,11 +155,41 @@ def _laboratory(fields: Mapping[str, Any]) -> Iterator[Finding]:
     for code, (value, unit) in numbers.items():
         yield Finding(code, "present", "reported", "laboratory", value, unit)
     for code, word in words.items():
-        if code not in numbers:
+        if code not in numbers or _belies(code, word, numbers[code][0]):
             yield Finding(f"{code}_{word}", "present", "reported", "laboratory")
+    product = _fields(fields.get("labs")).get("ca_p_product_mg2_dl2")
+    if product is not None and _belies_product(product, fields):
+        yield Finding("ca_p_product", "present", "reported", "laboratory", product, "mg²/dL²")
     fgf23_word = _fgf23_word(_fields(fields.get("labs")).get("fgf23"))
     if fgf23_word is not None:
         yield Finding(f"fgf23_{fgf23_word}", "present", "reported", "laboratory")
+
+
+def _belies(code: str, word: Level, value: float) -> bool:
+    """Whether a value contradicts the word for it, and is not merely judged by another range.
+
+    Our parameters: the other half of the reference interval for "high" and "low", more than half an
+    interval outside for "normal". PTH is called low and normal by the limits of dialysis too.
+    """
+    low, high = reference_interval(code, None) or (None, None)
+    if low is None or high is None or (code == "pth" and word != "high"):
+        return False
+    middle, half = (low + high) / 2, (high - low) / 2
+    if word == "normal":
+        return not low - half <= value <= high + half
+    return value < middle if word == "high" else value > middle
+
+
+def _belies_product(product: float, fields: Mapping[str, Any]) -> bool:
+    """Whether a stated Ca×P is further from calcium times phosphate than correction can bring it.
+
+    Our parameter: a quarter; calcium corrected for an albumin of 2 g/dL moves it by less.
+    """
+    labs = {k: v for k, v in _fields(fields.get("labs")).items() if v is not None}
+    calcium, phosphate = _calcium_mg_dl(labs), labs.get("phosphate_mg_dl")
+    if calcium is None or phosphate is None:
+        return False
+    return not 1 / 1.25 <= product / (calcium * phosphate) <= 1.25
 
 
 def _lab_numbers(fields: Mapping[str, Any]) -> dict[str, tuple[float, str]]:
@@ -291,7 +321,10 @@ def _of_mass(mass: "Mass") -> Iterator[Finding]:
 
 @dataclass(frozen=True)
 class Contradiction:
-    """One sign, two voices: both are kept, and together they weigh nothing."""
+    """One sign, two voices: both are kept, and together they weigh nothing.
+
+    Of a value and what contradicts it (a word, a product) the value counts.
+    """
 
     code: str
     says_present: tuple[Finding, ...]
@@ -299,7 +332,7 @@ class Contradiction:
 
 
 def contradictions(findings: Iterable[Finding]) -> tuple[Contradiction, ...]:
-    """Find signs called present by one source and absent by another.
+    """Find signs called present by one source and absent by another, and values that do not agree.
 
     Masses measured on one CT may differ from each other; that is no contradiction.
     """
@@ -314,4 +347,16 @@ def contradictions(findings: Iterable[Finding]) -> tuple[Contradiction, ...]:
         voices = [{(f.origin, f.modality) for f in side} for side in (present, absent)]
         if voices[0] != voices[1]:
             found.append(Contradiction(code, present, absent))
+    found += _of_values({f.code: f for f in findings if f.modality == "laboratory"})
     return tuple(sorted(found, key=lambda dispute: dispute.code))
+
+
+def _of_values(labs: Mapping[str, Finding]) -> Iterator[Contradiction]:
+    """A word beside the value that contradicts it, and a stated Ca×P beside its two factors."""
+    for code, told in labs.items():
+        measured = labs.get(code.rsplit("_", 1)[0])
+        if told.value is None and measured is not None and measured.code != "ca_p_product":
+            yield Contradiction(code, (told,), (measured,))
+    if {"ca_p_product", "calcium", "phosphate"} <= labs.keys():
+        factors = (labs["calcium"], labs["phosphate"])
+        yield Contradiction("ca_p_product", (labs["ca_p_product"],), factors)

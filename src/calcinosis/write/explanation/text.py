@@ -52,7 +52,9 @@ def _differential(explanation: Explanation) -> Iterator[str]:
         both = ", ".join(labels[name] for name in explanation.differential.beside)
         yield from _hung(f"{'':12}may coexist with the first: ", both, 14)
     for dispute in explanation.differential.contradictions:
-        yield f"{'':12}contradicted, so without weight: {dispute.code.replace('_', ' ')}"
+        values = wording.contradicting_values(dispute)
+        beside = f" (beside {values})" if values else ""
+        yield f"{'':12}contradicted, so without weight: {dispute.code.replace('_', ' ')}{beside}"
     yield ""
 
 

@@ -97,6 +97,10 @@ def _contradictions(explanation: Explanation) -> list[str]:
         present = ", ".join(sorted({f"{f.modality} ({f.origin})" for f in dispute.says_present}))
         absent = ", ".join(sorted({f"{f.modality} ({f.origin})" for f in dispute.says_absent}))
         name = dispute.code.replace("_", " ").capitalize()
+        values = wording.contradicting_values(dispute)
+        if values:
+            told.append(f"{name}: contradicted by {values}. It weighs nothing.")
+            continue
         told.append(f"{name}: present on {present}, absent on {absent}. It weighs nothing.")
     return told
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from calcinosis.explain.differential import Diagnosis, Evidence
 from calcinosis.explain.explanation import Explanation
+from calcinosis.explain.findings import Contradiction
 from calcinosis.explain.next_tests import NextTest
 from calcinosis.patient import Patient
 
@@ -52,6 +53,15 @@ def rest(explanation: Explanation) -> str:
     shown = shown_diagnoses(explanation)
     others = explanation.differential.diagnoses[len(shown) :]
     return f"{len(others)} others together {percent(sum(d.probability for d in others))}"
+
+
+def contradicting_values(dispute: Contradiction) -> str:
+    """The values that contradict a word or a product: ``phosphate 3 mg/dL``."""
+    return ", ".join(
+        f"{finding.code.replace('_', ' ')} {finding.value:.3g} {finding.unit}"
+        for finding in dispute.says_absent
+        if finding.value is not None
+    )
 
 
 def headline(explanation: Explanation) -> str:
