@@ -239,6 +239,18 @@ def test_young_normal_kidneys_periarticular_high_phosphate_means_genetic_test_fi
     assert listed["parathyroidectomy"].standing == "not_indicated"
 
 
+@pytest.mark.parametrize(
+    "blood",
+    [labs(9.8, 7.9), labs(9.8, 5.0), labs(6.4, 8.0), labs(None, 7.9), labs(9.8), labs(9.8, 2)],
+)
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.8])
+def test_phosphate_depletion_is_never_suggested_without_its_diet_and_binders(blood, share):
+    weighed = {"tc_primary_hyperphosphatemic": share, "dystrophic_calcinosis": 1 - share}
+    found = options(YOUNG | {"labs": blood}, weighed)
+    stood = {found[option].standing for option in ("phosphate_depletion", "diet", "binders")}
+    assert len(stood) == 1
+
+
 def test_normal_phosphate_points_to_samd9():
     case = YOUNG | {"labs": labs(9.8, 4.1)}
     genetic = options(case, {"tc_primary_normophosphatemic": 0.8})["genetic_test"]
