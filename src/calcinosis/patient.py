@@ -156,6 +156,13 @@ class Patient:
         result = self.latest(analyte)
         return result.value if result else None
 
+    def comparator(self, analyte: str) -> str:
+        """``<`` or ``>`` where the most recent value is only a bound, else nothing."""
+        result = self.latest(analyte)
+        if result is None and analyte == "corrected_calcium":
+            result = self.latest("calcium")
+        return result.comparator if result else ""
+
     def _near(self, analyte: str, result: LabResult) -> LabResult | None:
         """The result of another analyte drawn together with this one."""
         if result.day is None:

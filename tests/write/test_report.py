@@ -1,18 +1,23 @@
 """The report read as a page: what a reader must find, and what must never be in it."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from calcinosis.write.explanation.wording import headline
+from calcinosis.explain.explanation import explain
+from calcinosis.lab_result import LabResult
+from calcinosis.read.case_file import Case
+from calcinosis.write.explanation.wording import headline, said, units
 from calcinosis.write.report import render_report
 from calcinosis.write.report.numbers import calcium, length, number, quantity
 from calcinosis.write.report.planes import Plane, level_view
 from calcinosis.write.report.projection import projections
 from calcinosis.write.report.seeds import seed_point
+from calcinosis.write.report.wording import summary
 
 VOID = {"meta", "link", "br", "img"}
 
@@ -61,6 +66,32 @@ def test_the_first_line_says_what_was_found(html):
     assert "left hip: 3" in heading
     assert "mL [" in heading
     assert "sedimentation sign" in heading
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [(1, "with one fluid–calcium level ("), (2, "with two fluid–calcium levels (")],
+)
+def test_one_fluid_level_is_not_called_several(analysis, count, told):
+    mass = next(m for m in analysis.measurement.masses if m.sedimentation_sign)
+    mass = replace(mass, fluid_levels=(mass.fluid_levels[0],) * count)
+    assert told in summary(replace(analysis.measurement, masses=(mass,)))
+
+
+def test_a_value_beyond_what_was_measured_is_told_as_a_bound():
+    case = Case.model_validate({"ckd": "dialysis_hd", "sites": ["hip"]})
+    labs = (
+        LabResult.measured("pth", 2000, "pg/mL", "2024-01-05", ">"),
+        LabResult.measured("phosphate", 6, "mg/dL", "2024-01-05"),
+        LabResult.measured("calcium", 9.6, "mg/dL", "2024-01-05"),
+    )
+    explanation = explain(case, case.patient().with_labs(labs))
+    reasons = " ".join(text for option in explanation.plan for text in option.because)
+    assert "PTH >2000 pg/mL (>212 pmol/L)" in reasons
+    evidence = [e for d in explanation.differential.diagnoses[:1] for e in d.evidence]
+    told = [said(e, units(explanation)) for e in evidence]
+    assert "Parathyroid hormone >2000 pg/mL" in told
+    assert "Phosphate 6 mg/dL" in told
 
 
 def test_where_two_diagnoses_compete_both_are_named_with_abbreviations_as_written():

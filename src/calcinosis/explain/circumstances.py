@@ -224,10 +224,10 @@ def _said(patient: Patient, analyte: str) -> str:
     if value is None:
         level = patient.levels.get(analyte)
         return f"{label} {level}" if level else label
-    si = in_si(name, value)
-    beside = f" ({si[0]:.3g} {si[1]})" if si else ""
+    si, bound = in_si(name, value), patient.comparator(name)
+    beside = f" ({bound}{si[0]:.3g} {si[1]})" if si else ""
     shown = f"{value:.0f}" if value >= 100 else f"{value:.3g}"
-    return f"{label} {shown} {ANALYTES[name].unit}{beside}"
+    return f"{label} {bound}{shown} {ANALYTES[name].unit}{beside}"
 
 
 def _parathyroid(patient: Patient, thresholds: Mapping[str, float]) -> _Named:

@@ -18,7 +18,7 @@ _LABEL_LENGTH = 42
 _LABELS, _COLUMN, _HALF, _ROW, _HEAD = 300.0, 246.0, 82.0, 26.0, 78.0
 
 
-def evidence_chart(diagnoses: Sequence[Diagnosis], units: Mapping[str, str]) -> Markup:
+def evidence_chart(diagnoses: Sequence[Diagnosis], units: Mapping[str, wording.Unit]) -> Markup:
     """Findings down, diagnoses across: bars to the right speak for, to the left against."""
     rows = _rows(diagnoses, units)
     width = _LABELS + _COLUMN * len(diagnoses)
@@ -62,7 +62,9 @@ def _probability(diagnosis: Diagnosis) -> str:
     )
 
 
-def _rows(diagnoses: Sequence[Diagnosis], units: Mapping[str, str]) -> list[tuple[str, str]]:
+def _rows(
+    diagnoses: Sequence[Diagnosis], units: Mapping[str, wording.Unit]
+) -> list[tuple[str, str]]:
     """Findings that move any of the diagnoses, the strongest first."""
     strongest: dict[str, float] = {}
     said: dict[str, str] = {}

@@ -58,7 +58,7 @@ def _differential(explanation: Explanation) -> Iterator[str]:
     yield ""
 
 
-def _evidence(diagnosis: Diagnosis, units: dict[str, str]) -> Iterator[tuple[str, str]]:
+def _evidence(diagnosis: Diagnosis, units: dict[str, wording.Unit]) -> Iterator[tuple[str, str]]:
     for sign, wanted in (("for", 1), ("against", -1)):
         told = [
             f"{wording.said(e, units)} ({wording.decibans(e.weight_db)})"

@@ -1,6 +1,7 @@
 """The words an explanation is told in, shared by terminal and page."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from calcinosis.explain.differential import Diagnosis, Evidence
 from calcinosis.explain.explanation import Explanation
@@ -20,6 +21,7 @@ COSTS = {
     3: "CT",
     4: "MRI or bone scan",
 }
+_ANALYTES = {"vitamin_d_25": "vit_d25", "vitamin_d_125": "vit_d125"}  # findings by other names
 _DIAGNOSES_SHOWN = 6
 _LEAST_SHOWN = 0.01
 
@@ -74,20 +76,32 @@ def headline(explanation: Explanation) -> str:
     return f"{text}."
 
 
-def units(explanation: Explanation) -> dict[str, str]:
+class Unit(NamedTuple):
+    """The unit of a value, and ``<`` or ``>`` where the value is only a bound."""
+
+    unit: str
+    comparator: str = ""
+
+
+def units(explanation: Explanation) -> dict[str, Unit]:
     """The unit of each finding that has a value."""
-    return {f.code: f.unit for f in explanation.findings if f.unit}
+    bound = explanation.patient.comparator
+    return {
+        f.code: Unit(f.unit, bound(_ANALYTES.get(f.code, f.code)))
+        for f in explanation.findings
+        if f.unit
+    }
 
 
-def said(evidence: Evidence, unit_of: Mapping[str, str]) -> str:
-    """``Phosphate 8.1 mg/dL``, ``Fluid–calcium level: absent``, ``Age 63 years``."""
+def said(evidence: Evidence, unit_of: Mapping[str, Unit]) -> str:
+    """``PTH >2000 pg/mL``, ``Fluid–calcium level: absent``, ``Age 63 years``."""
     if evidence.value is not None and evidence.finding == "age":
         return f"{evidence.label} {evidence.value:.{0 if evidence.value >= 2 else 1}f} years"
     if evidence.value is not None:
-        unit = unit_of.get(evidence.finding, "")
+        unit, bound = unit_of.get(evidence.finding, Unit(""))
         unit = unit.removesuffix("s") if evidence.value == 1 else unit
         shown = f"{evidence.value:.0f}" if evidence.value >= 100 else f"{evidence.value:.3g}"
-        return f"{evidence.label} {shown} {unit}".strip()
+        return f"{evidence.label} {bound}{shown} {unit}".strip()
     return f"{evidence.label}: absent" if evidence.state == "absent" else evidence.label
 
 

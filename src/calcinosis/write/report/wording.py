@@ -58,7 +58,8 @@ def _essence(mass: Mass) -> str:
     where = f"{site(mass)}: " if mass.site else ""
     parts = [f"{where}{quantity(mass.volume_ml, 'mL', mass.volume_ci95_ml)}", diameters]
     if mass.sedimentation_sign:
-        parts.append("with fluid–calcium levels (sedimentation sign)")
+        levels = plural(len(mass.fluid_levels), "fluid–calcium level")
+        parts.append(f"with {levels} (sedimentation sign)")
     if mass.bone.eroded:
         parts.append("eroding bone")
     return ", ".join(parts)
