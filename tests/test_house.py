@@ -189,7 +189,7 @@ def test_the_repository_names_no_machine_and_no_download_place():
         r"(?<![\w.])/(?:work|root|home|opt|Users)/\w"
         r"|files\.pythonhosted|pypi\.org/simple|registry\.npmjs|localhost:\d{4}/simple"
     )
-    binary = {".png", ".gz", ".dcm", ".npz", ".onnx", ".woff2"}
+    binary = {".png", ".gz", ".dcm", ".npz", ".onnx", ".pt", ".woff2"}
     for path in our_files():
         if path.suffix in binary or path == Path(__file__):
             continue
