@@ -18,6 +18,9 @@ from calcinosis.volume import Study
 if TYPE_CHECKING:
     from calcinosis.forecast.outlook import Outlook
 
+# CT measures mg of hydroxyapatite, Ca10(PO4)6(OH)2 of 1004.6 g/mol; the forecast counts calcium.
+CALCIUM_IN_HYDROXYAPATITE = 10 * 40.078 / 1004.6
+
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
@@ -106,4 +109,5 @@ def explained(
 def _forecast(patient: Patient, measurement: CtMeasurement) -> "Outlook | None":
     from calcinosis.forecast.patient_forecast import forecast_for
 
-    return forecast_for(patient, sum(mass.calcium_mass_mg for mass in measurement.masses) / 1000.0)
+    hydroxyapatite_mg = sum(mass.calcium_mass_mg for mass in measurement.masses)
+    return forecast_for(patient, CALCIUM_IN_HYDROXYAPATITE * hydroxyapatite_mg / 1000.0)

@@ -13,11 +13,11 @@ from calcinosis.lab_result import LabResult
 from calcinosis.read.case_file import Case
 from calcinosis.write.explanation.wording import headline, said, units
 from calcinosis.write.report import render_report
-from calcinosis.write.report.numbers import calcium, length, number, quantity
+from calcinosis.write.report.numbers import hydroxyapatite, length, number, quantity
 from calcinosis.write.report.planes import Plane, level_view
 from calcinosis.write.report.projection import projections
 from calcinosis.write.report.seeds import seed_point
-from calcinosis.write.report.wording import summary
+from calcinosis.write.report.wording import in_brief, summary
 
 VOID = {"meta", "link", "br", "img"}
 
@@ -224,9 +224,9 @@ def test_projections_put_the_patients_left_on_the_right(fabricated, affine):
         (number(-0.2, 0), "0"),
         (number(12345.6), "12\u202f346"),
         (quantity(123.4, "mL", (116.6, 130.4)), "123\u00a0mL [117–130]"),
-        (calcium(812.0), "812\u00a0mg"),
-        (calcium(19560.0, (15700.0, 24200.0)), "19.6\u00a0g [15.7–24.2]"),
-        (calcium(9920.0, (7710.0, 12670.0)), "9.9\u00a0g [7.7–12.7]"),
+        (hydroxyapatite(812.0), "812\u00a0mg"),
+        (hydroxyapatite(19560.0, (15700.0, 24200.0)), "19.6\u00a0g [15.7–24.2]"),
+        (hydroxyapatite(9920.0, (7710.0, 12670.0)), "9.9\u00a0g [7.7–12.7]"),
         (length(9.96), "10.0\u00a0mm"),
         (length(21.34), "21\u00a0mm"),
     ],
@@ -253,3 +253,8 @@ def test_a_forecast_stands_beside_the_options_it_answers(forecasted):
 def test_without_a_forecast_the_report_speaks_of_none(html):
     assert "What treatment would do" not in html
     assert "course-chart" not in html
+
+
+def test_what_ct_weighs_is_called_calcium_hydroxyapatite_not_calcium(html, analysis):
+    assert "<dt>Calcium hydroxyapatite</dt>" in html
+    assert "] calcium hydroxyapatite, " in words(" ".join(in_brief(analysis.measurement)))

@@ -5,9 +5,11 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
+from calcinosis.analysis import explained
 from calcinosis.explain.explanation import explain
 from calcinosis.finding import Finding
 from calcinosis.read.case_file import Case
+from calcinosis.read.patient_file import PatientFile
 from calcinosis.write.result import result_json, result_of
 from calcinosis.write.schema import SCHEMA_FILE, schema_text
 
@@ -124,3 +126,13 @@ def test_a_report_that_contradicts_the_measurement_is_kept_and_named(analysis):
     costs = [test["cost"] for test in result["next_tests"]]
     assert costs
     assert costs == sorted(costs)
+
+
+def test_the_forecast_starts_with_the_calcium_in_the_hydroxyapatite_ct_measured(
+    analysis, forecasted
+):
+    hydroxyapatite_mg = sum(mass.calcium_mass_mg for mass in analysis.measurement.masses)
+    known = PatientFile(Case(), forecasted.patient)
+    outlook = explained(analysis.study, analysis.measurement, known).outlook
+    start_g = outlook.courses[0].central["deposit_calcium_g"][0]
+    assert start_g == pytest.approx(0.399 * hydroxyapatite_mg / 1000, rel=1e-3)

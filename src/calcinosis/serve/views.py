@@ -12,7 +12,7 @@ from calcinosis.analyte import ANALYTES, in_si, level_of
 from calcinosis.lab_result import LabResult
 from calcinosis.serve.worklist import StudyEntry
 from calcinosis.write.explanation.wording import percent
-from calcinosis.write.report.numbers import calcium, number, quantity
+from calcinosis.write.report.numbers import hydroxyapatite, number, quantity
 
 ABOUT_FILES = {
     "report.html": "Report: one page, works offline, prints",
@@ -39,7 +39,7 @@ class MassLine:
 
     site: str
     volume: str
-    calcium: str
+    hydroxyapatite: str
     diameter: str
     levels: str
 
@@ -201,7 +201,7 @@ def _mass_line(mass: Mapping[str, Any]) -> MassLine:
     return MassLine(
         site=where[:1].upper() + where[1:],
         volume=quantity(mass["volume_ml"], "mL", tuple(mass["volume_ci95_ml"])),
-        calcium=calcium(mass["calcium_mass_mg"], tuple(mass["calcium_mass_ci95_mg"])),
+        hydroxyapatite=hydroxyapatite(mass["calcium_mass_mg"], tuple(mass["calcium_mass_ci95_mg"])),
         diameter=f"{number(diameters[0], 0)} × {number(diameters[1], 0)} mm",
         levels=str(len(mass["fluid_levels"])),
     )

@@ -50,6 +50,8 @@ _BONES = {
 }
 _SIDES = {"left": ("7771000", "Left"), "right": ("24028007", "Right")}
 _SOFT_TISSUE = ("87784001", "Soft tissue")
+# DICOM's Calcium Mass (122661) does not say that calcium scores count hydroxyapatite; this does.
+HYDROXYAPATITE = ("HYDROXYAPATITE_MASS", "Mass of calcium hydroxyapatite")
 
 
 def sct(code: tuple[str, str]) -> "Code":

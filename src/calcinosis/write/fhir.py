@@ -252,7 +252,7 @@ def _components(mass: Mass) -> Iterator[Resource]:
     sizes: tuple[tuple[str, str, str, float | None, str], ...] = (
         (SNOMED, "118565006", "Volume", mass.volume_ml, "mL"),
         (DICOM_CODES, "122660", "Calcium Volume", mass.calcified_volume_ml, "mL"),
-        (DICOM_CODES, "122661", "Calcium Mass", mass.calcium_mass_mg, "mg"),
+        (OWN, *dicom_codes.HYDROXYAPATITE, mass.calcium_mass_mg, "mg"),
         (SNOMED, "103339001", "Long Axis", mass.max_diameter_mm, "mm"),
         (SNOMED, "103340004", "Short Axis", mass.perpendicular_diameter_mm, "mm"),
         (DICOM_CODES, "112181", "Mean Attenuation Coefficient", mass.hu.mean, "[hnsf'U]"),
@@ -269,7 +269,12 @@ def _components(mass: Mass) -> Iterator[Resource]:
             }
     for code, display, interval, unit in (
         ("VOLUME_CI95", "Volume, 95 % interval", mass.volume_ci95_ml, "mL"),
-        ("CALCIUM_CI95", "Calcium mass, 95 % interval", mass.calcium_mass_ci95_mg, "mg"),
+        (
+            "HYDROXYAPATITE_CI95",
+            "Mass of calcium hydroxyapatite, 95 % interval",
+            mass.calcium_mass_ci95_mg,
+            "mg",
+        ),
     ):
         low, high = (_quantity(value, unit) for value in interval)
         yield {"code": _concept(OWN, code, display), "valueRange": {"low": low, "high": high}}

@@ -92,8 +92,8 @@ class MassRecord(Record):
     )
     volume_ci95_ml: Interval95
     calcified_volume_ml: Amount
-    calcium_mass_mg: Amount
-    calcium_mass_ci95_mg: Interval95
+    calcium_mass_mg: Amount = Field(description="calcium hydroxyapatite; 39.9 % of it is calcium")
+    calcium_mass_ci95_mg: Interval95 = Field(description="calcium hydroxyapatite")
     max_diameter_mm: Amount
     perpendicular_diameter_mm: Amount
     diameter_ends_lps_mm: tuple[PointLps, PointLps]

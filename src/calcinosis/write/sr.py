@@ -178,7 +178,7 @@ def _mass_measurements(mass: Mass) -> "Iterator[Measurement]":
     rows: tuple[tuple[Code, float | None, str], ...] = (
         (codes.SCT.Volume, mass.volume_ml, "mL"),
         (codes.DCM.CalciumVolume, mass.calcified_volume_ml, "mL"),
-        (codes.DCM.CalciumMass, mass.calcium_mass_mg, "mg"),
+        (own(*dicom_codes.HYDROXYAPATITE), mass.calcium_mass_mg, "mg"),
         (dicom_codes.sct(_LONG_AXIS), mass.max_diameter_mm, "mm"),
         (dicom_codes.sct(_SHORT_AXIS), mass.perpendicular_diameter_mm, "mm"),
         (own("LOCULES", "Number of locules"), mass.locules, "1"),
@@ -196,12 +196,18 @@ def _mass_measurements(mass: Mass) -> "Iterator[Measurement]":
             "mL",
         ),
         (
-            own("CALCIUM_CI95_LOW", "Calcium mass, low end of 95 % interval"),
+            own(
+                "HYDROXYAPATITE_CI95_LOW",
+                "Mass of calcium hydroxyapatite, low end of 95 % interval",
+            ),
             mass.calcium_mass_ci95_mg[0],
             "mg",
         ),
         (
-            own("CALCIUM_CI95_HIGH", "Calcium mass, high end of 95 % interval"),
+            own(
+                "HYDROXYAPATITE_CI95_HIGH",
+                "Mass of calcium hydroxyapatite, high end of 95 % interval",
+            ),
             mass.calcium_mass_ci95_mg[1],
             "mg",
         ),

@@ -13,7 +13,7 @@ from calcinosis.measure.mass import Mass
 from calcinosis.write.explanation.view import view_of
 from calcinosis.write.report import wording
 from calcinosis.write.report.drawing import Figure
-from calcinosis.write.report.numbers import calcium, colour, number, quantity
+from calcinosis.write.report.numbers import colour, hydroxyapatite, number, quantity
 from calcinosis.write.report.planes import LEVEL_WINDOW_HU, WINDOW_HU, level_view, mass_planes
 from calcinosis.write.report.projection import projections
 from calcinosis.write.report.seeds import needs_seed, seed_point
@@ -47,7 +47,11 @@ def render_report(analysis: Analysis) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "quantity": quantity, "calcium": calcium}
+    environment.filters |= {
+        "number": number,
+        "quantity": quantity,
+        "hydroxyapatite": hydroxyapatite,
+    }
     return environment.get_template("report.html.j2").render(_context(analysis))
 
 

@@ -41,8 +41,8 @@ def length(millimetres: float) -> str:
     return f"{number(millimetres, 0 if millimetres >= 10 else 1)}\u00a0mm"
 
 
-def calcium(milligrams: float, interval: tuple[float, float] | None = None) -> str:
-    """A mass of calcium in mg, or in g from 1 g upwards."""
+def hydroxyapatite(milligrams: float, interval: tuple[float, float] | None = None) -> str:
+    """A mass of calcium hydroxyapatite in mg, or in g from 1 g upwards."""
     if milligrams < 1000:
         return quantity(milligrams, "mg", interval)
     scaled = None if interval is None else (interval[0] / 1000, interval[1] / 1000)

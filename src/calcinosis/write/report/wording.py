@@ -12,7 +12,7 @@ from calcinosis.measure.mass import (
     OtherCalcification,
     Point,
 )
-from calcinosis.write.report.numbers import calcium, length, number, plural, quantity
+from calcinosis.write.report.numbers import hydroxyapatite, length, number, plural, quantity
 
 KIND_NAMES = {
     "vascular": ("vessel-wall calcification", "vessel-wall calcifications"),
@@ -109,7 +109,7 @@ def measures(mass: Mass) -> list[tuple[str, str]]:
     rows = [
         ("Volume (envelope)", quantity(mass.volume_ml, "mL", mass.volume_ci95_ml)),
         ("Calcified volume", quantity(mass.calcified_volume_ml, "mL")),
-        ("Calcium", calcium(mass.calcium_mass_mg, mass.calcium_mass_ci95_mg)),
+        ("Calcium hydroxyapatite", hydroxyapatite(mass.calcium_mass_mg, mass.calcium_mass_ci95_mg)),
         ("Greatest diameter", length(mass.max_diameter_mm)),
         ("Perpendicular to it", length(mass.perpendicular_diameter_mm)),
         ("Attenuation", _attenuation(mass.hu)),
@@ -190,7 +190,8 @@ def in_brief(measurement: CtMeasurement) -> list[str]:
         mass = measurement.masses[0]
         lines.append(
             f"Mass {mass.id}: {quantity(mass.calcified_volume_ml, 'mL')} calcified, "
-            f"{calcium(mass.calcium_mass_mg, mass.calcium_mass_ci95_mg)} calcium, "
+            f"{hydroxyapatite(mass.calcium_mass_mg, mass.calcium_mass_ci95_mg)} "
+            "calcium hydroxyapatite, "
             f"{plural(mass.locules, 'locule')}, "
             f"{plural(len(mass.fluid_levels), 'fluid–calcium level')}; {_bone(mass)}."
         )
