@@ -8,7 +8,7 @@ import pytest
 from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 from calcinosis.errors import InputError, NotCtError
-from calcinosis.read.ct_image import SHARP_KERNEL, WITH_CONTRAST, WITHOUT_CONTRAST
+from calcinosis.read.ct_image import SHARP_KERNEL, told_of_contrast
 from calcinosis.read.study import read_study
 from dicom_series import body, ct_series, save
 
@@ -47,6 +47,27 @@ def test_only_contrast_is_measured_with_a_remark(tmp_path):
     study = read_study(save(ct_series(ContrastBolusAgent="Ultravist"), tmp_path))
     assert study.contrast_agent is True
     assert any("contrast agent was given" in remark for remark in study.remarks)
+
+
+@pytest.mark.parametrize(
+    ("named", "contrast"),
+    [
+        ({"ProtocolName": "PELVIS W/WO CONTRAST"}, True),
+        ({"ProtocolName": "PELVIS W/O CONTRAST"}, True),
+        ({"SeriesDescription": "ALTERNATIVE RECON"}, True),
+        ({"SeriesDescription": "AXIAL NATIV"}, False),
+    ],
+)
+def test_a_named_contrast_agent_is_believed_unless_the_series_says_it_is_unenhanced(
+    tmp_path, named, contrast
+):
+    series = ct_series(ContrastBolusAgent="OMNIPAQUE 350", **named)
+    assert read_study(save(series, tmp_path)).contrast_agent is contrast
+
+
+def test_a_protocol_without_contrast_tells_where_no_agent_is_named(tmp_path):
+    series = ct_series(ProtocolName="Hips without contrast")
+    assert read_study(save(series, tmp_path)).contrast_agent is False
 
 
 def test_a_short_fine_slab_does_not_replace_the_whole_scan(tmp_path):
@@ -170,12 +191,22 @@ def test_material_maps_of_a_dual_energy_scan_are_no_hounsfield_units(tmp_path):
         ("CT Body 3.0", None),
         ("C-spine 1.0", None),
         ("Ca score", None),
+        ("PELVIS W/WO CONTRAST", None),
+        ("ABD W/O & W CONTRAST", None),
+        ("Abdomen with and without contrast", None),
+        ("Becken ohne und mit KM", None),
+        ("Becken mit und ohne KM", None),
+        ("ALTERNATIVE RECON", None),
+        ("EXPLAINED", None),
+        ("Becken native", False),
+        ("BECKEN_NATIV_3.0", False),
+        ("ABD W WO", None),
+        ("w/ and w/o contrast", None),
+        ("Pre/post contrast", None),
     ],
 )
 def test_descriptions_tell_of_contrast(described, contrast):
-    without, with_ = WITHOUT_CONTRAST.search(described), WITH_CONTRAST.search(described)
-    assert bool(without) == (contrast is False)
-    assert bool(with_) == (contrast is True)
+    assert told_of_contrast(described) is contrast
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,16 @@ from calcinosis.read.dicom import Header, Plane
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+# Of a whole examination with both kinds of series; of one of them it says nothing.
+_AND = r"(/|-| |&|\+|and|und|et|or|oder)+"
+WITH_AND_WITHOUT = re.compile(
+    rf"\bw{_AND}w/?o\b|\bw/?o{_AND}w\b|\bpre{_AND}post\b"
+    rf"|\b(with|mit|avec){_AND}(without|ohne|sans)\b"
+    rf"|\b(without|ohne|sans){_AND}(with|mit|avec)\b",
+    re.IGNORECASE,
+)
 WITHOUT_CONTRAST = re.compile(
-    r"without|w/o|\bwo\b|(un|non[- ])enhanced|plain|nativ"
+    r"\bwithout|\bw/o|\bwo\b|\b(un|non[- ])enhanced|\bplain\b|\bnativ(e|er|es)?(?![a-z])"
     r"|\b(non|no|pre|ohne|sans)[- ]?(iv )?(contrast|km|inj)"
     r"|\bnc(ct)?\b|\bc-(?!\w)",
     re.IGNORECASE,
@@ -146,21 +154,29 @@ def _tube_voltage(path: Path, header: "Dataset") -> float | None:
     return found[0] if found and found[0] > 0 else None
 
 
+def told_of_contrast(described: str) -> bool | None:
+    """What a description says of contrast; None where it says nothing, or both."""
+    of_this_series = WITH_AND_WITHOUT.sub(" ", described.replace("_", " "))
+    without = bool(WITHOUT_CONTRAST.search(of_this_series))
+    with_ = bool(WITH_CONTRAST.search(of_this_series))
+    return None if with_ == without else with_
+
+
 def _contrast_agent(path: Path, header: "Dataset") -> bool | None:
     """Whether contrast was given, or None where nothing is said.
 
-    A series named unenhanced is believed before its agent tag, which scanners fill for the whole
-    examination.
+    A series described as unenhanced is believed before its agent tag, which scanners fill for the
+    whole examination; a protocol, which is of the whole examination too, after it.
     """
-    described = " ".join(
-        dicom.text(path, header, keyword) for keyword in ("SeriesDescription", "ProtocolName")
-    )
-    without, with_ = WITHOUT_CONTRAST.search(described), WITH_CONTRAST.search(described)
-    if without and not with_:
+    described = told_of_contrast(dicom.text(path, header, "SeriesDescription"))
+    if described is False:
         return False
     agent = dicom.text(path, header, "ContrastBolusAgent").upper()
     usage = dicom.functional_group(header, 0, "ContrastBolusUsageSequence")
     administered = dicom.text(path, usage, "ContrastBolusAgentAdministered").upper()
-    if (agent and agent not in NO_AGENT) or administered == "YES" or (with_ and not without):
+    if described or (agent and agent not in NO_AGENT) or administered == "YES":
         return True
+    by_protocol = told_of_contrast(dicom.text(path, header, "ProtocolName"))
+    if by_protocol is not None:
+        return by_protocol
     return False if agent or administered else None
