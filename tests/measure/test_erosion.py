@@ -121,16 +121,24 @@ def test_bone_without_a_visible_cortex_is_not_judged():
     assert relate_to_bone(faint, mass, bone).eroded is None
 
 
-@pytest.mark.parametrize(("paste_hu", "eroded"), [(350, True), (900, None)])
-def test_beside_the_programs_own_cut_lost_cortex_is_erosion_unless_paste_may_hide_it(
-    paste_hu, eroded
-):
+def beside_own_cut(paste_hu):
     mass = ball(18.0)
     bone = shaft() & ~mass
     volume = scan(bone, mass, mass & shaft(), paste_hu)
-    relation = relate_to_bone(volume, mass, bone, own_cut=True)
-    assert relation.eroded is eroded
+    return relate_to_bone(volume, mass, bone, own_cut=True)
+
+
+def test_beside_the_programs_own_cut_lost_cortex_is_erosion():
+    relation = beside_own_cut(350)
+    assert relation.eroded
     assert relation.erosion_depth_mm == pytest.approx(6.0, abs=2.0)
+
+
+def test_an_erosion_that_paste_may_hide_is_not_judged_and_has_no_depth_and_no_volume():
+    relation = beside_own_cut(900)
+    assert relation.contact_mm2 > 0
+    assert relation.eroded is None
+    assert relation.erosion_depth_mm is relation.erosion_volume_ml is None
 
 
 def test_bone_that_the_programs_own_cut_took_is_not_erosion():

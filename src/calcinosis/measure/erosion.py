@@ -97,7 +97,8 @@ def relate_to_bone(
         any bone in the image. Erosion is judged only where mass and bone touch; it is None where
         too little surface surrounds the contact, or its cortex is too faint to be missed, or bone
         is missing that the program's own cut may have taken. Beside an own cut depth and volume
-        are the least that is sure, and None where the cut leaves nothing to measure.
+        are the least that is sure, and None where the cut leaves nothing to measure, or erosion
+        is not judged.
     """
     if not envelope.any() or not skeleton.any():
         return BoneRelation(None, None, 0.0, None, None, None)
@@ -133,14 +134,19 @@ def _beside_own_cut(site: Site, points: SurfacePoints, seen: BoneRelation) -> Bo
     area_mm2 = len(loss.patch) * loss.point_mm2 if loss else 0.0
     if not loss or area_mm2 < OWN_CUT_LOST_MM2:
         doubt = seen.eroded or area_mm2 >= OWN_CUT_DOUBT_MM2
-        return replace(seen, eroded=None, expected_surface=None) if doubt else seen
+        return _left_open(seen) if doubt else seen
     depth_mm, volume_ml = _least_defect(loss)
     if not 0 < depth_mm <= OWN_CUT_DEEPEST_MM:  # at 0 the continuation runs inside what is left
-        return replace(seen, eroded=None, expected_surface=None)
+        return _left_open(seen)
     found = _with_defect(seen, (depth_mm, volume_ml))
     if found.eroded:
         return found
     return replace(found, erosion_depth_mm=None, erosion_volume_ml=None, eroded=True)
+
+
+def _left_open(relation: BoneRelation) -> BoneRelation:
+    """Of an erosion that cannot be judged nothing is measured."""
+    return BoneRelation(relation.nearest, relation.distance_mm, relation.contact_mm2, *[None] * 3)
 
 
 def _with_defect(relation: BoneRelation, defect: tuple[float, float] | None) -> BoneRelation:

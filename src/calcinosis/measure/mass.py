@@ -51,7 +51,7 @@ class Site:
 
 @dataclass(frozen=True)
 class BoneRelation:
-    """How a mass lies to the nearest bone."""
+    """How a mass lies to the nearest bone; without a depth or volume where `eroded` is None."""
 
     nearest: str | None
     distance_mm: float | None

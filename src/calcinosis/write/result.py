@@ -75,9 +75,9 @@ class BoneRecord(Record):
     nearest: str | None
     distance_mm: Amount | None
     contact_mm2: Amount
-    erosion_depth_mm: Amount | None
-    erosion_volume_ml: Amount | None
-    eroded: bool | None
+    erosion_depth_mm: Amount | None = Field(description="null where eroded is")
+    erosion_volume_ml: Amount | None = Field(description="null where eroded is")
+    eroded: bool | None = Field(description="null: cannot be judged, see remarks")
     expected_surface: str | None = Field(description="how the uneroded surface was estimated")
 
 
