@@ -198,6 +198,14 @@ def every_second_slice_missing_for_a_while(folder):
     return save([datasets[index] for index in (0, 1, 3, 5, 7, 8, 9, 10, 11)], folder)
 
 
+@bad(r"slice004\.dcm: is of another patient than slice001\.dcm; expected one patient in series 2$")
+def slices_of_two_patients_in_one_series(folder):
+    series = ct_series()
+    for dataset in series[3:]:
+        dataset.PatientID = "4712"
+    return save(series, folder)
+
+
 @bad(r"copy\.dcm: lies 0\.00 mm from slice003\.dcm|slice003\.dcm: lies 0\.00 mm from copy\.dcm")
 def the_same_slice_twice(folder):
     save(ct_series(), folder)

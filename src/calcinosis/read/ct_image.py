@@ -47,6 +47,7 @@ class Image:
 
     path: Path
     image_type: str
+    patient_id: str
     patient_position: str
     planes: tuple[Plane, ...]
     fault: InputError | None
@@ -96,6 +97,7 @@ def ct_image(path: Path, found: Header) -> Image | None:
     return Image(
         path=path,
         image_type=dicom.text(path, header, "ImageType"),
+        patient_id=dicom.text(path, header, "PatientID"),
         patient_position=dicom.text(path, header, "PatientPosition"),
         planes=planes,
         fault=fault,

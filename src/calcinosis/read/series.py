@@ -48,9 +48,10 @@ class Series:
         """Its slices in order.
 
         Raises:
-            InputError: they make no volume.
+            InputError: they make no volume, or are of several patients.
         """
         images = [one for one in self.images if not one.scout]
+        self._check_one_patient(images)
         for image in images:
             if image.fault:
                 raise image.fault
@@ -60,6 +61,15 @@ class Series:
                     f"{images[0].patient_position!r} as in {images[0].path.name}"
                 )
         return arrange([plane for image in images for plane in image.planes])
+
+    def _check_one_patient(self, images: Sequence[Image]) -> None:
+        named = [image for image in images if image.patient_id]
+        for image in named:
+            if image.patient_id != named[0].patient_id:
+                raise InputError(
+                    f"{image.path.name}: is of another patient than {named[0].path.name}; "
+                    f"expected one patient in {self.name}"
+                )
 
 
 @dataclass(frozen=True, eq=False)
