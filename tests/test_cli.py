@@ -1,6 +1,7 @@
 """The commands as a user meets them: what is printed where, what is written, how they end."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -258,6 +259,30 @@ def test_an_interrupted_run_leaves_nothing(monkeypatch, calcinosis, tmp_path):
     assert run.status == 130
     assert run.err.strip() == "calcinosis: interrupted; nothing was written"
     assert list(tmp_path.iterdir()) == []
+
+
+CASE = {"age_years": 50, "ckd": "dialysis_hd", "labs": {"phosphate_mg_dl": 8.0}}
+
+
+def diagnosed(tmp_path, *options, **program):
+    case = tmp_path / "case.json"
+    case.write_text(json.dumps(CASE), encoding="utf-8")
+    command = [sys.executable, "-m", "calcinosis", "diagnose", case, *options]
+    return subprocess.run(command, stderr=subprocess.PIPE, check=False, **program)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_a_terminal_that_lacks_characters_gets_the_result_without_them(tmp_path, encoding):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    run = diagnosed(tmp_path, stdout=subprocess.PIPE, env=environment)
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert "tumoral calcinosis" in run.stdout.decode(encoding)
+
+
+def test_json_is_utf_8_whatever_the_terminal(tmp_path):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    run = diagnosed(tmp_path, "--json", stdout=subprocess.PIPE, env=environment)
+    assert json.loads(run.stdout.decode("utf-8"))["differential"]
 
 
 def test_totalsegmentators_bones_come_back_on_our_grid(monkeypatch, phantom, capsys):

@@ -3,6 +3,7 @@
 import gc
 import sys
 from dataclasses import replace
+from io import TextIOWrapper
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -186,6 +187,8 @@ def diagnose(cases: Path, *, as_json: bool, output: Path | None, force: bool) ->
 
     if output:
         write_diagnosis(cases, output, force=force)
+    if as_json and isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # whatever the terminal: JSON is nothing else
     for line in json_lines(cases) if as_json else text_lines(cases):
         print(line)
 
@@ -366,6 +369,7 @@ def _print_result(analysis: "Analysis", output: Path) -> None:
 def main() -> None:
     """Run a command; what the user must change is one line on standard error."""
     gc.set_threshold(NEW_OBJECTS)
+    _print_any_character()
     try:
         commands(prog_name="calcinosis", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -379,6 +383,13 @@ def main() -> None:
         _fail("not enough memory for this scan", 2)
     except click.Abort:
         _fail("interrupted; nothing was written", 130)
+
+
+def _print_any_character() -> None:
+    """Terminals that lack a character get a question mark for it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _fail(message: str, status: int) -> None:
