@@ -271,6 +271,14 @@ def diagnosed(tmp_path, *options, **program):
     return subprocess.run(command, stderr=subprocess.PIPE, check=False, **program)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_standard_output_that_takes_nothing_is_one_clear_line(tmp_path):
+    with Path("/dev/full").open("w") as full:
+        run = diagnosed(tmp_path, stdout=full)
+    assert run.returncode == 2
+    assert run.stderr == b"calcinosis: the output cannot be written (No space left on device)\n"
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 def test_a_terminal_that_lacks_characters_gets_the_result_without_them(tmp_path, encoding):
     environment = {**os.environ, "PYTHONIOENCODING": encoding}

@@ -1,7 +1,9 @@
 """Parse, call, print. Exit status: 0 done, 2 the user must change something, 1 our defect."""
 
 import gc
+import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
@@ -372,6 +374,7 @@ def main() -> None:
     _print_any_character()
     try:
         commands(prog_name="calcinosis", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
@@ -383,6 +386,11 @@ def main() -> None:
         _fail("not enough memory for this scan", 2)
     except click.Abort:
         _fail("interrupted; nothing was written", 130)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        _abandon_output()
+        _fail(f"the output cannot be written ({error.strerror})", 2)
 
 
 def _print_any_character() -> None:
@@ -390,6 +398,12 @@ def _print_any_character() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def _abandon_output() -> None:
+    """Let nothing more be written to standard output, which Python would try again at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, status: int) -> None:

@@ -1,9 +1,10 @@
 import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from calcinosis.errors import OutputError
+from calcinosis.errors import NotReadableError, OutputError
 from calcinosis.write.files import result_folder
 
 
@@ -86,7 +87,7 @@ def test_a_failure_while_results_move_in_puts_the_old_ones_back(tmp_path, monkey
                 (folder / name).write_text("new")
 
     monkeypatch.setattr(Path, "replace", fail_for_the_new_result)
-    with pytest.raises(OSError, match="input/output"):
+    with pytest.raises(OutputError, match="'out': input/output error"):
         rewrite()
     assert contents(output) == {"report.html": "old", "result.json": "old"}
 
@@ -98,3 +99,35 @@ def test_a_full_disk_is_one_clear_line(tmp_path):
     ):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EFBIG, errno.EIO, errno.ENAMETOOLONG, errno.ENOTDIR])
+def test_whatever_else_the_disk_refuses_is_one_clear_line_too(tmp_path, number):
+    reason = os.strerror(number).lower()
+    with pytest.raises(OutputError, match=f"'out': {reason}"), result_folder(tmp_path / "out"):
+        raise OSError(number, os.strerror(number))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + "/out"])
+def test_a_name_that_no_disk_takes_is_one_clear_line(tmp_path, name):
+    with pytest.raises(OutputError, match="file name too long"), result_folder(tmp_path / name):
+        pytest.fail("nothing may be computed where results cannot go")
+
+
+def test_what_the_user_must_change_elsewhere_is_said_as_it_is(tmp_path):
+    with (
+        pytest.raises(NotReadableError, match=r"^scan\.dcm: cannot"),
+        result_folder(tmp_path / "out"),
+    ):
+        raise NotReadableError("scan.dcm: cannot be read")
+
+
+def test_a_folder_that_the_system_does_not_let_be_made_is_one_clear_line():
+    with pytest.raises(OutputError, match=r"'foo'.*no such file"), result_folder(Path("/proc/foo")):
+        pytest.fail("nothing may be computed where results cannot go")
+
+
+def test_a_file_of_ours_that_is_missing_is_not_blamed_on_the_output(tmp_path):
+    with pytest.raises(FileNotFoundError), result_folder(tmp_path / "out"):
+        Path("/nonexistent/network.onnx").read_bytes()

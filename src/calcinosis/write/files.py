@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from calcinosis.errors import OutputError
+from calcinosis.errors import CalcinosisError, OutputError
 
 # What an analysis may leave in its output folder (docs/analyze.md).
 RESULT_FILES = (
@@ -33,8 +33,8 @@ def result_folder(output: Path, *, force: bool = False) -> Iterator[Path]:
         OutputError: `output` is a file, is not empty (without `force`), or cannot be written.
     """
     output = output.absolute()
-    _refuse_unusable(output, force=force)
     with _explained(output):
+        _refuse_unusable(output, force=force)
         building = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=_existing_parent(output)))
     try:
         with _explained(output):
@@ -60,21 +60,30 @@ def _refuse_unusable(output: Path, *, force: bool) -> None:
 
 
 def _existing_parent(output: Path) -> Path:
-    return next(parent for parent in output.parents if parent.exists())
+    return next(parent for parent in output.parents if os.access(parent, os.F_OK))
 
 
 @contextmanager
 def _explained(output: Path) -> Iterator[None]:
-    """Turn what the disk refuses into one clear line."""
+    """Turn what the disk refuses into one clear line; other files are none of its business."""
     try:
         yield
     except OSError as error:
+        if isinstance(error, CalcinosisError) or not _concerns(output, error):
+            raise
         reasons = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
         if error.errno in reasons:
             raise OutputError(f"output folder {output.name!r}: {reasons[error.errno]}") from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise OutputError(f"output folder {output.name!r} cannot be written to") from error
-        raise
+        reason = error.strerror or type(error).__name__
+        raise OutputError(f"output folder {output.name!r}: {reason.lower()}") from error
+
+
+def _concerns(output: Path, error: OSError) -> bool:
+    """Whether an error names a file at the output, or none, as failed writing does."""
+    named = error.filename
+    return named is None or Path(os.fsdecode(named)).is_relative_to(_existing_parent(output))
 
 
 def _move_in(new: Path, output: Path, old: Path) -> None:
