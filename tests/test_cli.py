@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic, sleep
 from types import ModuleType, SimpleNamespace
 
 import nibabel as nib
@@ -291,6 +292,25 @@ def test_json_is_utf_8_whatever_the_terminal(tmp_path):
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     run = diagnosed(tmp_path, "--json", stdout=subprocess.PIPE, env=environment)
     assert json.loads(run.stdout.decode("utf-8"))["differential"]
+
+
+def test_a_run_that_the_system_ends_leaves_nothing(tmp_path):
+    """As containers and batch systems do, with SIGTERM, while the input is being read."""
+    os.mkfifo(tmp_path / "scan.nii")  # never says anything
+    command = [sys.executable, "-m", "calcinosis", "analyze", "scan.nii", "--output", "out"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as run:
+        wait_until(lambda: list(tmp_path.glob(".out-*")))
+        run.terminate()
+        assert run.wait(30) == 130
+        assert run.stderr.read().strip() == "calcinosis: interrupted; nothing was written"
+    assert [path.name for path in tmp_path.iterdir()] == ["scan.nii"]
+
+
+def wait_until(true, seconds=30):
+    end = monotonic() + seconds
+    while not true():
+        assert monotonic() < end
+        sleep(0.02)
 
 
 def test_totalsegmentators_bones_come_back_on_our_grid(monkeypatch, phantom, capsys):

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
+from signal import SIGTERM, default_int_handler, signal
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -372,6 +373,7 @@ def main() -> None:
     """Run a command; what the user must change is one line on standard error."""
     gc.set_threshold(NEW_OBJECTS)
     _print_any_character()
+    signal(SIGTERM, default_int_handler)  # as Ctrl-C, so that nothing half-written is left
     try:
         commands(prog_name="calcinosis", standalone_mode=False)
         sys.stdout.flush()
