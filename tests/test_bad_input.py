@@ -2,7 +2,6 @@
 
 import re
 import resource
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -207,9 +206,11 @@ def slices_of_two_patients_in_one_series(folder):
 
 
 @bad(r"copy\.dcm: lies 0\.00 mm from slice003\.dcm|slice003\.dcm: lies 0\.00 mm from copy\.dcm")
-def the_same_slice_twice(folder):
-    save(ct_series(), folder)
-    shutil.copy(folder / "slice003.dcm", folder / "copy.dcm")
+def two_images_under_one_uid(folder):
+    series = ct_series()
+    save(series, folder)
+    series[2].PixelData = series[3].PixelData  # another image under the same UID
+    series[2].save_as(folder / "copy.dcm")
     return folder
 
 

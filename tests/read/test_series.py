@@ -88,6 +88,15 @@ def test_a_series_with_a_lost_slice_gives_way_to_a_complete_one(tmp_path):
     assert "a slice is missing between" in study.chosen_because
 
 
+def test_files_that_lie_there_twice_are_read_once_with_a_remark(tmp_path):
+    series = ct_series()
+    save(series, tmp_path / "once")
+    save(series[1:4], tmp_path / "again")
+    study = read_study(tmp_path)
+    assert study.volume.shape == (6, 24, 28)
+    assert "copies of slices passed over: 3" in study.remarks
+
+
 def test_the_user_may_choose_the_series(tmp_path):
     save(ct_series(), tmp_path / "fine")
     wanted = thick()

@@ -46,6 +46,7 @@ class Image:
     """One CT file: its slices, or the fault that keeps them from being used."""
 
     path: Path
+    sop_instance_uid: str
     image_type: str
     patient_id: str
     patient_position: str
@@ -96,6 +97,7 @@ def ct_image(path: Path, found: Header) -> Image | None:
     planes, fault = _planes(path, found)
     return Image(
         path=path,
+        sop_instance_uid=dicom.text(path, header, "SOPInstanceUID"),
         image_type=dicom.text(path, header, "ImageType"),
         patient_id=dicom.text(path, header, "PatientID"),
         patient_position=dicom.text(path, header, "PatientPosition"),

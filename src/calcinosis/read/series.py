@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from calcinosis.errors import InputError, NotCtError
 from calcinosis.read import dicom
 from calcinosis.read.ct_image import Acquisition, Image, acquisition, ct_image, series_key
 from calcinosis.read.geometry import Stack, arrange
+from calcinosis.read.pixels import read_hounsfield
 
 AXIAL_COSINE = 0.75  # 41°: more than any gantry tilt, less than a coronal or sagittal image
 HALF_OF_LONGEST = 0.5
@@ -60,7 +63,7 @@ class Series:
                     f"{image.path.name}: PatientPosition is {image.patient_position!r}; expected "
                     f"{images[0].patient_position!r} as in {images[0].path.name}"
                 )
-        return arrange([plane for image in images for plane in image.planes])
+        return arrange([plane for image in _without_copies(images) for plane in image.planes])
 
     def _check_one_patient(self, images: Sequence[Image]) -> None:
         named = [image for image in images if image.patient_id]
@@ -70,6 +73,32 @@ class Series:
                     f"{image.path.name}: is of another patient than {named[0].path.name}; "
                     f"expected one patient in {self.name}"
                 )
+
+
+def _without_copies(images: Iterable[Image]) -> list[Image]:
+    """Each instance once, though files of it may lie about in several places."""
+    kept: list[Image] = []
+    by_uid: dict[str, Image] = {}
+    for image in images:
+        first = by_uid.setdefault(image.sop_instance_uid or str(image.path), image)
+        if first is image or not _same_image(first, image):
+            kept.append(image)
+    return kept
+
+
+def _same_image(one: Image, other: Image) -> bool:
+    """Whether two files hold the same slices: in the same places, of the same values."""
+    places = [
+        [
+            (plane.position_lps_mm, plane.orientation, plane.pixel_spacing_mm)
+            for plane in image.planes
+        ]
+        for image in (one, other)
+    ]
+    sizes = [{(p.pixels.rows, p.pixels.columns) for p in image.planes} for image in (one, other)]
+    if places[0] != places[1] or sizes[0] != sizes[1]:
+        return False
+    return np.array_equal(read_hounsfield(one.planes), read_hounsfield(other.planes))
 
 
 @dataclass(frozen=True, eq=False)

@@ -196,6 +196,10 @@ def _remarks(chosen: Candidate) -> list[str]:
             f"slices {stack.spacing_mm:.2f} to {widest:.2f} mm apart "
             f"were resampled to {stack.spacing_mm:.2f} mm"
         )
+    copies = sum(len(one.planes) for one in chosen.series.images if not one.scout)
+    copies -= len(stack.planes)
+    if copies:
+        remarks.append(f"copies of slices passed over: {copies}")
     if chosen.enhanced:
         remarks.append("contrast agent was given: bright vessels and urine may not be calcium")
     return remarks
