@@ -13,6 +13,7 @@ from calcinosis.explain.findings import findings_of_masses
 from calcinosis.measure.mass import Calibration, CtMeasurement, Point
 from calcinosis.patient import Patient
 from calcinosis.read.patient_file import PatientFile
+from calcinosis.read.subject import doubts, informed
 from calcinosis.volume import Study
 
 if TYPE_CHECKING:
@@ -29,11 +30,13 @@ class Analysis:
     Attributes:
         study: the scan that was measured.
         measurement: masses, other calcifications, and how they were measured.
-        patient: what was given beside the images, or None.
+        patient: what was given beside the images, with age and sex by their header where these
+            were not given; None where nothing of all this is known.
         explanation: differential, red flags and plan; None where there is no mass to explain.
         outlook: forecast of the usual treatments; None without a mass, without dialysis, or where
             calcium or phosphate is not known.
         timings_s: seconds each step took.
+        remarks: where what was given does not fit the images.
     """
 
     study: Study
@@ -42,6 +45,7 @@ class Analysis:
     explanation: Explanation | None = None
     outlook: "Outlook | None" = None
     timings_s: Mapping[str, float] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 def analyze(
@@ -91,6 +95,8 @@ def explained(
         patient: what is known beside it.
         timings_s: of the steps before.
     """
+    remarks = doubts(patient.patient, study.subject) if patient else ()
+    patient = informed(patient, study.subject)
     known = patient or PatientFile()
     timings = {**(timings_s or {})}
     explanation = outlook = None
@@ -103,7 +109,7 @@ def explained(
         outlook = _forecast(known.patient, measurement)
         timings["forecast"] = perf_counter() - began
     given = None if patient is None else patient.patient
-    return Analysis(study, measurement, given, explanation, outlook, timings)
+    return Analysis(study, measurement, given, explanation, outlook, timings, remarks)
 
 
 def _forecast(patient: Patient, measurement: CtMeasurement) -> "Outlook | None":

@@ -17,15 +17,15 @@ CASE = {
     "symptoms": {"pain": False, "limited_motion": True, "fever": False},
 }
 LABS = """date,analyte,value,unit
-2025-03-10,calcium,2.55,mmol/L
-2025-03-10,albumin,38,g/L
-2025-03-10,phosphate,2.30,mmol/L
-2025-03-10,pth,1180,pg/mL
-2025-09-08,calcium,10.6,mg/dL
-2025-09-08,albumin,3.7,g/dL
-2025-09-08,phosphate,7.6,mg/dL
-2025-09-08,pth,1460,pg/mL
-2025-09-08,alp,312,U/L
+2019-03-10,calcium,2.55,mmol/L
+2019-03-10,albumin,38,g/L
+2019-03-10,phosphate,2.30,mmol/L
+2019-03-10,pth,1180,pg/mL
+2019-09-08,calcium,10.6,mg/dL
+2019-09-08,albumin,3.7,g/dL
+2019-09-08,phosphate,7.6,mg/dL
+2019-09-08,pth,1460,pg/mL
+2019-09-08,alp,312,U/L
 """
 
 

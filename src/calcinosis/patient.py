@@ -71,6 +71,7 @@ class Patient:
 
     Attributes:
         age_years: age, or None.
+        birth_date: where it was given; the middle of the year where only that was.
         sex: F or M.
         ckd: kidney status; None is not known, ``none`` is stated normal kidney function.
         dialysis_start: first day of dialysis.
@@ -85,6 +86,7 @@ class Patient:
     """
 
     age_years: float | None = None
+    birth_date: date | None = None
     sex: Sex | None = None
     ckd: Ckd | None = None
     dialysis_start: date | None = None

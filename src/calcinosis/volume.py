@@ -5,8 +5,9 @@ head). The affine maps array indices in array order: ``affine @ (z, y, x, 1)`` i
 """
 
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -125,6 +126,24 @@ class Grid:
     affine_ras: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Subject:
+    """Whom the images are of, and when; None or empty where their header does not say.
+
+    Attributes:
+        name: as DICOM writes it, Family^Given.
+        age_years: on the day of the study.
+    """
+
+    name: str = ""
+    patient_id: str = ""
+    accession_number: str = ""
+    study_date: date | None = None
+    birth_date: date | None = None
+    age_years: float | None = None
+    sex: Literal["F", "M"] | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Study:
     """One volume with what is known of the acquisition it came from.
@@ -138,6 +157,7 @@ class Study:
         contrast_agent: True/False where the header says, else None.
         source_files: the files the voxels came from, slice order z = 0 first.
         input_grid: grid of a NIfTI or NRRD input, or None (DICOM, or a resampled image).
+        subject: whom the images are of, and when.
         unpacked: keeps the files of a zip on disk for as long as the study lives.
     """
 
@@ -149,6 +169,7 @@ class Study:
     contrast_agent: bool | None = None
     source_files: tuple[Path, ...] = field(default=(), repr=False)
     input_grid: Grid | None = None
+    subject: Subject = field(default=Subject(), repr=False)
     unpacked: object = field(default=None, repr=False)
 
     def on_input_grid(self, labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float64]]:

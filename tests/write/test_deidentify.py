@@ -10,8 +10,13 @@ import pytest
 from pydicom.datadict import DicomDictionary
 
 from calcinosis.analysis import explained
-from calcinosis.read.patient_file import read_patient_file
+from calcinosis.patient import Patient
+from calcinosis.read.patient_file import PatientFile, read_patient_file
 from calcinosis.read.study import read_study
+from calcinosis.volume import Subject
+from calcinosis.write.deidentify import without_identity
+from calcinosis.write.report import render_report
+from calcinosis.write.result import result_json
 from calcinosis.write.results import write_files
 from ct_scene import measured, write_series
 from outside_readers import assert_conforms, assert_valid_fhir
@@ -171,6 +176,23 @@ def test_age_and_sex_are_gone_and_weigh_nothing(written):
     assert {"age", "female"} <= {each["code"] for each in kept["findings"]}
     assert result["patient"]["labs"]["phosphate"]["value"] == 7.1
     assert result["patient"]["dialysis_vintage_years"] == pytest.approx(13.8, abs=0.1)
+
+
+def test_age_and_sex_of_the_header_weigh_where_nobody_gave_them_and_go_with_identity(study):
+    analysis = explained(study, measured(study))
+    assert (analysis.patient.age_years, analysis.patient.sex) == (0, "F")  # all days are planted
+    assert {"age", "female"} <= {each.code for each in analysis.explanation.findings}
+    nameless = without_identity(analysis)
+    assert nameless.patient == Patient()
+    assert nameless.study.subject == Subject()
+    assert not {"age", "female"} & {each.code for each in nameless.explanation.findings}
+
+
+def test_a_patient_file_that_contradicts_the_header_is_remarked_on_in_report_and_json(study):
+    analysis = explained(study, measured(study), PatientFile(patient=Patient(sex="M")))
+    remark = "The sex given is not that in the header of the images."
+    assert remark in render_report(analysis)
+    assert remark in json.loads(result_json(analysis))["remarks"]
 
 
 def test_files_still_conform_and_belong_together(written, study):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from calcinosis.errors import InputError, NotCtError, NotReadableError
 from calcinosis.read import dicom
 from calcinosis.read.dicom import Header, Plane
+from calcinosis.read.subject import subject_of
+from calcinosis.volume import Subject
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -69,6 +71,7 @@ class Acquisition:
     kernel: str
     contrast_agent: bool | None
     tube_voltage_kv: float | None
+    subject: Subject
 
     @property
     def sharp(self) -> bool:
@@ -125,6 +128,7 @@ def acquisition(path: Path, header: "Dataset") -> Acquisition:
         kernel=_kernel(path, header),
         contrast_agent=_contrast_agent(path, header),
         tube_voltage_kv=_tube_voltage(path, header),
+        subject=subject_of(path, header),
     )
 
 

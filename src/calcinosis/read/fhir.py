@@ -132,6 +132,7 @@ def _person(person: _Resource, labs: tuple[LabResult, ...], where: str) -> Patie
     last = max((r.day for r in labs if r.day), default=datetime.now().astimezone().date())
     return Patient(
         age_years=max(0.0, (last - birth).days / 365.25) if birth else None,
+        birth_date=birth,
         sex=sexes.get(str(person.get("gender"))),
         labs=labs,
     )

@@ -155,6 +155,7 @@ def _dicom_study(
         tube_voltage_kv=about.tube_voltage_kv,
         contrast_agent=about.contrast_agent,
         source_files=tuple(dict.fromkeys(plane.path for plane in stack.planes)),
+        subject=about.subject,
         unpacked=unpacked,
     )
 

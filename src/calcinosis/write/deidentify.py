@@ -11,7 +11,7 @@ from calcinosis.analysis import Analysis
 from calcinosis.explain.explanation import Explanation, explain_findings
 from calcinosis.patient import Patient
 from calcinosis.read.series import PREFERRED_TO
-from calcinosis.volume import Study
+from calcinosis.volume import Study, Subject
 from calcinosis.write.dicom_source import deidentified_uid
 
 _TELLS_AGE_OR_SEX = frozenset({"age", "female"})
@@ -34,6 +34,7 @@ def _unnamed(study: Study) -> Study:
     because, others, _ = study.chosen_because.partition(PREFERRED_TO)
     return replace(
         study,
+        subject=Subject(),
         series_instance_uid=uid and deidentified_uid(uid),
         chosen_because=f"{because}{others}others" if others else because,
     )
@@ -49,7 +50,7 @@ def _explained_without(explanation: Explanation) -> Explanation:
 
 
 def _ageless(patient: Patient) -> Patient:
-    return replace(patient, age_years=None, sex=None)
+    return replace(patient, age_years=None, birth_date=None, sex=None)
 
 
 def _undated(patient: Patient) -> Patient:

@@ -267,7 +267,7 @@ def result_of(analysis: Analysis) -> Result:
             "forecast": analysis.outlook and forecast_record(analysis.outlook),
             "calibration": measurement.calibration,
             "method": measurement.method,
-            "remarks": measurement.remarks,
+            "remarks": (*measurement.remarks, *analysis.remarks),
             "timings_s": dict(analysis.timings_s),
         },
         from_attributes=True,

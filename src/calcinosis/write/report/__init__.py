@@ -64,6 +64,7 @@ def _context(analysis: Analysis) -> dict[str, Any]:
         "study": analysis.study,
         "volume": volume,
         "measurement": measurement,
+        "remarks": (*measurement.remarks, *analysis.remarks),
         "summary": wording.summary(measurement),
         "others_in_brief": wording.others_in_brief(measurement),
         "kinds": wording.kinds(measurement.other_calcifications),
