@@ -62,6 +62,15 @@ def test_what_is_refuted_is_absent_and_what_is_not_told_is_unknown():
     assert found.ckd is None
 
 
+def test_refuted_kidney_disease_is_healthy_kidneys_a_refuted_stage_is_not():
+    refuted = {"coding": [{"code": "refuted"}]}
+    assert patient(told("Condition", "709044004", verificationStatus=refuted)).ckd == "none"
+    assert patient(told("Condition", "46177005", verificationStatus=refuted)).ckd is None
+    dialysis = told("Procedure", "302497006")
+    disease = told("Condition", "709044004", verificationStatus=refuted)
+    assert patient(disease, dialysis).ckd == "dialysis_hd"
+
+
 def test_conditions_are_known_by_icd10_or_name():
     found = patient(
         told("Procedure", "x", "Total parathyroidectomy"),

@@ -290,6 +290,13 @@ def test_a_second_entry_adds_to_the_first_and_corrects_the_same_day(node, person
         ({"sex": "x"}, "sex"),
         ({"kidneys": "x"}, "kidneys"),
         ({"dialysis_since": "2020-01-01"}, "without the kind"),
+        ({"born": "1850"}, "found 1850, expected 1900 to 2025"),
+        ({"born": "2026"}, "expected 1900 to 2025, the year of the CT"),
+        (
+            {"kidneys": "dialysis_hd", "dialysis_since": "2025-11-03"},
+            "expected a day up to 2025-11-02",
+        ),
+        ({"kidneys": "none", "dialysis_since": "2020-01-01"}, "healthy kidneys"),
     ],
 )
 def test_what_cannot_be_is_refused_with_one_line_and_the_form_stays_filled(
@@ -366,6 +373,15 @@ def test_a_form_adds_to_an_uploaded_table_and_bundle_but_not_to_a_case_file():
     assert entered(case, "json").is_case
     with pytest.raises(InputError, match="case file"):
         with_form(case, "json", row)
+
+
+def test_kidneys_may_be_entered_as_healthy_and_the_form_shows_it_again():
+    text = with_form(None, None, {"kidneys": "none"})
+    assert read_given(text, "json").patient.ckd == "none"
+    assert entered(text, "json").person["kidneys"] == "none"
+    corrected = with_form(text, "json", {"kidneys": "dialysis_hd"})
+    assert read_given(corrected, "json").patient.ckd == "dialysis_hd"
+    assert entered(corrected, "json").person["kidneys"] == "dialysis_hd"
 
 
 def test_every_analyte_of_a_table_that_has_a_code_survives_a_form():

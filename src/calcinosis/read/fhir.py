@@ -180,6 +180,8 @@ def _with_conditions(patient: Patient, resources: list[_Resource]) -> Patient:
             if state is not None and is_one_of(resource, codes, names):
                 history[key] = history.get(key, False) or state
     kidney, since = _kidney([r for r in told if recorded_state(r) and not is_over(r)])
+    if kidney is None and any(_is_refuted_kidney_disease(r) for r in told):
+        kidney = "none"
     return replace(patient, ckd=kidney, dialysis_start=since, history=history)
 
 
@@ -202,6 +204,12 @@ def _kidney(told: list[_Resource]) -> tuple[Ckd | None, date | None]:
         kidney = "transplant"
     since = min(on_dialysis, default=None) if kidney.startswith("dialysis") else None
     return kidney, since
+
+
+def _is_refuted_kidney_disease(resource: _Resource) -> bool:
+    """Any chronic kidney disease, not one stage of it."""
+    named = {code for _, code, _ in codings(resource.get("code"))}
+    return recorded_state(resource) is False and bool(named & {"709044004", "N18"})
 
 
 def is_over(resource: _Resource) -> bool:

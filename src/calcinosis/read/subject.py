@@ -25,7 +25,7 @@ _SEXES: dict[str, Sex] = {"F": "F", "M": "M"}
 
 def subject_of(path: Path, header: "Dataset") -> Subject:
     """What a header says of the patient and the study; what it says wrongly counts as not said."""
-    born, day = (_day(_said(path, header, tag)) for tag in ("PatientBirthDate", "StudyDate"))
+    born, day = (day_of(_said(path, header, tag)) for tag in ("PatientBirthDate", "StudyDate"))
     return Subject(
         name=_said(path, header, "PatientName").partition("=")[0],
         patient_id=_said(path, header, "PatientID"),
@@ -80,7 +80,8 @@ def _said(path: Path, header: "Dataset", keyword: str) -> str:
         return ""
 
 
-def _day(text: str) -> date | None:
+def day_of(text: str) -> date | None:
+    """A day as DICOM writes it, YYYYMMDD; None for anything else."""
     try:
         return datetime.strptime(text, "%Y%m%d").date()  # noqa: DTZ007 - a day, without a zone
     except ValueError:

@@ -7,13 +7,13 @@ again for the same day takes the earlier one's place.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from calcinosis.analyte import ANALYTES, in_si
 from calcinosis.errors import InputError
 from calcinosis.lab_result import LabResult
-from calcinosis.read.fhir import is_bundle
+from calcinosis.read.fhir import is_bundle, recorded_state
 from calcinosis.read.labs import number_with_comparator
 from calcinosis.serve.given import LabsKind, read_given
 
@@ -31,14 +31,18 @@ ENTERED = (
     "urate",
     "crp",
 )
+_CKD = "709044004"
 KIDNEYS = {
     "dialysis_hd": ("Haemodialysis", "Procedure", "302497006"),
     "dialysis_pd": ("Peritoneal dialysis", "Procedure", "71192002"),
     "transplant": ("Kidney transplant", "Procedure", "70536003"),
-    "ckd_unspecified": ("Chronic kidney disease", "Condition", "709044004"),
+    "ckd_unspecified": ("Chronic kidney disease", "Condition", _CKD),
+    "none": ("Healthy", "Condition", _CKD),  # chronic kidney disease, refuted
 }
+EARLIEST_BIRTH_YEAR = 1900
 SEXES = {"female": "Female", "male": "Male"}
 _LOINC, _SNOMED = "http://loinc.org", "http://snomed.info/sct"
+_VERIFIED = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 _PERSON, _KIDNEYS = "entered-patient", "entered-kidneys"
 
 
@@ -75,7 +79,12 @@ def entered(text: str | None, kind: LabsKind | None) -> Entered:
     return Entered(results, _person_of(resources), own_person=others)
 
 
-def with_form(text: str | None, kind: LabsKind | None, form: Mapping[str, str]) -> str:
+def with_form(
+    text: str | None,
+    kind: LabsKind | None,
+    form: Mapping[str, str],
+    study_date: date | None = None,
+) -> str:
     """What was entered so far together with a filled form, as the JSON of a FHIR bundle.
 
     Args:
@@ -83,12 +92,14 @@ def with_form(text: str | None, kind: LabsKind | None, form: Mapping[str, str]) 
         kind: of `text`.
         form: born (year), sex, kidneys, dialysis_since, drawn (dates), and for each analyte
             value_NAME and unit_NAME; empty where not known.
+        study_date: nobody is born or begins dialysis later; today where it is not known.
 
     Raises:
         InputError: names the field that cannot be used.
     """
     before = _before(text, kind)
-    new = [*_person(form, before), *_kidneys(form), *_observations(form)]
+    latest = study_date or datetime.now().astimezone().date()
+    new = [*_person(form, before, latest), *_kidneys(form, latest), *_observations(form)]
     replaced = {_PERSON, _KIDNEYS, *(str(resource["id"]) for resource in new)}
     kept = [resource for resource in before if resource.get("id") not in replaced]
     entries = [{"resource": resource} for resource in (*kept, *new)]
@@ -112,12 +123,17 @@ def _resources(bundle: Mapping[str, Any]) -> list[Resource]:
     return [r for r in found if isinstance(r, dict) and isinstance(r.get("resourceType"), str)]
 
 
-def _person(form: Mapping[str, str], before: Iterable[Resource]) -> list[Resource]:
+def _person(form: Mapping[str, str], before: Iterable[Resource], latest: date) -> list[Resource]:
     if any(r["resourceType"] == "Patient" and r.get("id") != _PERSON for r in before):
         return []
     born, sex = form.get("born", "").strip(), form.get("sex", "")
     if born and not (len(born) == 4 and born.isdigit()):
         raise InputError(f"year of birth: found {born[:20]!r}, expected four digits")
+    if born and not EARLIEST_BIRTH_YEAR <= int(born) <= latest.year:
+        raise InputError(
+            f"year of birth: found {born}, expected {EARLIEST_BIRTH_YEAR} to {latest.year}, "
+            "the year of the CT"
+        )
     if sex and sex not in SEXES:
         raise InputError(f"sex: expected one of {', '.join(SEXES)}")
     person = {"birthDate": born, "gender": sex}
@@ -125,7 +141,7 @@ def _person(form: Mapping[str, str], before: Iterable[Resource]) -> list[Resourc
     return [{"resourceType": "Patient", "id": _PERSON, **given}] if given else []
 
 
-def _kidneys(form: Mapping[str, str]) -> list[Resource]:
+def _kidneys(form: Mapping[str, str], latest: date) -> list[Resource]:
     state, since = form.get("kidneys", ""), form.get("dialysis_since", "").strip()
     if not state:
         if since:
@@ -133,11 +149,19 @@ def _kidneys(form: Mapping[str, str]) -> list[Resource]:
         return []
     if state not in KIDNEYS:
         raise InputError(f"kidneys: expected one of {', '.join(KIDNEYS)}")
+    if since and state == "none":
+        raise InputError("since: was given for healthy kidneys; expected none")
+    if since and _day(since) > latest:
+        raise InputError(f"since: found {since}, expected a day up to {latest}, that of the CT")
     label, kind, code = KIDNEYS[state]
+    if state == "none":
+        label = KIDNEYS["ckd_unspecified"][0]
     concept = {"coding": [{"system": _SNOMED, "code": code, "display": label}]}
     resource: Resource = {"resourceType": kind, "id": _KIDNEYS, "code": concept}
     if kind == "Procedure":
         resource["status"] = "in-progress" if state.startswith("dialysis") else "completed"
+    if state == "none":
+        resource["verificationStatus"] = {"coding": [{"system": _VERIFIED, "code": "refuted"}]}
     if since:
         resource["performedPeriod"] = {"start": since}
     return [resource]
@@ -182,6 +206,13 @@ def _observation(result: LabResult) -> Resource:
     }
 
 
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"since: found {text[:20]!r}, expected YYYY-MM-DD") from None
+
+
 def _written(taken: datetime | None) -> str:
     if taken is None:
         raise InputError("a result without a date cannot stand beside those of the form")
@@ -193,7 +224,10 @@ def _person_of(resources: Iterable[Resource]) -> dict[str, str]:
     by_id = {str(resource.get("id")): resource for resource in resources}
     person, kidneys = by_id.get(_PERSON, {}), by_id.get(_KIDNEYS, {})
     code = next((c["code"] for c in kidneys.get("code", {}).get("coding", [])), "")
-    states = {listed: state for state, (_, _, listed) in KIDNEYS.items()}
+    healthy = recorded_state(kidneys) is False
+    states = {
+        listed: state for state, (_, _, listed) in KIDNEYS.items() if (state == "none") == healthy
+    }
     return {
         "born": person.get("birthDate", ""),
         "sex": person.get("gender", ""),

@@ -30,6 +30,7 @@ from starlette.responses import (
 from calcinosis import __version__
 from calcinosis.analyte import ANALYTES
 from calcinosis.errors import InputError
+from calcinosis.read.subject import day_of
 from calcinosis.serve.access import SESSION_S, Access
 from calcinosis.serve.armour import REPORT_POLICY
 from calcinosis.serve.lab_entry import ENTERED, KIDNEYS, SEXES, entered, with_form
@@ -134,7 +135,8 @@ class Pages:
 
         def enter(study: str) -> None:
             entry = self.worklist.study(study)
-            text = with_form(entry.labs, entry.labs_kind, fields)
+            day = day_of(entry.study_date)
+            text = with_form(entry.labs, entry.labs_kind, fields, day)
             self.worklist.set_labs(study, text, "json")
 
         return await self._change(request, enter, fields)
