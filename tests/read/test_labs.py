@@ -37,6 +37,24 @@ def test_semicolons_and_tabs_and_a_loinc_column_are_understood(tmp_path):
     assert read_labs(path).results[0].comparator == "<"
 
 
+def test_a_table_of_a_spreadsheet_with_decimal_commas_is_read(tmp_path):
+    table = "2023-01-01;calcium;2,35;mmol/L\n2023-01-01;phosphate;2;mmol/L\n"
+    labs = read_labs(csv(tmp_path, table, header="date;analyte;value;unit\n")).results
+    assert [r.value for r in labs] == pytest.approx([9.42, 6.19], abs=0.01)
+
+
+def test_a_point_beside_decimal_commas_may_mean_thousands_and_is_refused(tmp_path):
+    table = "2023-01-01;calcium;2,35;mmol/L\n2023-01-01;pth;1.250;pg/mL\n"
+    path = csv(tmp_path, table, header="date;analyte;value;unit\n")
+    with pytest.raises(InputError, match=r"row 3: found value '1\.250', expected a decimal comma"):
+        read_labs(path)
+
+
+def test_a_header_without_results_is_refused(tmp_path):
+    with pytest.raises(InputError, match="holds a header without results"):
+        read_labs(csv(tmp_path, "\n"))
+
+
 def test_an_old_western_encoding_is_understood(tmp_path):
     path = tmp_path / "labs.csv"
     path.write_bytes((HEADER + "2023-01-01,creatinine,884,µmol/L\n").encode("cp1252"))

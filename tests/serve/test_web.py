@@ -282,7 +282,10 @@ def test_a_second_entry_adds_to_the_first_and_corrects_the_same_day(node, person
     ("fields", "said"),
     [
         ({"value_calcium": "9", "unit_calcium": "mg/dL"}, "the day is missing"),
-        ({"drawn": "2025-10-05", "value_calcium": "9,5", "unit_calcium": "mg/dL"}, "decimal point"),
+        (
+            {"drawn": "2025-10-05", "value_calcium": "9,500", "unit_calcium": "mg/dL"},
+            "decimal point",
+        ),
         ({"drawn": "2025-10-05", "value_calcium": "95", "unit_calcium": "mg/dL"}, "impossible"),
         ({"drawn": "2999-10-05", "value_calcium": "9", "unit_calcium": "mg/dL"}, "future"),
         ({"drawn": "2025-10-05", "value_calcium": "9", "unit_calcium": "stone"}, "not measured in"),
@@ -373,6 +376,13 @@ def test_a_form_adds_to_an_uploaded_table_and_bundle_but_not_to_a_case_file():
     assert entered(case, "json").is_case
     with pytest.raises(InputError, match="case file"):
         with_form(case, "json", row)
+
+
+@pytest.mark.parametrize(("typed", "value"), [("2,4", 2.4), ("<0,125", 0.125), ("2.4", 2.4)])
+def test_a_decimal_comma_may_be_typed(typed, value):
+    row = {"drawn": "2025-11-05", "value_phosphate": typed, "unit_phosphate": "mmol/L"}
+    (result,) = read_given(with_form(None, None, row), "json").patient.labs
+    assert result.value == pytest.approx(value * 3.097, rel=1e-3)
 
 
 def test_kidneys_may_be_entered_as_healthy_and_the_form_shows_it_again():

@@ -1,6 +1,7 @@
 """Laboratory results from a CSV file: date, analyte or LOINC code, value, unit.
 
-Comma, semicolon or tab between the columns; a header names them. Analytes we have no use for are
+Comma, semicolon or tab between the columns; a header names them. Between semicolons values may have
+a decimal comma, as spreadsheets write in many countries. Analytes we have no use for are
 passed over and named, so that a slip of spelling is seen. Everything else that is not sound stops
 the reading with the row at fault.
 """
@@ -52,6 +53,10 @@ def read_labs(path: Path) -> Labs:
     if not rows:
         raise InputError(f"{path}: is empty; expected a header with date, analyte, value, unit")
     columns = _columns(path, rows[0][1])
+    if not rows[1:]:
+        raise InputError(f"{path}: holds a header without results; expected one row for each")
+    values = [cell for _, cells in rows[1:] for cell in cells[columns["value"] :][:1]]
+    decimal_comma = delimiter == ";" and any("," in value for value in values)
     numbered: list[tuple[str, LabResult]] = []
     passed_over: list[str] = []
     for number, cells in rows[1:]:
@@ -59,7 +64,9 @@ def read_labs(path: Path) -> Labs:
         row = {name: cells[at] if at < len(cells) else "" for name, at in columns.items()}
         name = _analyte(row, where)
         if is_known(name):
-            numbered.append((f"row {number}", _result(row, name, where)))
+            numbered.append(
+                (f"row {number}", _result(row, name, where, decimal_comma=decimal_comma))
+            )
         else:
             passed_over.append(name)
     return Labs(without_twins(numbered, str(path)), tuple(dict.fromkeys(passed_over)))
@@ -83,9 +90,21 @@ def without_twins(results: Iterable[tuple[str, LabResult]], where: str) -> tuple
     return tuple(result for _, result in seen.values())
 
 
-def number_with_comparator(text: str, where: str) -> tuple[float, Literal["", "<", ">"]]:
-    """Read ``5.4``, ``<3`` or ``>2000``; refuses a decimal comma, which may mean thousands."""
+def number_with_comparator(
+    text: str, where: str, *, decimal_comma: bool = False
+) -> tuple[float, Literal["", "<", ">"]]:
+    """Read ``5.4``, ``<3`` or ``>2000``.
+
+    Refuses ``5,4``, whose comma may mean thousands, unless a decimal comma is known to be used;
+    then ``5.4`` is refused, whose point may mean them.
+    """
     bare = text.strip()
+    if decimal_comma:
+        if "." in bare:
+            raise InputError(
+                f"{where}: found value {text!r}, expected a decimal comma as in other rows"
+            )
+        bare = bare.replace(",", ".")
     comparator: Literal["", "<", ">"] = ""
     if bare[:1] in {"<", ">"}:
         comparator = "<" if bare[0] == "<" else ">"
@@ -138,10 +157,10 @@ def _analyte(row: dict[str, str], where: str) -> str:
     return code if is_known(code) or not name else name
 
 
-def _result(row: dict[str, str], name: str, where: str) -> LabResult:
+def _result(row: dict[str, str], name: str, where: str, *, decimal_comma: bool) -> LabResult:
     if not row["date"]:
         raise InputError(f"{where}: has no date; expected YYYY-MM-DD")
-    value, comparator = number_with_comparator(row["value"], where)
+    value, comparator = number_with_comparator(row["value"], where, decimal_comma=decimal_comma)
     try:
         return LabResult.measured(name, value, row["unit"], row["date"], comparator)
     except InputError as error:

@@ -5,6 +5,7 @@ again for the same day takes the earlier one's place.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -41,6 +42,7 @@ KIDNEYS = {
 }
 EARLIEST_BIRTH_YEAR = 1900
 SEXES = {"female": "Female", "male": "Male"}
+_DECIMAL_COMMA = re.compile(r"[<>]?=?\s*(0,\d+|\d+,(\d{1,2}|\d{4,}))")  # 1,250 may be thousands
 _LOINC, _SNOMED = "http://loinc.org", "http://snomed.info/sct"
 _VERIFIED = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 _PERSON, _KIDNEYS = "entered-patient", "entered-kidneys"
@@ -180,7 +182,8 @@ def _observations(form: Mapping[str, str]) -> list[Resource]:
 
 
 def _result(name: str, value: str, unit: str, drawn: str) -> LabResult:
-    number, comparator = number_with_comparator(value, ANALYTES[name].label)
+    comma = _DECIMAL_COMMA.fullmatch(value) is not None
+    number, comparator = number_with_comparator(value, ANALYTES[name].label, decimal_comma=comma)
     return LabResult.measured(name, number, unit, drawn, comparator)
 
 
