@@ -251,6 +251,25 @@ def test_too_little_memory_is_one_line(monkeypatch, calcinosis, tmp_path):
     refused(calcinosis("analyze", "x", "--output", tmp_path / "out"), "memory")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("analyze", ""),
+        ("analyze", "x", "--output", ""),
+        ("analyze", "x", "--labs", ""),
+        ("demo", "--output", ""),
+        ("diagnose", ""),
+        ("diagnose", "x", "--output", ""),
+        ("forecast", "x", "--output", ""),
+        ("phantom", ""),
+    ],
+)
+def test_an_empty_path_is_not_taken_for_the_current_folder(calcinosis, arguments):
+    run = calcinosis(*arguments)
+    assert run.status == 2
+    assert run.err.endswith("the path is empty; expected a file or folder\n")
+
+
 def test_an_interrupted_run_leaves_nothing(monkeypatch, calcinosis, tmp_path):
     def interrupted(*_paths, **_options):
         raise KeyboardInterrupt

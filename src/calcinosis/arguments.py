@@ -1,12 +1,28 @@
-"""Arguments of the command line that need reading: points, and a calibration."""
+"""Arguments of the command line that need reading: paths, points, and a calibration."""
 
 import math
+import os
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from calcinosis.measure.mass import Calibration, Point
+
+
+class StatedPath(click.Path):
+    """A path that says something: an empty one would be the current folder."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | os.PathLike[str]:
+        """Refuse an empty path, as an unset variable of a shell gives it."""
+        if value == "":
+            self.fail("the path is empty; expected a file or folder", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def points_lps(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from calcinosis.arguments import calibration_given, points_lps
+from calcinosis.arguments import StatedPath, calibration_given, points_lps
 from calcinosis.errors import CalcinosisError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from calcinosis.volume import Volume
     from calcinosis.write.seg import SegmentationType, Segments
 
-FOLDER = click.Path(path_type=Path)
+FOLDER = StatedPath(path_type=Path)
 NEW_OBJECTS = 20_000  # until garbage in cycles is sought; after 700 it costs 0.7 s of an analysis
 force_option = click.option(
     "--force", is_flag=True, help="Replace the results of an earlier run in the output folder."
@@ -133,7 +133,7 @@ def demo(output: Path, *, quiet: bool, force: bool) -> None:
 
 
 @commands.command()
-@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", metavar="DIR", type=StatedPath(file_okay=False, path_type=Path))
 @click.option("--seed", default=0, show_default=True, help="Decides all that is left open.")
 @click.option("--demo", is_flag=True, help="The patient of `calcinosis demo`; ignores the rest.")
 @click.option(
@@ -180,9 +180,9 @@ def phantom(
 
 
 @commands.command()
-@click.argument("cases", metavar="CASE.json|CASES.jsonl", type=click.Path(path_type=Path))
+@click.argument("cases", metavar="CASE.json|CASES.jsonl", type=FOLDER)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per case.")
-@click.option("--output", metavar="DIR", type=click.Path(path_type=Path), help="Write a page too.")
+@click.option("--output", metavar="DIR", type=FOLDER, help="Write a page too.")
 @click.option("--force", is_flag=True, help="Replace the results of an earlier run in DIR.")
 def diagnose(cases: Path, *, as_json: bool, output: Path | None, force: bool) -> None:
     """Explain cases: differential, red flags, next tests, what can be done."""
@@ -197,13 +197,13 @@ def diagnose(cases: Path, *, as_json: bool, output: Path | None, force: bool) ->
 
 
 @commands.command()
-@click.argument("scenario", metavar="SCENARIO.json", type=click.Path(path_type=Path))
+@click.argument("scenario", metavar="SCENARIO.json", type=FOLDER)
 @click.option(
     "--output",
     default="calcinosis-report",
     show_default=True,
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=FOLDER,
 )
 @click.option("--force", is_flag=True, help="Replace the results of an earlier run in DIR.")
 def forecast(scenario: Path, output: Path, *, force: bool) -> None:
