@@ -36,6 +36,14 @@ def test_the_age_on_the_day_of_the_study_is_read_from_the_header(tmp_path, heade
     assert subject.age_years == pytest.approx(age_years, abs=0.01)
 
 
+def test_name_number_and_day_are_read_as_they_are_written(tmp_path):
+    tags = {"PatientName": "Ärger^Zoë=ゾエ", "SpecificCharacterSet": "ISO_IR 192"}
+    named = ct_series(**tags, AccessionNumber="A-99", StudyDate="20250301")
+    subject = read_study(save(named, tmp_path)).subject
+    assert (subject.name, subject.patient_id) == ("Ärger^Zoë", "4711")
+    assert (subject.accession_number, subject.study_date) == ("A-99", date(2025, 3, 1))
+
+
 def test_age_and_sex_of_the_header_count_where_they_were_not_given():
     assert informed(None, SUBJECT).patient == Patient(age_years=64.1, sex="F")
     known = informed(PatientFile(patient=Patient(ckd="dialysis_hd")), SUBJECT).patient

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import date
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -11,13 +12,14 @@ import pytest
 from calcinosis.explain.explanation import explain
 from calcinosis.lab_result import LabResult
 from calcinosis.read.case_file import Case
+from calcinosis.volume import Subject
 from calcinosis.write.explanation.wording import headline, said, units
 from calcinosis.write.report import render_report
 from calcinosis.write.report.numbers import hydroxyapatite, length, number, quantity
 from calcinosis.write.report.planes import Plane, level_view
 from calcinosis.write.report.projection import projections
 from calcinosis.write.report.seeds import seed_point
-from calcinosis.write.report.wording import in_brief, summary
+from calcinosis.write.report.wording import identity, in_brief, summary
 
 VOID = {"meta", "link", "br", "img"}
 
@@ -258,3 +260,15 @@ def test_without_a_forecast_the_report_speaks_of_none(html):
 def test_what_ct_weighs_is_called_calcium_hydroxyapatite_not_calcium(html, analysis):
     assert "<dt>Calcium hydroxyapatite</dt>" in html
     assert "] calcium hydroxyapatite, " in words(" ".join(in_brief(analysis.measurement)))
+
+
+def test_a_printed_report_can_be_matched_to_patient_and_study(analysis):
+    subject = Subject("Doe^Jane <Q>^=", "4711", "A-99", date(2025, 3, 1))
+    named = render_report(replace(analysis, study=replace(analysis.study, subject=subject)))
+    assert "Doe, Jane &lt;Q&gt; · ID 4711 · CT of 2025-03-01 · accession A-99" in named
+
+
+def test_what_the_header_does_not_say_is_left_out_of_the_line(html):
+    assert identity(Subject(patient_id="4711")) == "ID 4711"
+    assert identity(Subject()) == ""
+    assert " · ID " not in html

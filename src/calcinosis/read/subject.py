@@ -75,7 +75,7 @@ def _born_otherwise(patient: Patient, subject: Subject) -> bool:
 
 def _said(path: Path, header: "Dataset", keyword: str) -> str:
     try:
-        return dicom.text(path, header, keyword)
+        return str(dicom.field(path, header, keyword) or "").strip()
     except NotReadableError:
         return ""
 

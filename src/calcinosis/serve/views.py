@@ -13,6 +13,7 @@ from calcinosis.lab_result import LabResult
 from calcinosis.serve.worklist import StudyEntry
 from calcinosis.write.explanation.wording import percent
 from calcinosis.write.report.numbers import hydroxyapatite, number, quantity
+from calcinosis.write.report.wording import person_name
 
 ABOUT_FILES = {
     "report.html": "Report: one page, works offline, prints",
@@ -124,7 +125,7 @@ def study_view(entry: StudyEntry, results: Path | None) -> StudyView:
     """
     return StudyView(
         entry=entry,
-        name=_name(entry.patient_name) or entry.patient_id or f"Study {entry.id[:6]}",
+        name=person_name(entry.patient_name) or entry.patient_id or f"Study {entry.id[:6]}",
         date=_day(entry.study_date),
         state=_STATES[entry.state],
         percent=round(100 * entry.progress),
@@ -222,13 +223,6 @@ def _outlook_line(option: Mapping[str, Any]) -> OutlookLine:
         chance_below_target=percent(seen["chance_product_below_55"]),
         chance_halved="" if halved is None else percent(halved),
     )
-
-
-def _name(dicom_name: str) -> str:
-    """``Family^Given^Middle`` as ``Family, Given Middle``."""
-    family, *others = dicom_name.partition("=")[0].split("^")
-    given = " ".join(part.strip() for part in others if part.strip())
-    return ", ".join(part for part in (family.strip(), given) if part)
 
 
 def _day(dicom_date: str) -> str:

@@ -65,6 +65,7 @@ def _context(analysis: Analysis) -> dict[str, Any]:
         "volume": volume,
         "measurement": measurement,
         "remarks": (*measurement.remarks, *analysis.remarks),
+        "identity": wording.identity(analysis.study.subject),
         "summary": wording.summary(measurement),
         "others_in_brief": wording.others_in_brief(measurement),
         "kinds": wording.kinds(measurement.other_calcifications),

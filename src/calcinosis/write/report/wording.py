@@ -12,6 +12,7 @@ from calcinosis.measure.mass import (
     OtherCalcification,
     Point,
 )
+from calcinosis.volume import Subject
 from calcinosis.write.report.numbers import hydroxyapatite, length, number, plural, quantity
 
 KIND_NAMES = {
@@ -63,6 +64,25 @@ def _essence(mass: Mass) -> str:
     if mass.bone.eroded:
         parts.append("eroding bone")
     return ", ".join(parts)
+
+
+def identity(subject: Subject) -> str:
+    """Whose report this is and of which study, as far as the header tells; else empty."""
+    day = subject.study_date.isoformat() if subject.study_date else ""
+    told = (
+        (person_name(subject.name), "{}"),
+        (subject.patient_id, "ID {}"),
+        (day, "CT of {}"),
+        (subject.accession_number, "accession {}"),
+    )
+    return " · ".join(words.format(value) for value, words in told if value)
+
+
+def person_name(dicom_name: str) -> str:
+    """``Family^Given^Middle`` as ``Family, Given Middle``."""
+    family, *others = dicom_name.partition("=")[0].split("^")
+    given = " ".join(part.strip() for part in others if part.strip())
+    return ", ".join(part for part in (family.strip(), given) if part)
 
 
 def site(mass: Mass) -> str:
