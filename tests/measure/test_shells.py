@@ -30,10 +30,20 @@ def test_a_shell_around_fluid_is_a_mass_with_its_fluid():
     assert not tissue.skeleton.any()
 
 
-@pytest.mark.parametrize("content_hu", [-80, 200], ids=["fatty marrow", "spongy bone"])
+@pytest.mark.parametrize("content_hu", [-80, 50, 200], ids=["fatty", "red", "spongy"])
 def test_a_bone_with_its_marrow_stays_bone(content_hu):
     tissue, whole = held_for_bone(20, content_hu)
     assert (tissue.skeleton[whole] == 250).all()
+    assert not tissue.mass.any()
+
+
+def test_a_shaft_stays_bone():
+    hu = np.full((80, 60, 60), 50, np.int16)
+    hu[5:75, 20:40, 20:40] = 700
+    hu[8:72, 24:36, 24:36] = 15
+    skeleton = np.where(hu == 50, 0, 250).astype(np.uint8)
+    tissue = TissueMap(np.zeros_like(skeleton), skeleton, hu > -500)
+    shells_as_masses(WorkingGrid(hu, np.ones(3)), tissue)
     assert not tissue.mass.any()
 
 
