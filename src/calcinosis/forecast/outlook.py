@@ -15,6 +15,14 @@ from numpy.typing import NDArray
 
 from calcinosis.forecast.ensemble import Member, past_of, population_members
 from calcinosis.forecast.fit import Finding, fit
+from calcinosis.forecast.hazards import (
+    ADYNAMIC_PTH_PG_ML,
+    HUNGRY_BONE_MG_DL,
+    chance_of,
+    lasting_hypercalcaemia,
+    left_out,
+    warnings_of,
+)
 from calcinosis.forecast.labs import ANALYTES, SCATTER, WANDER, laboratory
 from calcinosis.forecast.model import CARE_STOPS_AT
 from calcinosis.forecast.parameters import CA_MG_PER_MMOL
@@ -36,11 +44,6 @@ ENSEMBLE = 64
 CLOSE_LOOK_DAYS = 14  # every sample for so long after a change, then weekly
 YEAR = 365.0
 PRODUCT_LIMIT = 55.0  # mg2/dL2, KDOQI 2005
-HUNGRY_BONE_MG_DL = 7.5
-ADYNAMIC_PTH_PG_ML = (
-    101.0  # below the lowest-risk range of dialysis, doi:10.1053/j.ajkd.2008.03.020
-)
-ALARMING_CHANCE = 0.10
 MEASUREMENTS = 15  # each member stands for so many, at even quantiles of their scatter
 _QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / MEASUREMENTS) for i in range(MEASUREMENTS)])
 
@@ -60,6 +63,7 @@ class Course:
         sessions: the last dialysis session of each phase, central patient; None without.
         outcomes: chances and levels within a year (or the horizon, if shorter).
         warnings: what to watch.
+        left_out: why it is not to be named best, whatever it does to the deposit; else empty.
     """
 
     name: str
@@ -72,6 +76,7 @@ class Course:
     sessions: tuple[Session | None, ...]
     outcomes: dict[str, float | None]
     warnings: tuple[str, ...]
+    left_out: str
 
 
 LIMITS = (
@@ -190,7 +195,8 @@ def _course(option: Option, before: Prescription, members: Sequence[Member]) -> 
         changes=tuple(zip(starts, names, strict=True)),
         sessions=last_sessions(prescriptions, course, states, centre),
         outcomes=_outcomes(day, central, runs),
-        warnings=_warnings(day, central, runs, dialysed=prescriptions[-1].dialysis is not None),
+        warnings=warnings_of(day, central, runs, dialysed=prescriptions[-1].dialysis is not None),
+        left_out=left_out(day, central),
     )
 
 
@@ -245,10 +251,6 @@ def _year(day: Array, run: dict[str, Array]) -> _Year:
     )
 
 
-def _chance(seen: Sequence[bool]) -> float:
-    return (sum(seen) + 1) / (len(seen) + 2)  # Laplace: never quite 0 or 1
-
-
 def _outcomes(
     day: Array, central: dict[str, Array], runs: Sequence[dict[str, Array]]
 ) -> dict[str, float | None]:
@@ -258,7 +260,7 @@ def _outcomes(
     last = [y.last_deposit for y in years]
 
     def chance(test: Callable[[_Year], bool]) -> float:
-        return _chance([test(year) for year in years])
+        return chance_of([test(year) for year in years])
 
     return {
         "horizon_days": float(min(YEAR, day[-1])),
@@ -272,50 +274,10 @@ def _outcomes(
         "chance_pth_above_300": chance(lambda y: y.pth > 300.0),
         "chance_pth_below_100": chance(lambda y: y.pth < ADYNAMIC_PTH_PG_ML),
         "chance_calcium_below_7_5": chance(lambda y: y.lowest_calcium < HUNGRY_BONE_MG_DL),
+        "chance_calcium_above_10_2": chance_of([lasting_hypercalcaemia(day, run) for run in runs]),
         "chance_deposit_halved": chance(lambda y: y.lowest_deposit <= 0.5) if bears else None,
         "chance_deposit_grows": chance(lambda y: y.last_deposit > 1.0) if bears else None,
         "deposit_relative": centre.last_deposit if bears else None,
         "deposit_relative_low": float(np.percentile(last, 5)) if bears else None,
         "deposit_relative_high": float(np.percentile(last, 95)) if bears else None,
     }
-
-
-def _warnings(
-    day: Array, central: dict[str, Array], runs: Sequence[dict[str, Array]], *, dialysed: bool
-) -> tuple[str, ...]:
-    hungry = _hungry_bone(day, central, runs)
-    adynamic = _adynamic_bone(central, runs) if dialysed else None
-    return tuple(warning for warning in (hungry, adynamic) if warning)
-
-
-def _hungry_bone(
-    day: Array, central: dict[str, Array], runs: Sequence[dict[str, Array]]
-) -> str | None:
-    calcium = central["calcium_mg_dl"]
-    chance = _chance([bool(run["calcium_mg_dl"].min() < HUNGRY_BONE_MG_DL) for run in runs])
-    if calcium.min() >= HUNGRY_BONE_MG_DL and chance <= ALARMING_CHANCE:
-        return None
-    return (
-        f"Hungry bone or hypocalcaemia: calcium is lowest on day {day[calcium.argmin()]:.0f} "
-        f"({calcium.min():.1f} mg/dL); chance of a fall below 7.5 mg/dL {100 * chance:.0f} %. "
-        "Watch calcium, plan supplements and dialysate."
-    )
-
-
-def _adynamic_bone(central: dict[str, Array], runs: Sequence[dict[str, Array]]) -> str | None:
-    """Of a patient on dialysis at the end: a PTH normal for others is too low for uraemic bone."""
-    quiet = _chance([_adynamic(run) for run in runs])
-    if not _adynamic(central) and quiet <= 0.5:
-        return None
-    pth, formation = central["pth_pg_ml"][-1], central["alp_relative"][-1]
-    return (
-        f"Adynamic bone: PTH settles at {pth:.0f} pg/mL with bone formation at "
-        f"{formation:.1f} of normal; chance {100 * quiet:.0f} %. "
-        "Such bone buffers little calcium; calcium loads then go to soft tissue."
-    )
-
-
-def _adynamic(run: dict[str, Array]) -> bool:
-    late = slice(-4, None)
-    low_pth = run["pth_pg_ml"][late].mean() < ADYNAMIC_PTH_PG_ML
-    return bool(low_pth and run["alp_relative"][late].mean() < 1.0)

@@ -59,6 +59,7 @@ def _option(course: Course) -> dict[str, Any]:
         ],
         "outcomes": {key: _rounded(value) for key, value in course.outcomes.items()},
         "warnings": list(course.warnings),
+        "left_out": course.left_out,
         "course": {
             "day": course.day.tolist(),
             **{

@@ -49,17 +49,22 @@ def _drawn(template: str, outlook: Outlook, heading: str) -> str:
 
 
 def headline(outlook: Outlook) -> str:
-    """The answer in one sentence."""
+    """The answer in one sentence; options that end in harm are not named best."""
     courses = outlook.courses
     key = "chance_deposit_halved"
     goal = "to halve the deposit"
     if courses[0].outcomes[key] is None:
         key, goal = "chance_product_below_55", "to bring Ca × P below 55"
-    best = max(courses, key=lambda course: course.outcomes[key] or 0.0)
-    chance = best.outcomes[key] or 0.0
     if len(courses) == 1:
-        return f"{best.name}: {percent(chance)} chance {goal} within a year"
-    return f"Most likely {goal} within a year: {best.name} ({percent(chance)})"
+        (only,) = courses
+        but = f", but {only.left_out}" if only.left_out else ""
+        return f"{only.name}: {percent(only.outcomes[key] or 0.0)} chance {goal} within a year{but}"
+    sound = [course for course in courses if not course.left_out]
+    if not sound:
+        return f"No option is named {goal}: each leads to levels that nobody would leave so"
+    best = max(sound, key=lambda course: course.outcomes[key] or 0.0)
+    chance = percent(best.outcomes[key] or 0.0)
+    return f"Most likely {goal} within a year: {best.name} ({chance})"
 
 
 def chances(course: Course) -> str:
@@ -69,7 +74,8 @@ def chances(course: Course) -> str:
     halved = seen["chance_deposit_halved"]
     if halved is not None:
         said += f"; half the mass gone within it: {percent(halved)}"
-    return f"{said} (simulated: {course.name})"
+    but = f"; but {course.left_out}" if course.left_out else ""
+    return f"{said}{but} (simulated: {course.name})"
 
 
 def _shown(course: Course, index: int) -> dict[str, Any]:
@@ -79,6 +85,7 @@ def _shown(course: Course, index: int) -> dict[str, Any]:
         "swatch": swatch(index),
         "outcomes": course.outcomes,
         "warnings": course.warnings,
+        "left_out": course.left_out,
         "late": course.changes[-1][0] >= (course.outcomes["horizon_days"] or 0.0),
         "begun": course.name[:1].upper() + course.name[1:],
         "changes": [f"month {day / 30.4:.0f}: {name}" for day, name in course.changes if name],

@@ -24,6 +24,9 @@ class OutcomesRecord(Record):
     chance_pth_above_300: Fraction
     chance_pth_below_100: Fraction
     chance_calcium_below_7_5: Fraction
+    chance_calcium_above_10_2: Fraction = Field(
+        description="at the end, or for four weeks before; the whole course counts"
+    )
     chance_deposit_halved: Fraction | None
     chance_deposit_grows: Fraction | None
     deposit_relative: Amount | None = Field(description="of today's; so the interval, 90 %")
@@ -49,6 +52,7 @@ class CourseRecord(Record):
     name: str
     outcomes: OutcomesRecord
     warnings: tuple[str, ...]
+    left_out: str = Field(description="why it is not to be named best; empty: nothing against it")
 
 
 class ForecastRecord(Record):

@@ -1,0 +1,116 @@
+"""What to watch under an option, and what keeps it out of the headline."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from calcinosis.forecast.model import Array
+
+HUNGRY_BONE_MG_DL = 7.5
+ADYNAMIC_PTH_PG_ML = (
+    101.0  # below the lowest-risk range of dialysis, doi:10.1053/j.ajkd.2008.03.020
+)
+ALARMING_CHANCE = 0.10
+# Corrected calcium above which calcium salts, vitamin D and dialysate calcium are lowered: KDOQI
+# 2003, guideline 6.3. It lasts when nobody lowered them for four weeks: ours.
+HYPERCALCAEMIA_MG_DL = 10.2
+LASTING_DAYS = 28.0
+# Where the model leaves the living: ours. Crisis begins at 14 mg/dL (StatPearls, Resistant
+# Hypercalcemia, 2023); without any parathyroids and treatment calcium is 5.3 mg/dL in the mean
+# (doi:10.1001/archinte.1969.00300190009003).
+LIVED_WITH = {"calcium": (5.0, 15.0), "phosphate": (0.0, 15.0)}
+
+Run = dict[str, Array]
+
+
+def chance_of(seen: Sequence[bool]) -> float:
+    """Share of the conceivable patients, after Laplace: never quite 0 or 1."""
+    return (sum(seen) + 1) / (len(seen) + 2)
+
+
+def warnings_of(
+    day: Array, central: Run, runs: Sequence[Run], *, dialysed: bool
+) -> tuple[str, ...]:
+    """What to watch, in words; `dialysed`: at the end."""
+    found = (
+        _outside(central),
+        _hypercalcaemia(day, central, runs),
+        _hungry_bone(day, central, runs),
+        _adynamic_bone(central, runs) if dialysed else None,
+    )
+    return tuple(warning for warning in found if warning)
+
+
+def left_out(day: Array, central: Run) -> str:
+    """Why an option is not to be named best, whatever it does to the deposit; else empty."""
+    if _outside(central):
+        return "no patient lives with such levels"
+    if lasting_hypercalcaemia(day, central):
+        return f"calcium stays above {HYPERCALCAEMIA_MG_DL:g} mg/dL"
+    return ""
+
+
+def lasting_hypercalcaemia(day: Array, run: Run) -> bool:
+    """Whether calcium ends too high, or becomes so for four weeks; not if today's only ends."""
+    high = run["calcium_mg_dl"] > HYPERCALCAEMIA_MG_DL
+    spells = np.flatnonzero(np.diff(high, prepend=False, append=False)).reshape(-1, 2)
+    return any(
+        stop == len(day) or (start > 0 and day[stop - 1] - day[start] >= LASTING_DAYS)
+        for start, stop in spells
+    )
+
+
+def _outside(central: Run) -> str | None:
+    for name, (low, high) in LIVED_WITH.items():
+        level = central[f"{name}_mg_dl"]
+        for beyond in (level.min(), level.max()):
+            if not low <= beyond <= high:
+                return (
+                    f"Outside the model: {name} reaches {beyond:.1f} mg/dL. No patient lives "
+                    "with this; the model is outside what it was made for."
+                )
+    return None
+
+
+def _hypercalcaemia(day: Array, central: Run, runs: Sequence[Run]) -> str | None:
+    chance = chance_of([lasting_hypercalcaemia(day, run) for run in runs])
+    if not lasting_hypercalcaemia(day, central) and chance <= 0.5:
+        return None
+    calcium = central["calcium_mg_dl"]
+    return (
+        f"Hypercalcaemia: calcium is highest on day {day[calcium.argmax()]:.0f} "
+        f"({calcium.max():.1f} mg/dL); chance that it stays above {HYPERCALCAEMIA_MG_DL:g} mg/dL "
+        f"{100 * chance:.0f} %. Calcium salts, vitamin D and dialysate calcium are then lowered "
+        "(KDOQI 2003, guideline 6.3), unless PTH is the cause."
+    )
+
+
+def _hungry_bone(day: Array, central: Run, runs: Sequence[Run]) -> str | None:
+    calcium = central["calcium_mg_dl"]
+    chance = chance_of([bool(run["calcium_mg_dl"].min() < HUNGRY_BONE_MG_DL) for run in runs])
+    if calcium.min() >= HUNGRY_BONE_MG_DL and chance <= ALARMING_CHANCE:
+        return None
+    return (
+        f"Hungry bone or hypocalcaemia: calcium is lowest on day {day[calcium.argmin()]:.0f} "
+        f"({calcium.min():.1f} mg/dL); chance of a fall below 7.5 mg/dL {100 * chance:.0f} %. "
+        "Watch calcium, plan supplements and dialysate."
+    )
+
+
+def _adynamic_bone(central: Run, runs: Sequence[Run]) -> str | None:
+    """Of a patient on dialysis at the end: a PTH normal for others is too low for uraemic bone."""
+    quiet = chance_of([_adynamic(run) for run in runs])
+    if not _adynamic(central) and quiet <= 0.5:
+        return None
+    pth, formation = central["pth_pg_ml"][-1], central["alp_relative"][-1]
+    return (
+        f"Adynamic bone: PTH settles at {pth:.0f} pg/mL with bone formation at "
+        f"{formation:.1f} of normal; chance {100 * quiet:.0f} %. "
+        "Such bone buffers little calcium; calcium loads then go to soft tissue."
+    )
+
+
+def _adynamic(run: Run) -> bool:
+    late = slice(-4, None)
+    low_pth = run["pth_pg_ml"][late].mean() < ADYNAMIC_PTH_PG_ML
+    return bool(low_pth and run["alp_relative"][late].mean() < 1.0)

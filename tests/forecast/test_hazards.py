@@ -1,0 +1,109 @@
+"""What a forecast must warn of, and what it must not call best."""
+
+import numpy as np
+import pytest
+
+from calcinosis.forecast.hazards import lasting_hypercalcaemia
+from calcinosis.forecast.outlook import forecast
+from calcinosis.forecast.scenario import parse_scenario
+from calcinosis.write.forecast_page.page import chances, headline, render
+
+LABS = [
+    {"date": "2025-10-01", "analyte": analyte, "value": value, "unit": unit}
+    for analyte, value, unit in (
+        ("calcium", 9.8, "mg/dL"), ("phosphate", 7.4, "mg/dL"), ("pth", 700, "pg/mL"),
+    )
+]  # fmt: skip
+
+
+def treated(carbonate_g=0.0, vitamin_d_ug=0.0, dialysate_mmol_l=1.5, days=365):
+    return {
+        "days": days,
+        "dialysis": {"dialysate_calcium_mmol_l": dialysate_mmol_l},
+        "binder": {"drug": "calcium_carbonate", "g_per_day": carbonate_g},
+        "active_vitamin_d_ug_per_week": vitamin_d_ug,
+    }
+
+
+def outlook_of(*options):
+    plan, *others = options
+    return forecast(
+        parse_scenario(
+            {
+                "patient": {"labs": LABS, "deposit_calcium_g": 12},
+                "phases": plan,
+                "compare": [{"name": f"option {n}", "phases": o} for n, o in enumerate(others)],
+            }
+        ),
+        ensemble=12,
+    )
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    """As usual, and a calcium load that dissolves the deposit by starving it of phosphate."""
+    return outlook_of([treated(3.0)], [treated(9.0, 7.0, 1.75)])
+
+
+def test_a_calcium_load_is_not_named_best_whatever_it_does_to_the_deposit(loaded):
+    usual, load = loaded.courses
+    halved = "chance_deposit_halved"
+    assert load.outcomes[halved] > usual.outcomes[halved] + 0.3
+    assert load.outcomes["calcium_mg_dl"] > 12
+    assert load.name not in headline(loaded)
+    assert usual.name in headline(loaded)
+    assert f"not in the headline: {load.left_out}" in render(loaded)
+    assert load.left_out in chances(load)
+
+
+def test_hypercalcaemia_is_warned_of_and_usual_treatment_is_not(loaded):
+    usual, load = loaded.courses
+    assert any(warning.startswith("Hypercalcaemia") for warning in load.warnings)
+    assert not any("ypercalcaemia" in warning for warning in usual.warnings)
+    chance = "chance_calcium_above_10_2"
+    assert load.outcomes[chance] > 0.9 > usual.outcomes[chance]
+
+
+def test_a_load_that_is_stopped_in_time_for_the_end_still_counts():
+    load, stopped = treated(9.0, 7.0, 1.75, days=120), treated(days=240)
+    outlook = outlook_of([treated(3.0)], [load, stopped])
+    course = outlook.courses[1]
+    assert course.central["calcium_mg_dl"][-1] < 10.2
+    assert course.left_out
+    assert course.name not in headline(outlook)
+
+
+def test_where_every_option_harms_none_is_named():
+    outlook = outlook_of([treated(9.0, 7.0, 1.75)], [treated(9.0, 9.0, 1.75)])
+    assert headline(outlook).startswith("No option is named")
+    alone = outlook_of([treated(9.0, 7.0, 1.75)])
+    assert headline(alone).endswith("but calcium stays above 10.2 mg/dL")
+
+
+@pytest.mark.parametrize(
+    "treatment",
+    [treated(12.0, 10.0, 1.75), treated(30.0, 50.0), {"days": 365, "dialysis": None}],
+    ids=["calcium far too high", "further still", "no kidneys, no dialysis"],
+)
+def test_levels_that_nobody_lives_with_are_called_outside_the_model(treatment):
+    content = {"patient": {"deposit_calcium_g": 25}, "phases": [treatment]}
+    (course,) = forecast(parse_scenario(content), ensemble=2).courses
+    assert course.warnings[0].startswith("Outside the model")
+    assert course.left_out == "no patient lives with such levels"
+
+
+@pytest.mark.parametrize(
+    ("calcium", "lasts"),
+    [
+        ([9.5] * 20, False),
+        ([9.5] * 5 + [10.8] * 3 + [9.5] * 12, False),
+        ([9.5] * 5 + [10.8] * 6 + [9.5] * 9, True),
+        ([9.5] * 19 + [10.8], True),
+        ([10.8] * 10 + [9.5] * 10, False),
+        ([10.8] * 20, True),
+    ],
+    ids=["never", "two weeks", "five weeks", "ends in it", "today's, cured", "today's, stays"],
+)
+def test_hypercalcaemia_that_treatment_ends_is_not_held_against_it(calcium, lasts):
+    weekly = 7.0 * np.arange(20)
+    assert lasting_hypercalcaemia(weekly, {"calcium_mg_dl": np.array(calcium)}) is lasts
