@@ -190,6 +190,71 @@ def test_a_graft_lowers_the_product_and_most_likely_shrinks_the_deposit(options)
     assert graft.outcomes["chance_deposit_halved"] > now.outcomes["chance_deposit_halved"]
 
 
+FAILED = {"event": {"graft_failure": {"gfr_ml_min": 1}}}
+
+
+def test_when_a_graft_fails_the_patient_is_a_dialysis_patient_again():
+    """Two years after the failure phosphate and PTH are those of one who never had a graft."""
+    grafted = {"days": 364, "event": GRAFT}
+    scenario = parse_scenario(
+        {
+            "patient": {"deposit_calcium_g": 10},
+            "phases": [grafted, {"days": 728, **FAILED, "name": "failed"}],
+            "compare": [
+                {"name": "works on", "phases": [grafted, {"days": 728}]},
+                {"name": "never", "phases": [{"days": 1092, "dialysis": {}}]},
+            ],
+        }
+    )
+    failed, works, never = forecast(scenario, ensemble=2).courses
+    phosphate, pth = "phosphate_mg_dl", "pth_pg_ml"
+    assert failed.central[phosphate][-1] > works.central[phosphate][-1] + 1.5
+    assert failed.central[phosphate][-1] == pytest.approx(never.central[phosphate][-1], rel=0.1)
+    assert failed.central[pth][-1] > 2 * works.central[pth][-1]
+    assert failed.sessions[1] is not None, "haemodialysis begins without a word"
+
+
+def test_a_graft_of_years_ago_can_fail_today():
+    """The history tells of it; before the graft the patient was dialysed, not left to die."""
+    content = {
+        "patient": {"history": [{"days": 700, "event": GRAFT}]},
+        "phases": [{"days": 364, **FAILED}],
+    }
+    (course,) = forecast(parse_scenario(content), ensemble=2).courses
+    phosphate = course.central["phosphate_mg_dl"]
+    assert 2.5 < phosphate[0] < 4.5
+    assert phosphate[-1] > phosphate[0] + 1.5
+
+
+@pytest.mark.parametrize(
+    ("phases", "said"),
+    [
+        ([{"days": 9, "event": GRAFT}, {"days": 9, "dialysis": {}}], r"phases\.1\.dialysis"),
+        ([{"days": 9}, {"days": 9, **FAILED}], r"phases\.1\.event\.graft_failure"),
+        ([{"days": 9, "event": GRAFT}, {"days": 9, **FAILED}, {"days": 9, **FAILED}],
+         r"phases\.2\.event\.graft_failure"),
+        ([{"days": 9, "event": {**GRAFT, **FAILED["event"]}}], "no graft that could fail"),
+    ],
+)  # fmt: skip
+def test_a_plan_that_contradicts_a_graft_is_refused(phases, said):
+    for plan in (
+        {"phases": phases},
+        {"phases": [{"days": 9}], "compare": [{"name": "b", "phases": phases}]},
+    ):
+        with pytest.raises(InputError, match=said):
+            forecast(parse_scenario(plan), ensemble=2)
+
+
+def test_a_young_graft_may_need_dialysis_and_a_poor_one_too():
+    late = [{"days": 9, "event": GRAFT, "dialysis": {}}, {"days": 9, "dialysis": None}]
+    poor = [
+        {"days": 9, "event": {"transplantation": {"graft_gfr_ml_min": 8}}},
+        {"days": 9, "dialysis": {}},
+    ]
+    for phases in (late, poor):
+        forecast(parse_scenario({"phases": phases}), ensemble=2)
+
+
 def test_bands_hold_the_central_course_and_the_deposit_band_widens(options):
     for course in options[1].values():
         for name, centre in course.central.items():

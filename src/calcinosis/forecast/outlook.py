@@ -35,6 +35,7 @@ from calcinosis.forecast.treatments import (
     CARE_VITAMIN_D_UG_PER_WEEK,
     Prescription,
     Timeline,
+    check_grafts,
     prescribe,
     timeline,
 )
@@ -116,9 +117,13 @@ def forecast(
         progress: told how many options are done, of how many.
 
     Raises:
-        InputError: a laboratory result that cannot be used.
+        InputError: a laboratory result that cannot be used, or a plan that contradicts a graft.
     """
     patient, first = scenario.patient, scenario.phases[0]
+    working = check_grafts(patient.history, "patient.history")
+    check_grafts(scenario.phases, "phases", working)
+    for number, other in enumerate(scenario.compare):
+        check_grafts(other.phases, f"compare.{number}.phases", working)
     findings: tuple[Finding, ...] = ()
     if patient.labs:
         fitted = fit(patient, first, ensemble)
@@ -160,7 +165,8 @@ def assumptions(patient: ScenarioPatient, before: Prescription, cared_for: bool)
             "less of it, nine of ten between half and twice."
         )
     said.append(
-        "A treatment that a phase does not name goes on as before; transplantation ends it."
+        "A treatment that a phase does not name goes on as before; transplantation ends it, and "
+        "when a graft fails haemodialysis begins."
     )
     return tuple(said)
 

@@ -103,11 +103,18 @@ class Transplantation(_Strict):
     graft_gfr_ml_min: float = Field(ge=5, le=120)
 
 
+class GraftFailure(_Strict):
+    """The graft's end, and the filtration that is left without it."""
+
+    gfr_ml_min: float = Field(default=1, ge=0, le=60)
+
+
 class Event(_Strict):
     """What happens on the phase's first day."""
 
     parathyroidectomy: Parathyroidectomy | None = None
     transplantation: Transplantation | None = None
+    graft_failure: GraftFailure | None = None
 
 
 class Phase(_Strict):

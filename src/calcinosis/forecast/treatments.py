@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from calcinosis.errors import InputError
 from calcinosis.forecast.dialysis import (
     DIURESIS_H,
     Exchange,
@@ -29,6 +30,7 @@ from calcinosis.forecast.scenario import (
     Binder,
     Calcimimetic,
     Diet,
+    Event,
     Haemodialysis,
     PeritonealDialysis,
     Phase,
@@ -146,8 +148,10 @@ def prescribe(before: Prescription, phases: Sequence[Phase]) -> list[Prescriptio
 def _next(before: Prescription, phase: Phase) -> Prescription:
     graft_day = None if before.graft_day is None else before.graft_day + before.days
     now = replace(before, days=max(1, round(phase.days)), name=phase.name, graft_day=graft_day)
-    event = phase.event
-    if event is not None and event.transplantation is not None:
+    event = phase.event or Event()
+    if event.graft_failure is not None:
+        now = _without_graft(now, event.graft_failure.gfr_ml_min)
+    if event.transplantation is not None:
         # a working graft ends what dialysis needed, unless the phase says otherwise
         now = replace(
             now,
@@ -158,7 +162,7 @@ def _next(before: Prescription, phase: Phase) -> Prescription:
             vitamin_d_ug_per_week=0.0,
             calcimimetic=None,
         )
-    if event is not None and event.parathyroidectomy is not None:
+    if event.parathyroidectomy is not None:
         left = before.remnant_fraction * event.parathyroidectomy.remnant_fraction
         now = replace(now, remnant_fraction=left, postoperative_care=True)
     said = phase.model_fields_set
@@ -177,14 +181,54 @@ def _next(before: Prescription, phase: Phase) -> Prescription:
     return _eating(now, phase.diet)
 
 
+def _without_graft(before: Prescription, gfr_ml_min: float) -> Prescription:
+    """After the graft failed: dialysed again where that is usual."""
+    dialysis = Haemodialysis() if gfr_ml_min < DIALYSIS_BELOW_GFR_ML_MIN else None
+    return replace(before, graft_day=None, gfr_ml_min=gfr_ml_min, dialysis=dialysis)
+
+
+def check_grafts(
+    phases: Sequence[Phase], where: str, working_ml_min: float | None = None
+) -> float | None:
+    """Refuse what contradicts a graft: the failure of none, dialysis while one works well.
+
+    Args:
+        phases: one after the other.
+        where: the field that holds them.
+        working_ml_min: filtration of the graft that works before.
+
+    Returns:
+        That of the graft that works at the end; None without one.
+    """
+    working = working_ml_min
+    for number, phase in enumerate(phases):
+        event = phase.event or Event()
+        if event.graft_failure is not None and (working is None or event.transplantation):
+            raise InputError(
+                f"{where}.{number}.event.graft_failure: found no graft that could fail; expected "
+                "a transplantation in an earlier phase or in patient.history"
+            )
+        if event.graft_failure is not None:
+            working = None
+        elif event.transplantation is not None:  # it may need dialysis at first
+            working = event.transplantation.graft_gfr_ml_min
+        elif phase.dialysis and working is not None and working >= DIALYSIS_BELOW_GFR_ML_MIN:
+            raise InputError(
+                f"{where}.{number}.dialysis: found while a graft filters {working:g} mL/min; "
+                "expected the event graft_failure, or no dialysis"
+            )
+    return working
+
+
 def before_day_0(patient: ScenarioPatient, first: Phase) -> list[Prescription]:
     """What the patient was on until today: the stated history, else the first phase less its event.
 
-    A transplantation on day 0 says nothing of the dialysis before it: then the typical one.
+    A transplantation that begins either says nothing of the dialysis before it: then the typical.
     """
     start = typical(patient)
     if patient.history:
-        return prescribe(start, patient.history)
+        history = prescribe(start, patient.history)
+        return [start, *history] if history[0].graft_day == 0 else history
     if first.event is None:
         return prescribe(start, [first])
     if first.event.transplantation is not None:
