@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from calcinosis.errors import InputError, NotReadableError
-from calcinosis.forecast.fit import Observation, joint_scatter
+from calcinosis.forecast.fit import Observation, beyond_bounds, joint_scatter
 from calcinosis.forecast.outlook import forecast
 from calcinosis.forecast.patient_forecast import forecast_for
 from calcinosis.forecast.scenario import parse_scenario, read_scenario
@@ -131,6 +131,14 @@ def cost_of(*misses):
 def test_a_level_of_alp_counts_once_but_its_trend_counts_in_full():
     assert cost_of(0.3, 0.3, 0.3) < 1.25 * cost_of(0.3)
     assert cost_of(-0.3, 0.0, 0.3) > 10 * cost_of(0.3)
+
+
+def test_a_bound_costs_next_to_nothing_on_its_side_and_like_a_value_far_from_it():
+    misses = np.array([-3.0, 0.0, 5.0])
+    more, less, value = (beyond_bounds(misses, np.full(3, bound)) for bound in (1, -1, 0))
+    assert value.tolist() == misses.tolist()
+    assert more == pytest.approx([0.05, 1.18, 5.5], abs=0.1)
+    assert less[0] == pytest.approx(beyond_bounds(np.array([3.0]), np.array([1]))[0])
 
 
 def test_without_alp_turnover_is_not_fitted(options):
@@ -354,6 +362,44 @@ def test_a_wrong_result_is_refused_by_number(lab, said):
     )
     with pytest.raises(InputError, match=said):
         forecast(scenario, ensemble=2)
+
+
+def with_pth(value, comparator=""):
+    labs = tuple(
+        LabResult.measured(name, number, unit, "2024-01-05", sign)
+        for name, number, unit, sign in (
+            ("calcium", 2.4, "mmol/L", ""),
+            ("phosphate", 1.9, "mmol/L", ""),
+            ("pth", value, "pg/mL", comparator),
+        )
+    )
+    return forecast_for(Patient(ckd="dialysis_hd", labs=labs), 12.5, ensemble=12)
+
+
+def pth_today(outlook):
+    course = outlook.courses[0]
+    return course.central["pth_pg_ml"][0], course.high["pth_pg_ml"][0]
+
+
+def test_pth_above_the_measuring_range_is_at_least_that_high_in_the_forecast():
+    exact, censored = with_pth(2000), with_pth(2000, ">")
+    (level, highest), (at_least, far) = pth_today(exact), pth_today(censored)
+    assert at_least > level
+    assert far > 1.2 * highest, "nobody knows how far above"
+    assert any("pth > 2000 pg/mL" in line for line in censored.assumptions)
+    assert not any("bounds" in line for line in exact.assumptions)
+
+
+def test_pth_below_detection_is_no_usual_pth():
+    level, highest = pth_today(with_pth(5, "<"))
+    assert level < 15
+    assert highest < 50
+
+
+def test_a_bound_that_tells_nothing_new_changes_nothing():
+    unbounded = with_pth(1, ">")
+    level, _ = pth_today(unbounded)
+    assert level > 100, "as in other patients with such calcium and phosphate"
 
 
 def test_a_file_that_is_no_json_is_refused(tmp_path):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calcinosis.errors import InputError
 from calcinosis.forecast.dialysis import arterial_share
@@ -44,6 +45,7 @@ COLUMNS = {
     "pth": "pth_pg_ml",
     "alp": "alp_relative",
 }
+BOUND = {"": 0, ">": 1, "<": -1}
 Residuals = Callable[[Array], Array]
 NEWTON_STEPS = 8
 DIFFERENCE = 0.05
@@ -51,13 +53,17 @@ DIFFERENCE = 0.05
 
 @dataclass(frozen=True)
 class Observation:
-    """One result: days from today (negative), column, value, SD of its logarithm."""
+    """One result: days from today (negative), column, value, SD of its logarithm.
+
+    `bound`: 1 where the laboratory gave only that it is more, -1 less, 0 where the value is known.
+    """
 
     day: int
     column: str
     value: float
     sd: float
     after_session: bool = False
+    bound: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,7 @@ def _observation(lab: Lab, day: int) -> Observation:
         if lab.unit != "g":
             raise InputError(f"deposit_calcium in {lab.unit!r}; expected 'g'")
         column = "deposit_calcium_g"
-        return Observation(day, column, lab.value, SCATTER[column])
+        return Observation(day, column, lab.value, SCATTER[column], bound=BOUND[lab.comparator])
     after = lab.analyte == "phosphate_post"
     name = "phosphate" if after else lab.analyte
     result = LabResult.measured(name, lab.value, lab.unit, lab.date)
@@ -113,7 +119,7 @@ def _observation(lab: Lab, day: int) -> Observation:
     column = COLUMNS[result.analyte]
     sd = float(np.hypot(SCATTER[column], WANDER[column]))
     value = result.value / NORMAL_ALP_U_L if column == "alp_relative" else max(result.value, 0.1)
-    return Observation(day, column, value, sd, after)
+    return Observation(day, column, value, sd, after, BOUND[lab.comparator])
 
 
 def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
@@ -124,6 +130,7 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
     free = _free(observed, past)
     alp = np.array([o.column == "alp_relative" for o in observed])
     values = np.array([o.value for o in observed])
+    bound = np.array([o.bound for o in observed])
     scatter = joint_scatter(observed)
     typical_gland = float(live(centre, beginning(past))[0].start[GLAND])
 
@@ -137,7 +144,7 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
         expected = _expected(observed, course, trajectory, p)
         expected[alp] *= own_bone(p, centre)
         misses = np.linalg.solve(scatter, np.log(values) - np.log(expected))
-        return np.concatenate([misses, steps])
+        return np.concatenate([beyond_bounds(misses, bound), steps])
 
     best, covariance = posterior(residuals, np.zeros(len(free) + 1))
     draws = best + antithetic(n, len(best)) @ np.linalg.cholesky(covariance).T
@@ -164,6 +171,17 @@ def joint_scatter(observed: Sequence[Observation]) -> Array:
     alp = np.array([o.column == "alp_relative" for o in observed], dtype=np.float64)
     own = np.diag([o.sd**2 for o in observed])
     return np.linalg.cholesky(own + ALP_SD**2 * np.outer(alp, alp)).astype(np.float64)
+
+
+def beyond_bounds(misses: Array, bound: NDArray[np.int64]) -> Array:
+    """Misses as they are, but of a bound only what it tells: how unlikely a value beyond it is.
+
+    Half the square is minus the logarithm of that probability, so next to nothing far beyond.
+    """
+    from scipy.special import log_ndtr
+
+    unlikely = np.sqrt(-2.0 * log_ndtr(-bound * misses))
+    return np.where(bound == 0, misses, unlikely)
 
 
 def own_bone(p: Parameters, centre: Parameters) -> float:

@@ -147,6 +147,13 @@ def assumptions(patient: ScenarioPatient, before: Prescription, cared_for: bool)
     said = []
     if not patient.labs:
         said.append("No laboratory results: the average patient, and the spread between patients.")
+    bounds = dict.fromkeys(
+        f"{lab.analyte} {lab.comparator} {lab.value:g} {lab.unit}"
+        for lab in patient.labs
+        if lab.comparator
+    )
+    if bounds:
+        said.append(f"Results that are only bounds are taken as such: {', '.join(bounds)}.")
     if patient.gfr_ml_min is None:
         said.append(f"Residual filtration {before.gfr_ml_min:g} mL/min.")
     if patient.diet.phosphorus_mg_d is None or patient.diet.calcium_mg_d is None:

@@ -73,9 +73,15 @@ def _labs(patient: Patient) -> list[dict[str, Any]]:
         if result
     ]
     return [
-        {"date": day, "analyte": r.analyte, "value": r.value, "unit": r.unit}
+        {
+            "date": day,
+            "analyte": r.analyte,
+            "value": r.value,
+            "unit": r.unit,
+            "comparator": r.comparator,
+        }
         for result in found
         for r in [patient.corrected(result) if result.analyte == "calcium" else result]
         for day in [r.day or today]
-        if not r.comparator and r.value > 0 and today - day <= timedelta(DAYS_BACK)
+        if r.value > 0 and today - day <= timedelta(DAYS_BACK)
     ]

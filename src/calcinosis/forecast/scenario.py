@@ -25,13 +25,14 @@ class Lab(_Strict):
     """One measurement, as `calcinosis.patient` reads it; serum is taken before dialysis.
 
     Two analytes more: ``phosphate_post``, drawn after a session, and ``deposit_calcium`` (g), the
-    calcium of the masses on a CT.
+    calcium of the masses on a CT. `comparator`: the laboratory gave only a bound.
     """
 
     date: date
     analyte: str
     value: float = Field(gt=0)
     unit: str
+    comparator: Literal["", "<", ">"] = ""
 
 
 class ScenarioPatient(_Strict):
