@@ -33,8 +33,8 @@ class Analysis:
         patient: what was given beside the images, with age and sex by their header where these
             were not given; None where nothing of all this is known.
         explanation: differential, red flags and plan; None where there is no mass to explain.
-        outlook: forecast of the usual treatments; None without a mass, without dialysis, or where
-            calcium or phosphate is not known.
+        outlook: forecast of the usual treatments; None without a mass, without dialysis, for a
+            child, or where calcium or phosphate is not known.
         timings_s: seconds each step took.
         remarks: where what was given does not fit the images.
     """

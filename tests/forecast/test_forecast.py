@@ -452,6 +452,20 @@ def test_an_analysed_dialysis_patient_gets_a_forecast_and_others_none():
     assert forecast_for(Patient(ckd="dialysis_hd"), 12.5) is None
 
 
+def test_a_child_is_not_forecast_as_an_adult():
+    labs = tuple(
+        LabResult.measured(name, value, "mg/dL")
+        for name, value in (("calcium", 9.8), ("phosphate", 7.4))
+    )
+    child, adult, unknown = (
+        forecast_for(Patient(ckd="dialysis_hd", labs=labs, age_years=age), 12.5, ensemble=2)
+        for age in (9, 18, None)
+    )
+    assert child is None
+    assert adult is not None
+    assert unknown is not None
+
+
 def test_the_command_writes_page_table_and_json(tmp_path):
     path, out = tmp_path / "scenario.json", tmp_path / "out"
     phases = [{"days": 56, "name": "as <now>", "dialysis": {}}]

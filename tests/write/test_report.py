@@ -252,6 +252,14 @@ def test_a_forecast_stands_beside_the_options_it_answers(forecasted):
     assert "src=" not in re.sub(r'src="data:', "", html)
 
 
+def test_a_dialysed_childs_report_says_why_there_is_no_forecast(forecasted):
+    child = replace(forecasted.patient, age_years=9)
+    html = words(render_report(replace(forecasted, patient=child, outlook=None)))
+    assert "Not forecast: the model is an adult's" in html
+    adult = replace(forecasted.patient, age_years=60)
+    assert "Not forecast" not in words(render_report(replace(forecasted, patient=adult)))
+
+
 def test_without_a_forecast_the_report_speaks_of_none(html):
     assert "What treatment would do" not in html
     assert "course-chart" not in html

@@ -81,6 +81,7 @@ class Course:
 
 
 LIMITS = (
+    "The model is an adult's: bone that grows is not in it, nor a child's normal values.",
     "Not in the model: pH, magnesium, pyrophosphate, fetuin-A, T50, local tissue factors, meals.",
     "Vascular is not told from periarticular calcification.",
     "Deposit kinetics are an order of magnitude from case reports, and differ between patients.",

@@ -6,7 +6,7 @@ from typing import Any
 
 from calcinosis.forecast.outlook import Outlook, forecast
 from calcinosis.forecast.scenario import parse_scenario
-from calcinosis.forecast.usual_options import UsualOption, options_for
+from calcinosis.forecast.usual_options import UsualOption, is_child, options_for
 from calcinosis.patient import Patient
 
 SERUM = ("calcium", "corrected_calcium", "phosphate", "pth", "alp")
@@ -27,12 +27,14 @@ def forecast_for(
         ensemble: conceivable patients per option.
 
     Returns:
-        None unless the patient is dialysed and calcium and phosphate are known. The prescription
-        is not known to an analysis: the typical one is assumed, and the outlook says so.
+        None unless the patient is dialysed, no child, and calcium and phosphate are known. The
+        prescription is not known to an analysis: the typical one is assumed, and the outlook says
+        so.
     """
     labs = _labs(patient)
     named = {lab["analyte"].removeprefix("corrected_") for lab in labs}
-    if not patient.on_dialysis or not {"calcium", "phosphate"} <= named:
+    known = {"calcium", "phosphate"} <= named
+    if not patient.on_dialysis or is_child(patient) or not known:
         return None
     now, *others = options_for(patient)
     scenario = parse_scenario(

@@ -12,6 +12,7 @@ from typing import Any
 from calcinosis.patient import Patient
 
 PTH_TO_TREAT_PG_ML = 300.0  # below, nobody would press PTH down; KDOQI 2003 upper target
+ADULT_YEARS = 18.0
 Phase = dict[str, Any]
 
 
@@ -106,6 +107,11 @@ OTHERS = (
         ("transplantation",),
     ),
 )
+
+
+def is_child(patient: Patient) -> bool:
+    """Whether the model does not hold: its bone does not grow, its figures are those of adults."""
+    return patient.age_years is not None and patient.age_years < ADULT_YEARS
 
 
 def options_for(patient: Patient) -> tuple[UsualOption, ...]:

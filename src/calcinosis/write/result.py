@@ -239,7 +239,7 @@ class Result(Record):
     red_flags: tuple[RedFlagRecord, ...]
     plan: tuple[OptionRecord, ...] | None
     forecast: ForecastRecord | None = Field(
-        description="null: no mass, no dialysis, or calcium or phosphate not known"
+        description="null: no mass, no dialysis, under 18, or calcium or phosphate not known"
     )
     calibration: CalibrationRecord
     method: tuple[str, ...]

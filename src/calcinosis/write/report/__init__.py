@@ -75,6 +75,7 @@ def _context(analysis: Analysis) -> dict[str, Any]:
         "explanation": analysis.explanation and view_of(analysis.explanation, chances),
         "forecast": forecast,
         "forecast_style": forecast_style,
+        "too_young": _too_young(analysis),
         "site": wording.site,
         "window": WINDOW_HU,
         "level_window": LEVEL_WINDOW_HU,
@@ -95,6 +96,14 @@ def _forecast(analysis: Analysis) -> tuple[dict[str, str], Markup, Markup]:
     chances = {code: courses[name] for code, name in answered.items() if name in courses}
     part = Markup(page.part(analysis.outlook))  # noqa: S704 - escaped by its own templates
     return chances, part, Markup(page.style())  # noqa: S704 - our own file
+
+
+def _too_young(analysis: Analysis) -> bool:
+    """Whether a forecast is missing because the patient is a child."""
+    from calcinosis.forecast.usual_options import is_child
+
+    patient = analysis.patient
+    return patient is not None and bool(patient.on_dialysis) and is_child(patient)
 
 
 def _mass_views(analysis: Analysis) -> list[MassView]:
