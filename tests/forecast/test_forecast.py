@@ -16,6 +16,7 @@ from calcinosis.forecast.patient_forecast import forecast_for
 from calcinosis.forecast.scenario import parse_scenario, read_scenario
 from calcinosis.lab_result import LabResult
 from calcinosis.patient import Patient
+from calcinosis.write.forecast_page.page import render
 
 CUT = {"parathyroidectomy": {"remnant_fraction": 0.05}}
 GRAFT = {"transplantation": {"graft_gfr_ml_min": 50}}
@@ -318,6 +319,16 @@ def test_unnamed_treatment_goes_on_and_null_ends_it():
     unchanged = phosphate[course.day == 77].item()
     assert unchanged == pytest.approx(phosphate[course.day == 28].item(), rel=0.02)
     assert phosphate[course.day == 133].item() > unchanged + 0.5
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_plan_of_one_day_is_drawn_as_the_sample_of_today():
+    scenario = parse_scenario({"phases": [{"days": 1, "dialysis": {}}]})
+    outlook = forecast(scenario, ensemble=2)
+    assert outlook.courses[0].day.tolist() == [0]
+    page = render(outlook)
+    assert "nan" not in page
+    assert page.count("<circle") == 4, "a line through one point would not be seen"
 
 
 def test_weekly_rows_are_midweek_samples():

@@ -15,6 +15,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "", "7 3", "2 3")
 WIDTH, HEIGHT = 520, 250
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34
+SHORTEST_DAYS = 1.0  # of an axis: a plan may end before a second sample is due
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class _Axes:
 
 
 def panel_svg(panel: Panel, courses: Sequence[Course]) -> str:
-    """Draw one panel."""
+    """Draw one panel; a lone sample is a dot."""
     axes = _axes(panel, courses)
     parts = [_grid(axes, panel)]
     parts += [_band(axes, panel, course, i) for i, course in enumerate(courses)]
@@ -89,7 +90,8 @@ def _axes(panel: Panel, courses: Sequence[Course]) -> _Axes:
     else:
         room = 0.06 * (highest - lowest) or 1.0
         lowest, highest = max(0.0, lowest - room), highest + room
-    return _Axes(panel, max(float(course.day[-1]) for course in courses), lowest, highest)
+    days = max(SHORTEST_DAYS, *(float(course.day[-1]) for course in courses))
+    return _Axes(panel, days, lowest, highest)
 
 
 def _grid(axes: _Axes, panel: Panel) -> str:
@@ -129,11 +131,15 @@ def _band(axes: _Axes, panel: Panel, course: Course, index: int) -> str:
 
 def _line(axes: _Axes, panel: Panel, course: Course, index: int) -> str:
     x, y = axes.x(course.day), axes.y(course.central[panel.analyte])
+    title = f"<title>{escape(course.name)}</title>"
+    if len(x) == 1:
+        at = f'cx="{x[0]:.1f}" cy="{y[0]:.1f}"'
+        return f'<circle {at} r="3" fill="{_colour(index)}">{title}</circle>'
     points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
     dash = DASHES[index % len(DASHES)]
     return (
         f'<polyline points="{points}" stroke="{_colour(index)}" stroke-dasharray="{dash}" '
-        f'class="course"><title>{escape(course.name)}</title></polyline>'
+        f'class="course">{title}</polyline>'
     )
 
 
