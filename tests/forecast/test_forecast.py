@@ -343,9 +343,9 @@ def test_weekly_rows_are_midweek_samples():
     [
         ({"phases": []}, "phases"),
         ({"phases": [{"days": 10, "dose": 3}]}, "phases.0.dose"),
-        ({"phases": [{"days": 10, "dialysis": {"hours": 30}}]}, "phases.0.dialysis.hd.hours"),
+        ({"phases": [{"days": 10, "dialysis": {"hours": 30}}]}, "phases.0.dialysis.hours"),
         ({"phases": [{"days": -1}]}, "phases.0.days"),
-        ({"phases": [{"days": 9, "dialysis": {"modality": "hdf"}}]}, "dialysis.hd.modality"),
+        ({"phases": [{"days": 9, "dialysis": {"modality": "hdf"}}]}, "dialysis.modality"),
         ({"phases": [{"days": 9, "binder": {"drug": "chalk", "g_per_day": 1}}]}, "binder.drug"),
         ({"patient": {"weight": 60}, "phases": [{"days": 9}]}, "patient.weight"),
     ],
@@ -353,6 +353,73 @@ def test_weekly_rows_are_midweek_samples():
 def test_a_wrong_field_is_refused_by_name(content, named):
     with pytest.raises(InputError, match=named.replace(".", r"\.")):
         parse_scenario(content)
+
+
+NINE = {"days": 9}
+SALTS_AND_RESINS = "'sevelamer', 'lanthanum', 'calcium_acetate' or 'calcium_carbonate'"
+LAB = {"date": "2025-01-08", "analyte": "pth", "value": 9, "unit": "pg/mL"}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"phases": []}, "phases: found an empty list, expected at least one entry"),
+        ({}, "phases: found nothing, expected this field"),
+        ([], "the scenario: found [], expected an object in braces"),
+        ({"phases": 3}, "phases: found 3, expected a list in brackets"),
+        ({"phases": [{"days": "long"}]}, 'phases.0.days: found "long", expected a number'),
+        ({"phases": [{"days": 0}]}, "phases.0.days: found 0, expected at least 1"),
+        ({"phases": [{**NINE, "dose": 3}]}, "phases.0.dose: there is no such field"),
+        (
+            {"phases": [{**NINE, "dialysis": {"sessions_per_week": 14}}]},
+            "phases.0.dialysis.sessions_per_week: found 14, expected at most 7",
+        ),
+        (
+            {"phases": [{**NINE, "dialysis": {"modality": "hdf"}}]},
+            "phases.0.dialysis.modality: found \"hdf\", expected 'hd' or 'pd'",
+        ),
+        (
+            {"phases": [{**NINE, "dialysis": {"modality": "pd", "hours": 4}}]},
+            "phases.0.dialysis.hours: there is no such field",
+        ),
+        (
+            {"phases": [{**NINE, "dialysis": "hd"}]},
+            'phases.0.dialysis: found "hd", expected an object in braces',
+        ),
+        (
+            {"phases": [{**NINE, "binder": {"drug": "chalk", "g_per_day": 1}}]},
+            'phases.0.binder.drug: found "chalk", expected ' + SALTS_AND_RESINS,
+        ),
+        (
+            {"phases": [NINE], "compare": [{"name": " ", "phases": [NINE]}]},
+            'compare.0.name: found " ", expected a text that is not empty',
+        ),
+        (
+            {"phases": [{**NINE, "name": ""}]},
+            'phases.0.name: found "", expected a text that is not empty',
+        ),
+        (
+            {"patient": {"labs": [{**LAB, "date": "8.1.2025"}]}, "phases": [NINE]},
+            'patient.labs.0.date: found "8.1.2025", expected a date as YYYY-MM-DD',
+        ),
+        (
+            {"patient": {"labs": [{**LAB, "value": ">2000"}]}, "phases": [NINE]},
+            'patient.labs.0.value: found ">2000", expected a number',
+        ),
+        (
+            {"patient": {"labs": [{**LAB, "value": 0}]}, "phases": [NINE]},
+            "patient.labs.0.value: found 0, expected more than 0",
+        ),
+        (
+            {"patient": {"deposit_calcium_g": float("nan")}, "phases": [NINE]},
+            "patient.deposit_calcium_g: found NaN, expected a finite number",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_plain_words_and_as_the_file_has_it(content, said):
+    with pytest.raises(InputError) as refused:
+        parse_scenario(content, name="plan.json")
+    assert str(refused.value) == f"plan.json: {said}"
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,41 @@
 """The scenario file: what the user asks. Anything unknown or out of range is refused by name."""
 
 import json
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails
 
 from calcinosis.errors import InputError, NotReadableError
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+# What was expected, in words, by the kind of error of pydantic; {} are its details.
+EXPECTED = {
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than_equal": "at most {le:g}",
+    "literal_error": "{expected}",
+    "model_type": "an object in braces",
+    "string_too_short": "a text that is not empty",
+    "string_type": "a text",
+    "tuple_type": "a list in brackets",
+    "union_tag_invalid": "'hd' or 'pd'",
+}
+SHOWN = 60  # characters of what was found
 
 
 class _Strict(BaseModel):
@@ -68,7 +96,7 @@ class PeritonealDialysis(_Strict):
 
 def _modality(value: Any) -> str:  # noqa: ANN401  # pydantic hands over whatever the file holds
     if isinstance(value, dict):
-        return "pd" if value.get("modality") == "pd" else "hd"
+        return str(value.get("modality", "hd"))
     return "pd" if isinstance(value, PeritonealDialysis) else "hd"
 
 
@@ -122,7 +150,7 @@ class Phase(_Strict):
     """A stretch of constant treatment. Absent fields: as in the phase before. ``null``: none."""
 
     days: float = Field(ge=1, le=36525)
-    name: str = ""
+    name: Name = ""
     dialysis: Dialysis | None = None
     binder: Binder | None = None
     active_vitamin_d_ug_per_week: float = Field(default=0, ge=0, le=50)
@@ -135,7 +163,7 @@ class Phase(_Strict):
 class Option(_Strict):
     """One course of treatment to compare."""
 
-    name: str
+    name: Name
     phases: tuple[Phase, ...] = Field(min_length=1)
 
 
@@ -181,8 +209,38 @@ def parse_scenario(content: Any, *, name: str = "scenario") -> Scenario:  # noqa
     try:
         return Scenario.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "file"
-        found = first["input"]
-        shown = "" if isinstance(found, dict | list) else f", found {found!r}"
-        raise InputError(f"{name}: {where}: {first['msg']}{shown}") from error
+        raise InputError(f"{name}: {_in_words(error.errors()[0])}") from None
+
+
+def _in_words(error: ErrorDetails) -> str:
+    """The field as the file has it, what was found and what was expected."""
+    where, found, kind = _field(error["loc"]), error["input"], error["type"]
+    details = error.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"{where}: there is no such field"
+    if kind == "missing":
+        return f"{where}: found nothing, expected this field"
+    if kind == "too_short":
+        return f"{where}: found an empty list, expected at least one entry"
+    if kind == "union_tag_invalid":
+        where, found = f"{where}.modality", details["tag"]
+    if kind.startswith("date_"):
+        expected = "a date as YYYY-MM-DD"
+    elif kind in EXPECTED:
+        expected = EXPECTED[kind].format(**details)
+    else:
+        expected = error["msg"].removeprefix("Input should be ")
+    shown = json.dumps(found, ensure_ascii=False, default=str)
+    shown = shown if len(shown) <= SHOWN else f"{shown[: SHOWN - 3]}..."
+    return f"{where}: found {shown}, expected {expected}"
+
+
+def _field(location: Sequence[int | str]) -> str:
+    """A place as the file has it: without pydantic's name for the kind of dialysis."""
+    above = ("", *location)
+    parts = [
+        str(part)
+        for before, part in zip(above, location, strict=False)
+        if before != "dialysis" or part not in {"hd", "pd"}
+    ]
+    return ".".join(parts) or "the scenario"
