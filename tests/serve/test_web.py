@@ -55,6 +55,7 @@ RESULT = {
         "options": [
             {
                 "name": "daily haemodialysis",
+                "left_out": "calcium stays above 10.2 mg/dL",
                 "outcomes": {
                     "horizon_days": 365,
                     "ca_p_product_mg2_dl2": 47.3,
@@ -196,7 +197,7 @@ def test_a_study_shows_masses_diagnoses_files_and_deliveries(node, person):
         "Calcium-free phosphate binder",
         "Slices were resampled.",
         "masses.nii.gz",
-        "Daily haemodialysis",
+        "Daily haemodialysis (calcium stays above 10.2 mg/dL)",
         "47 mg²/dL²",
         "72",
         "to PACS",

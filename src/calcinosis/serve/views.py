@@ -63,6 +63,7 @@ class OutlookLine:
     product: str
     chance_below_target: str
     chance_halved: str
+    left_out: str
 
 
 @dataclass(frozen=True)
@@ -222,6 +223,7 @@ def _outlook_line(option: Mapping[str, Any]) -> OutlookLine:
         product=f"{seen['ca_p_product_mg2_dl2']:.0f} mg²/dL²",
         chance_below_target=percent(seen["chance_product_below_55"]),
         chance_halved="" if halved is None else percent(halved),
+        left_out=option.get("left_out", ""),  # results of before hold none
     )
 
 
