@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from calcinosis.forecast.model import Array
+from calcinosis.forecast.states import Array
 
 HUNGRY_BONE_MG_DL = 7.5
 ADYNAMIC_PTH_PG_ML = (
