@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from calcinosis.forecast.hazards import lasting_hypercalcaemia
+from calcinosis.forecast.hazards import lasting_hypercalcaemia, left_out
 from calcinosis.forecast.outlook import forecast
 from calcinosis.forecast.scenario import parse_scenario
 from calcinosis.write.forecast_page.page import chances, headline, render
@@ -73,10 +73,18 @@ def test_a_load_that_is_stopped_in_time_for_the_end_still_counts():
     assert course.name not in headline(outlook)
 
 
+def test_glands_that_stay_large_after_a_graft_are_not_held_against_it():
+    weekly = 7.0 * np.arange(20)
+    run = {"calcium_mg_dl": np.full(20, 10.8), "phosphate_mg_dl": np.full(20, 2.6)}
+    assert left_out(weekly, run, grafted=False) == "calcium stays above 10.2 mg/dL"
+    assert left_out(weekly, run, grafted=True) == ""
+
+
 def test_where_every_option_harms_none_is_named():
-    outlook = outlook_of([treated(9.0, 7.0, 1.75)], [treated(9.0, 9.0, 1.75)])
+    today = treated(3.0, days=7)
+    outlook = outlook_of([today, treated(9.0, 7.0, 1.75)], [today, treated(9.0, 9.0, 1.75)])
     assert headline(outlook).startswith("No option is named")
-    alone = outlook_of([treated(9.0, 7.0, 1.75)])
+    alone = outlook_of([today, treated(9.0, 7.0, 1.75)])
     assert headline(alone).endswith("but calcium stays above 10.2 mg/dL")
 
 

@@ -210,7 +210,7 @@ def _course(option: Option, before: Prescription, members: Sequence[Member]) -> 
         sessions=last_sessions(prescriptions, course, states, centre),
         outcomes=_outcomes(day, central, runs),
         warnings=warnings_of(day, central, runs, dialysed=prescriptions[-1].dialysis is not None),
-        left_out=left_out(day, central),
+        left_out=left_out(day, central, grafted=prescriptions[-1].graft_day is not None),
     )
 
 
