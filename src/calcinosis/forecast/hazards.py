@@ -85,7 +85,8 @@ def _hypercalcaemia(day: Array, central: Run, runs: Sequence[Run]) -> str | None
         f"Hypercalcaemia: calcium is highest on day {day[calcium.argmax()]:.0f} "
         f"({calcium.max():.1f} mg/dL); chance that it stays above {HYPERCALCAEMIA_MG_DL:g} mg/dL "
         f"{100 * chance:.0f} %. Calcium salts, vitamin D and dialysate calcium are then lowered "
-        "(KDOQI 2003, guideline 6.3), unless PTH is the cause."
+        "(KDOQI 2003, guideline 6.3), unless PTH is the cause. What the deposit does under a "
+        "calcium load is not to be relied on: bone takes up more here than adynamic bone does."
     )
 
 
