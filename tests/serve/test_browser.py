@@ -212,7 +212,7 @@ def assert_report_is_whole(browser, study):
     assert main.value_of_css_property("max-width") == "1120px", "its own styles hold"
     picture = browser.find_element(By.CSS_SELECTOR, "svg.picture image")
     assert picture.size["width"] > 100
-    assert FAMILY not in browser.page_source
+    assert f"{FAMILY}, Hildegard" in browser.page_source, "whose report it is"
 
 
 def assert_refused_values_stay(browser):
