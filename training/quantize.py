@@ -63,8 +63,9 @@ def in_planes(layers: nn.Sequential) -> nn.Sequential:
 
 def halved(value: Tensor) -> Tensor:
     """The greatest of each two voxels along each axis, planes [z, channel, y, x]."""
-    depth, *plane = functional.max_pool2d(value, 2).shape
-    pairs = functional.max_pool2d(value, 2).reshape(depth // 2, 1, 2, -1)
+    flat = functional.max_pool2d(value, 2)
+    depth, *plane = flat.shape
+    pairs = flat.reshape(depth // 2, 1, 2, -1)
     return functional.max_pool2d(pairs, (2, 1)).reshape(depth // 2, *plane)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from calcinosis.forecast.hazards import lasting_hypercalcaemia, left_out
+from calcinosis.forecast.hazards import lasting_hypercalcaemia, left_out, warnings_of
 from calcinosis.forecast.outlook import forecast
 from calcinosis.forecast.scenario import parse_scenario
 from calcinosis.write.forecast_page.page import chances, headline, render
@@ -79,6 +79,9 @@ def test_glands_that_stay_large_after_a_graft_are_not_held_against_it():
     run = {"calcium_mg_dl": np.full(20, 10.8), "phosphate_mg_dl": np.full(20, 2.6)}
     assert left_out(weekly, run, grafted=False) == "calcium stays above 10.2 mg/dL"
     assert left_out(weekly, run, grafted=True) == ""
+    told, *_ = warnings_of(weekly, run, [run], dialysed=False, grafted=True)
+    assert "Glands that stayed large" in told
+    assert "dialysate" not in told
 
 
 def test_where_every_option_harms_none_is_named():

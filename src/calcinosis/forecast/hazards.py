@@ -29,12 +29,12 @@ def chance_of(seen: Sequence[bool]) -> float:
 
 
 def warnings_of(
-    day: Array, central: Run, runs: Sequence[Run], *, dialysed: bool
+    day: Array, central: Run, runs: Sequence[Run], *, dialysed: bool, grafted: bool
 ) -> tuple[str, ...]:
-    """What to watch, in words; `dialysed`: at the end."""
+    """What to watch, in words; `dialysed`, or `grafted`: at the end."""
     found = (
         _outside(central),
-        _hypercalcaemia(day, central, runs),
+        _hypercalcaemia(day, central, runs, grafted=grafted),
         _hungry_bone(day, central, runs),
         _adynamic_bone(central, runs) if dialysed else None,
     )
@@ -76,17 +76,22 @@ def _outside(central: Run) -> str | None:
     return None
 
 
-def _hypercalcaemia(day: Array, central: Run, runs: Sequence[Run]) -> str | None:
+def _hypercalcaemia(day: Array, central: Run, runs: Sequence[Run], *, grafted: bool) -> str | None:
     chance = chance_of([lasting_hypercalcaemia(day, run) for run in runs])
     if not lasting_hypercalcaemia(day, central) and chance <= 0.5:
         return None
     calcium = central["calcium_mg_dl"]
+    cause = (
+        "Glands that stayed large after the graft can cause it: look at PTH."
+        if grafted
+        else "Calcium salts, vitamin D and dialysate calcium are then lowered (KDOQI 2003, "
+        "guideline 6.3), unless PTH is the cause. What the deposit does under a calcium load is "
+        "not to be relied on: bone takes up more here than adynamic bone does."
+    )
     return (
         f"Hypercalcaemia: calcium is highest on day {day[calcium.argmax()]:.0f} "
         f"({calcium.max():.1f} mg/dL); chance that it stays above {HYPERCALCAEMIA_MG_DL:g} mg/dL "
-        f"{100 * chance:.0f} %. Calcium salts, vitamin D and dialysate calcium are then lowered "
-        "(KDOQI 2003, guideline 6.3), unless PTH is the cause. What the deposit does under a "
-        "calcium load is not to be relied on: bone takes up more here than adynamic bone does."
+        f"{100 * chance:.0f} %. {cause}"
     )
 
 

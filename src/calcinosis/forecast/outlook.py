@@ -198,6 +198,8 @@ def _course(option: Option, before: Prescription, members: Sequence[Member]) -> 
     low, high = _bands(runs)
     day = course.day[rows]
     names = [p.name for p in prescriptions]
+    last = prescriptions[-1]
+    dialysed, grafted = last.dialysis is not None, last.graft_day is not None
     starts = np.cumsum([0, *[p.days for p in prescriptions]])[:-1].tolist()
     return Course(
         name=option.name,
@@ -209,8 +211,8 @@ def _course(option: Option, before: Prescription, members: Sequence[Member]) -> 
         changes=tuple(zip(starts, names, strict=True)),
         sessions=last_sessions(prescriptions, course, states, centre),
         outcomes=_outcomes(day, central, runs),
-        warnings=warnings_of(day, central, runs, dialysed=prescriptions[-1].dialysis is not None),
-        left_out=left_out(day, central, grafted=prescriptions[-1].graft_day is not None),
+        warnings=warnings_of(day, central, runs, dialysed=dialysed, grafted=grafted),
+        left_out=left_out(day, central, grafted=grafted),
     )
 
 

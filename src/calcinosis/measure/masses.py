@@ -20,11 +20,10 @@ from calcinosis.measure.envelope import (
 from calcinosis.measure.mass import Point
 from calcinosis.measure.seed import SEED_REACH_MM
 from calcinosis.measure.tissue import Index, TissueMap, ball, near_metal
-from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid
+from calcinosis.measure.working_grid import GRID_MM, WORKING_ML, Box, WorkingGrid
 from calcinosis.volume import Volume
 
 SMALLEST_MASS_ML = 1.0  # DESIGN §4: what counts as a mass
-_WORKING_ML = GRID_MM**3 / 1000
 MARGIN_MM = 9.0
 # Gates measured on drawn-in masses and on scans without one (docs/accuracy.md).
 _CALL = 128  # network score (of 255) above which a voxel is a mass
@@ -175,13 +174,13 @@ def _traits(grid: WorkingGrid, tissue: TissueMap, labels: Labels) -> _Traits:
     core = np.bincount(flat, score > _CALL, len(size))
     sure = np.bincount(flat, score > _SURE, len(size)) / np.maximum(core, 1)
     dense = np.bincount(flat, grid.hu[inside] > CALCIFIED_HU, len(size)) / np.maximum(size, 1)
-    large = (core * _WORKING_ML > 0.5 * SMALLEST_MASS_ML) & (dense > _CALCIFIED_SHARE)
+    large = (core * WORKING_ML > 0.5 * SMALLEST_MASS_ML) & (dense > _CALCIFIED_SHARE)
     for label, extent in enumerate(ndimage.find_objects(labels), start=1):
         if large[label]:
             places = np.argwhere((labels[extent] == label) & (tissue.mass[extent] > _CALL))
             large[label] = not _is_tube(places)
     on_edge = np.maximum(_share_on_edge(labels) - _FREE_ON_EDGE, 0)
-    doublings = np.log2(np.maximum(core * _WORKING_ML, 1e-3))
+    doublings = np.log2(np.maximum(core * WORKING_ML, 1e-3))
     asked = np.maximum(_SURE_SHARE - _LESS_PER_DOUBLING * doublings, _SURE_SHARE_LEAST)
     return _Traits(large, sure, asked + _MORE_ON_EDGE * on_edge)
 

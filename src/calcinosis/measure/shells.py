@@ -12,21 +12,20 @@ from scipy import ndimage
 
 from calcinosis.measure.distance import distance_within
 from calcinosis.measure.tissue import TissueMap
-from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid
+from calcinosis.measure.working_grid import GRID_MM, WORKING_ML, Box, WorkingGrid
 
 _LIKELY = 128  # network score (of 255)
 _DEEP_MM = 4.0  # beyond a shell and its blur
 _SHELL_ML, _LEAST_ML, _MOST_ML = 0.3, 1.0, 500.0  # of a shell, and with what it holds: no skull
 _WATER_HU, _WATER_SHARE, _DENSEST_FLUID_HU = (-20.0, 70.0), 0.6, 40.0
 _LONGEST = 2.5  # times as long as wide: longer ones are shafts
-_WORKING_ML = GRID_MM**3 / 1000
 
 
 def shells_as_masses(grid: WorkingGrid, tissue: TissueMap) -> None:
     """Give what a map holds for bone, but is a closed shell around fluid, to the masses."""
     dense = np.maximum(tissue.mass, tissue.skeleton) > _LIKELY
     parts = cc3d.connected_components(dense[::2, ::2, ::2], connectivity=18)
-    size_ml = np.bincount(parts.ravel()) * 8 * _WORKING_ML
+    size_ml = np.bincount(parts.ravel()) * 8 * WORKING_ML
     for part, coarse in enumerate(ndimage.find_objects(parts), start=1):
         if (
             not _SHELL_ML < size_ml[part] < _MOST_ML
@@ -64,11 +63,11 @@ def _is_long(box: Box) -> bool:
 
 def _holds_fluid(hu: NDArray[np.int16], whole: NDArray[np.bool_]) -> bool:
     """Whether most of what lies deep inside is as dense as water."""
-    if not _LEAST_ML < np.count_nonzero(whole) * _WORKING_ML < _MOST_ML:
+    if not _LEAST_ML < np.count_nonzero(whole) * WORKING_ML < _MOST_ML:
         return False
     padded = np.pad(whole, 1)
     depth = distance_within(padded, 2 * _DEEP_MM, (GRID_MM,) * 3)[1:-1, 1:-1, 1:-1]
     deep = hu[depth > _DEEP_MM]
     water = (deep > _WATER_HU[0]) & (deep < _WATER_HU[1])
-    enough = len(deep) * _WORKING_ML > _LEAST_ML / 4
+    enough = len(deep) * WORKING_ML > _LEAST_ML / 4
     return bool(enough and water.mean() > _WATER_SHARE and np.median(deep) < _DENSEST_FLUID_HU)

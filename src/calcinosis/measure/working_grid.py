@@ -8,6 +8,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 GRID_MM = 1.5
+WORKING_ML = GRID_MM**3 / 1000  # of a voxel of this grid
 # A Gaussian of this many input voxels, times sqrt(ratio² − 1), takes the resolution of a voxel to
 # that of one `ratio` times wider: 1 / (2 sqrt(2 ln 2)).
 _VOXEL_SIGMA = 0.425
