@@ -146,5 +146,5 @@ def test_the_same_scan_gives_the_same_measures_and_voxels():
 def test_one_thread_and_two_score_a_block_alike():
     block = np.random.default_rng(0).normal(100, 300, (48, 64, 80)).astype(np.int16)
     inputs = {"hu": block, "seed": np.zeros(block.shape, np.uint8)}
-    one, two = (tissue._network(threads).run(None, inputs)[0] for threads in (1, 2))
+    one, two = (tissue.load_network(threads).run(None, inputs)[0] for threads in (1, 2))
     assert one.tobytes() == two.tobytes()

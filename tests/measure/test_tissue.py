@@ -15,12 +15,12 @@ import numpy as np
 from calcinosis.measure import tissue
 
 block = np.zeros((96, 96, 96), np.int16)
-tissue._network()
+network = tissue.load_network()
 held = next(line for line in open("/proc/self/status") if line.startswith("VmData"))
 limit = (int(held.split()[1]) << 10) + (8 << 20)
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 try:
-    tissue._ask_network(block, block.astype(np.uint8))
+    tissue.ask(network, block, block.astype(np.uint8))
 except MemoryError:
     print("told")
 """
@@ -37,9 +37,8 @@ def test_only_what_may_be_a_mass_is_looked_at_again():
     hu[20:28, 40:50, 20:30] = 600
     unseen = 7  # a score that no network gave
     tissue = TissueMap(*(np.full(hu.shape, unseen, np.uint8) for _ in range(2)), hu > 0)
-    look_closer(
-        WorkingGrid(hu, np.ones(3)), tissue, [(slice(20, 28), slice(40, 50), slice(20, 30))]
-    )
+    seen = (slice(20, 28), slice(40, 50), slice(20, 30))
+    look_closer(WorkingGrid(hu, np.ones(3)), tissue, [seen])
     box = (slice(16, 32), slice(32, 56), slice(16, 40))
     assert tissue.mass[22:26, 43:47, 23:27].min() > 128
     for scores in (tissue.mass, tissue.skeleton):

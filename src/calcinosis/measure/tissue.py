@@ -6,8 +6,8 @@ there may be a mass again, from four sides.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from importlib import resources
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
@@ -78,6 +78,20 @@ def near_metal(hu: NDArray[np.int16]) -> NDArray[np.bool_]:
     return np.asarray(distance_within(~metal, METAL_REACH_MM, (GRID_MM,) * 3) < METAL_REACH_MM)
 
 
+def load_network(threads: int = 2) -> "InferenceSession":
+    """The shipped network. It keeps some 130 MB for its next block, so let it go soon."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # two may share a core
+    options.enable_mem_pattern = False  # plans for each size of block, which seldom comes again
+    options.log_severity_level = 4  # what fails is told by us
+    weights = resources.files("calcinosis.measure").joinpath("mass_network.onnx").read_bytes()
+    with _memory_errors():
+        return onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+
+
 def classify(
     grid: WorkingGrid,
     seeds: Sequence[Index] = (),
@@ -87,11 +101,12 @@ def classify(
 
     `seeds` are working voxels [z, y, x] on calcification that a user says belongs to a mass.
     """
+    network = load_network()
     body = body_mask(grid.hu)
     mass, skeleton = (np.zeros(grid.hu.shape, np.uint8) for _ in range(2))
     blocks = list(_blocks((grid.hu > DENSE_HU) & body))
     for done, (core, seen) in enumerate(blocks):
-        scores = _ask_network(*_given_to_network(grid.hu, seen, seeds))
+        scores = ask(network, *_given_to_network(grid.hu, seen, seeds))
         mass[core], skeleton[core] = scores[(slice(None), *_within(core, seen))]
         if progress:
             progress((done + 1) / len(blocks))
@@ -102,6 +117,7 @@ def look_closer(
     grid: WorkingGrid, tissue: TissueMap, boxes: Sequence[Box], seeds: Sequence[Index] = ()
 ) -> None:
     """Score boxes of working voxels, and close around them, anew: the median of turned views."""
+    network = load_network()
     for box in boxes:
         cuts = [
             _parts(extent, -(-(extent.stop - extent.start) // _CLOSER_SIDE), size)
@@ -110,17 +126,20 @@ def look_closer(
         for z, y, x in product(*cuts):
             core, seen = zip(z, y, x, strict=True)
             block, balls = _given_to_network(grid.hu, seen, seeds)
-            scores = _median_of_views(block, balls)[(slice(None), *_within(core, seen))]
+            scores = _median_of_views(network, block, balls)[(slice(None), *_within(core, seen))]
             tissue.mass[core], tissue.skeleton[core] = scores
 
 
-def _median_of_views(hu: NDArray[np.int16], seeds: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _median_of_views(
+    network: "InferenceSession", hu: NDArray[np.int16], seeds: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
     """What the network says of one block when it sees it from four sides."""
-    views = []
-    for axes in _VIEWS:
-        scores = _ask_network(np.flip(hu, axes), np.flip(seeds, axes))
-        views.append(np.flip(scores, tuple(axis + 1 for axis in axes)))
-    return np.asarray(np.median(views, axis=0), np.uint8)
+    views = np.empty((len(_VIEWS), 2, *hu.shape), np.uint8)
+    for view, axes in zip(views, _VIEWS, strict=True):
+        scores = ask(network, np.flip(hu, axes), np.flip(seeds, axes))
+        view[:] = np.flip(scores, tuple(axis + 1 for axis in axes))
+    middle_two = views.sum(0, dtype=np.uint16) - views.max(0) - views.min(0)
+    return np.asarray(middle_two // 2, np.uint8)
 
 
 def _on_steps(box: Box, grid: WorkingGrid) -> Box:
@@ -207,12 +226,21 @@ def _within(core: Box, seen: Box) -> Box:
     return z, y, x
 
 
-def _ask_network(hu: NDArray[np.int16], seeds: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def ask(
+    network: "InferenceSession", hu: NDArray[np.int16], seeds: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
     """What the network says of one block [z, y, x]: mass and skeleton scores [2, z, y, x]."""
+    with _memory_errors():
+        return np.asarray(network.run(None, {"hu": hu, "seed": seeds})[0])
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    """Raise as Python's own what ONNX Runtime raises, by no class of its own, where memory ends."""
     try:
-        return np.asarray(_network().run(None, {"hu": hu, "seed": seeds})[0])
-    except Exception as error:  # its errors have no class in common but this one
-        if "bad_alloc" in str(error):
+        yield
+    except Exception as error:
+        if "bad_alloc" in str(error) or "Failed to allocate memory" in str(error):
             raise MemoryError from error
         raise
 
@@ -223,17 +251,3 @@ def ball(shape: tuple[int, ...], centre: tuple[int, ...], radius: float) -> NDAr
     return np.asarray(
         sum((axis - middle) ** 2 for axis, middle in zip(axes, centre, strict=True)) <= radius**2
     )
-
-
-@cache
-def _network(threads: int = 2) -> "InferenceSession":
-    """The shipped network, loaded once."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # two may share a core
-    options.enable_cpu_mem_arena = False  # give memory back after each block
-    options.log_severity_level = 4  # what fails is told by us
-    weights = resources.files("calcinosis.measure").joinpath("mass_network.onnx").read_bytes()
-    return onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
