@@ -102,7 +102,9 @@ def measure_ct(
     if skeleton is not None:
         tissue = override_skeleton(grid, tissue, skeleton)
     found = find_masses(volume, grid, tissue, seeds)
+    unsure_lps_mm = found.unsure_lps_mm
     outlined = [with_fluid(volume, mass) for mass in found.masses]
+    del found  # the outlines before fluid was added
     outlined.sort(key=lambda pair: -float(pair[0].envelope.occupancy.sum()))
     outlines = [mass for mass, _ in outlined]
     others = other_calcifications(volume, grid, tissue, _around_masses(grid, outlines))
@@ -133,7 +135,7 @@ def measure_ct(
         tuple(found for found, _ in others),
         calibration,
         METHOD,
-        tuple(_doubt(place) for place in found.unsure_lps_mm),
+        tuple(_doubt(place) for place in unsure_lps_mm),
         other_places=tuple(where for _, where in others),
     )
 

@@ -50,6 +50,14 @@ Labels = NDArray[np.unsignedinteger[Any]]
 
 
 @dataclass(frozen=True, eq=False)
+class _Candidates:
+    """What the network holds for mass: a label map, and a box around each label, 1 first."""
+
+    labels: Labels
+    extents: list[Box]
+
+
+@dataclass(frozen=True, eq=False)
 class FoundMass:
     """A mass on the scan's own voxels.
 
@@ -82,7 +90,7 @@ def find_masses(
     regions, unsure = _called_regions(grid, tissue, candidates)
     first_seeded = int(regions.max()) + 1
     for label, seed in enumerate(seeds, start=first_seeded):
-        regions[_seeded_region(grid, tissue, candidates, seed)] = label
+        regions[_seeded_region(grid, tissue, candidates.labels, seed)] = label
     found = [
         _on_native_grid(volume, grid, tissue, regions, label, extent, seeded=label >= first_seeded)
         for label, extent in enumerate(ndimage.find_objects(regions), start=1)
@@ -102,20 +110,18 @@ def find_masses(
 
 def possible_masses(grid: WorkingGrid, tissue: TissueMap, seeds: Sequence[Index] = ()) -> list[Box]:
     """Boxes of working voxels around all that may turn out to be a mass, and around seeds."""
-    labels = _candidates(grid, tissue)
-    traits = _traits(grid, tissue, labels)
+    candidates = _candidates(grid, tissue)
+    traits = _traits(grid, tissue, candidates)
     worth = traits.called() | traits.doubtful()
-    boxes = [
-        extent for label, extent in enumerate(ndimage.find_objects(labels), start=1) if worth[label]
-    ]
+    boxes = [extent for label, extent in enumerate(candidates.extents, start=1) if worth[label]]
     reach = int(_SEED_ROOM_MM / GRID_MM)
     for z, y, x in seeds:
         boxes.append(grid.grow((slice(z, z + 1), slice(y, y + 1), slice(x, x + 1)), reach))
     return boxes
 
 
-def _candidates(grid: WorkingGrid, tissue: TissueMap) -> Labels:
-    """Label map of everything that the network holds for mass, with the faint walls beside it.
+def _candidates(grid: WorkingGrid, tissue: TissueMap) -> _Candidates:
+    """Everything that the network holds for mass, with the faint walls beside it.
 
     What is connected by faint voxels alone is not joined: they often lead to bone.
     """
@@ -125,7 +131,7 @@ def _candidates(grid: WorkingGrid, tissue: TissueMap) -> Labels:
     core = closed(core, CLOSING_MM / 2, (GRID_MM,) * 3) & allowed
     labels: Labels = cc3d.connected_components(core, connectivity=18)
     _add_walls(labels, (tissue.mass > _EDGE_CALL) & allowed & (labels == 0))
-    return labels
+    return _Candidates(labels, ndimage.find_objects(labels))
 
 
 def _add_walls(labels: Labels, faint: NDArray[np.bool_]) -> None:
@@ -166,8 +172,9 @@ class _Traits:
         return self.large & (self.sure > _WORTH_A_LOOK_SHARE) & ~self.called()
 
 
-def _traits(grid: WorkingGrid, tissue: TissueMap, labels: Labels) -> _Traits:
-    """Measure all labels of a map."""
+def _traits(grid: WorkingGrid, tissue: TissueMap, candidates: _Candidates) -> _Traits:
+    """Measure all candidates."""
+    labels = candidates.labels
     inside = labels > 0
     flat, score = labels[inside], tissue.mass[inside]
     size = np.bincount(flat, minlength=1)
@@ -175,24 +182,25 @@ def _traits(grid: WorkingGrid, tissue: TissueMap, labels: Labels) -> _Traits:
     sure = np.bincount(flat, score > _SURE, len(size)) / np.maximum(core, 1)
     dense = np.bincount(flat, grid.hu[inside] > CALCIFIED_HU, len(size)) / np.maximum(size, 1)
     large = (core * WORKING_ML > 0.5 * SMALLEST_MASS_ML) & (dense > _CALCIFIED_SHARE)
-    for label, extent in enumerate(ndimage.find_objects(labels), start=1):
+    for label, extent in enumerate(candidates.extents, start=1):
         if large[label]:
             places = np.argwhere((labels[extent] == label) & (tissue.mass[extent] > _CALL))
             large[label] = not _is_tube(places)
-    on_edge = np.maximum(_share_on_edge(labels) - _FREE_ON_EDGE, 0)
+    on_edge = np.maximum(_share_on_edge(candidates) - _FREE_ON_EDGE, 0)
     doublings = np.log2(np.maximum(core * WORKING_ML, 1e-3))
     asked = np.maximum(_SURE_SHARE - _LESS_PER_DOUBLING * doublings, _SURE_SHARE_LEAST)
     return _Traits(large, sure, asked + _MORE_ON_EDGE * on_edge)
 
 
 def _called_regions(
-    grid: WorkingGrid, tissue: TissueMap, labels: Labels
+    grid: WorkingGrid, tissue: TissueMap, candidates: _Candidates
 ) -> tuple[Labels, list[tuple[int, ...]]]:
     """Label map of what is surely a mass, and the brightest voxels of what may be one."""
-    traits = _traits(grid, tissue, labels)
-    kept, extents = traits.called(), ndimage.find_objects(labels)
+    labels = candidates.labels
+    traits = _traits(grid, tissue, candidates)
+    kept = traits.called()
     unsure = [
-        _brightest(grid, labels, label, extents[label - 1])
+        _brightest(grid, labels, label, candidates.extents[label - 1])
         for label in np.flatnonzero(traits.doubtful()).tolist()
     ]
     regions = np.where(kept, np.arange(len(kept)), 0).astype(labels.dtype)[labels]
@@ -236,11 +244,11 @@ def _brightest(grid: WorkingGrid, labels: Labels, label: int, extent: Box) -> tu
     return tuple(places[grid.hu[tuple(places.T)].argmax()])
 
 
-def _share_on_edge(labels: Labels) -> NDArray[np.float64]:
+def _share_on_edge(candidates: _Candidates) -> NDArray[np.float64]:
     """For each label, the share of its surface voxels that lie on the edge of the scan."""
-    count = int(labels.max()) + 1
+    labels, count = candidates.labels, len(candidates.extents) + 1
     surface = np.zeros(count)
-    for label, extent in enumerate(ndimage.find_objects(labels), start=1):
+    for label, extent in enumerate(candidates.extents, start=1):
         part = labels[_widened(extent, 1)]
         inner = ndimage.binary_erosion(part > 0)
         surface[label] = np.count_nonzero((part == label) & ~inner)

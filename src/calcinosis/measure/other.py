@@ -78,7 +78,8 @@ def _specks(grid: WorkingGrid, tissue: TissueMap, masses: NDArray[np.bool_]) -> 
     bone = _skeleton_core(grid, tissue)
     candidates = grid.hu > _EDGE_HU
     candidates &= tissue.body
-    candidates &= ~(masses | bone)
+    candidates[masses] = False
+    candidates[bone] = False
     labels: Labels = cc3d.connected_components(candidates, connectivity=26)
     places = np.argwhere(labels > 0)
     if not len(places):
