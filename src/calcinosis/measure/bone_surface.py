@@ -97,8 +97,8 @@ def far_from(
     """Which places keep a gap from all others."""
     if len(others) == 0:
         return np.ones(len(places), dtype=bool)
-    distance, _ = cKDTree(others).query(places)
-    return np.asarray(distance > gap_mm)
+    distance, _ = cKDTree(others).query(places, distance_upper_bound=np.nextafter(gap_mm, np.inf))
+    return np.asarray(np.isinf(distance))
 
 
 def largest_patch(points: SurfacePoints, gap_mm: float) -> SurfacePoints:

@@ -6,6 +6,7 @@ level answers: is it flat, is its freely fitted plane perpendicular to gravity, 
 sediment below and fluid above? The locules themselves need not be found first.
 """
 
+import edt
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -85,9 +86,8 @@ def _too_small(
         )
     )
     uniform = (gradient < 60.0 + 2 * upright.noise_hu) & upright.inside
-    depth = ndimage.distance_transform_edt(
-        np.pad(uniform, 1), sampling=(DOWN_STEP_MM, ACROSS_STEP_MM, ACROSS_STEP_MM)
-    )
+    steps_mm = (DOWN_STEP_MM, ACROSS_STEP_MM, ACROSS_STEP_MM)
+    depth = edt.edt(uniform, anisotropy=steps_mm, black_border=True, parallel=1)
     locule_mm = 2 * float(depth.max())
     if locule_mm < needed_mm / 2:
         return (

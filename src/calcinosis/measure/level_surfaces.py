@@ -1,6 +1,6 @@
 """Candidates for fluid levels: flat pieces of the sheets where fluid lies on something dense."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -88,13 +88,17 @@ def _gentle_parts(sheet: Surface) -> Iterator[Surface]:
     """A sheet cut where it slopes: a level runs into the paste beside it, but does not slope."""
     gentle = sheet.present & (_slope_deg(sheet.height_mm, sheet.present) < SURFACE_SLOPE_MAX_DEG)
     whole, count = ndimage.label(ndimage.binary_opening(gentle, np.ones((2, 2))))
-    for part in range(1, count + 1):
-        strong = _strong(sheet.rise_hu, whole == part)
-        pieces, parts = ndimage.label(ndimage.binary_opening(strong, np.ones((2, 2))))
-        for piece in range(1, parts + 1):
-            for member in _between_septa(pieces == piece, sheet.rise_hu):
-                if _area_mm2(member) >= AREA_MIN_MM2:
-                    yield replace(sheet, present=member)
+    for part in _wide_enough(whole == number for number in range(1, count + 1)):
+        strong = ndimage.binary_opening(_strong(sheet.rise_hu, part), np.ones((2, 2)))
+        pieces, found = ndimage.label(strong)
+        for piece in _wide_enough(pieces == number for number in range(1, found + 1)):
+            for member in _wide_enough(_between_septa(piece, sheet.rise_hu)):
+                yield replace(sheet, present=member)
+
+
+def _wide_enough(parts: Iterable[NDArray[np.bool_]]) -> Iterator[NDArray[np.bool_]]:
+    """Those of some parts that cover as much as a level does."""
+    return (part for part in parts if _area_mm2(part) >= AREA_MIN_MM2)
 
 
 def _between_septa(

@@ -27,9 +27,12 @@ def count_locules(hu: NDArray[np.float32], envelope: NDArray[np.bool_], spacing_
     fine = ndimage.gaussian_filter(hu, [0.25 * s for s in sigma], truncate=3.0)
     coarse = ndimage.gaussian_filter(hu, [3 * s for s in sigma], truncate=3.0)
     walls = (np.abs(fine - coarse) > _WALL_HU) & _thin(fine, coarse)
-    deepest_mm = min(size * step for size, step in zip(hu.shape, spacing_mm, strict=True))
-    walls &= distance_within(envelope, deepest_mm, spacing_mm) > _EDGE_MM + max(spacing_mm) / 2
-    depth = distance_within(envelope & ~walls, deepest_mm, spacing_mm)
+    (extent,) = ndimage.find_objects(envelope.view(np.uint8))
+    box = tuple(slice(max(0, e.start - 1), e.stop + 1) for e in extent)
+    inside, walls = envelope[box], walls[box]
+    deepest_mm = min(size * step for size, step in zip(inside.shape, spacing_mm, strict=True))
+    walls &= distance_within(inside, deepest_mm, spacing_mm) > _EDGE_MM + max(spacing_mm) / 2
+    depth = distance_within(inside & ~walls, deepest_mm, spacing_mm)
     return max(1, _count_peaks(depth))
 
 
