@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from calcinosis.measure.masses import find_masses
+from calcinosis.measure.masses import find_masses, possible_masses
 from calcinosis.measure.tissue import TissueMap
 from calcinosis.measure.working_grid import GRID_MM, WorkingGrid
 from calcinosis.volume import Volume
@@ -23,6 +23,13 @@ def scene(*parts):
 
 def cube(z, y, x, side):
     return (slice(z, z + side), slice(y, y + side), slice(x, x + side))
+
+
+def test_where_the_network_sees_nothing_nothing_is_found_or_looked_at_again():
+    volume, grid, tissue = scene()
+    assert possible_masses(grid, tissue) == []
+    found = find_masses(volume, grid, tissue)
+    assert found.masses == found.unsure_lps_mm == ()
 
 
 LEFT, RIGHT = cube(14, 14, 6, 12), cube(14, 14, 42, 12)

@@ -51,10 +51,11 @@ Labels = NDArray[np.unsignedinteger[Any]]
 
 @dataclass(frozen=True, eq=False)
 class _Candidates:
-    """What the network holds for mass: a label map, and a box around each label, 1 first."""
+    """What the network holds for mass: a label map, a box around each label (1 first), and all."""
 
     labels: Labels
     extents: list[Box]
+    around: Box
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +87,7 @@ def find_masses(
     volume: Volume, grid: WorkingGrid, tissue: TissueMap, seeds: Sequence[Index] = ()
 ) -> FoundMasses:
     """All masses of at least 1 mL; each seed, a working voxel on calcification, forces one."""
-    candidates = _candidates(grid, tissue)
-    regions, unsure = _called_regions(grid, tissue, candidates)
-    first_seeded = int(regions.max()) + 1
-    for label, seed in enumerate(seeds, start=first_seeded):
-        regions[_seeded_region(grid, tissue, candidates.labels, seed)] = label
+    regions, first_seeded, unsure = _regions(grid, tissue, seeds)
     found = [
         _on_native_grid(volume, grid, tissue, regions, label, extent, seeded=label >= first_seeded)
         for label, extent in enumerate(ndimage.find_objects(regions), start=1)
@@ -103,9 +100,20 @@ def find_masses(
         if mass.seeded or mass.envelope.occupancy.sum() * size >= SMALLEST_MASS_ML
     ]
     masses.sort(key=lambda mass: -float(mass.envelope.occupancy.sum()))
-    open_places = [place for place in unsure if regions[place] < first_seeded]
-    places = [volume.to_lps(np.array(place) * grid.step) for place in open_places]
+    places = [volume.to_lps(np.array(place) * grid.step) for place in unsure]
     return FoundMasses(tuple(masses), tuple((float(x), float(y), float(z)) for x, y, z in places))
+
+
+def _regions(
+    grid: WorkingGrid, tissue: TissueMap, seeds: Sequence[Index]
+) -> tuple[Labels, int, list[tuple[int, ...]]]:
+    """Label map of masses, the first label that a seed asked for, and places of doubt."""
+    candidates = _candidates(grid, tissue)
+    regions, unsure = _called_regions(grid, tissue, candidates)
+    first_seeded = int(regions.max()) + 1
+    for label, seed in enumerate(seeds, start=first_seeded):
+        regions[_seeded_region(grid, tissue, candidates.labels, seed)] = label
+    return regions, first_seeded, [place for place in unsure if regions[place] < first_seeded]
 
 
 def possible_masses(grid: WorkingGrid, tissue: TissueMap, seeds: Sequence[Index] = ()) -> list[Box]:
@@ -125,13 +133,28 @@ def _candidates(grid: WorkingGrid, tissue: TissueMap) -> _Candidates:
 
     What is connected by faint voxels alone is not joined: they often lead to bone.
     """
-    trusted = ~near_metal(grid.hu)
-    allowed = trusted & (tissue.skeleton <= tissue.mass)
-    core = trusted & (tissue.mass > _CALL)
-    core = closed(core, CLOSING_MM / 2, (GRID_MM,) * 3) & allowed
-    labels: Labels = cc3d.connected_components(core, connectivity=18)
-    _add_walls(labels, (tissue.mass > _EDGE_CALL) & allowed & (labels == 0))
-    return _Candidates(labels, ndimage.find_objects(labels))
+    labels = np.zeros(grid.hu.shape, np.uint32)
+    likely = ndimage.find_objects((tissue.mass > _EDGE_CALL).view(np.uint8))
+    if not likely:
+        return _Candidates(labels, [], (slice(0, 0),) * 3)
+    around = grid.grow(likely[0], _EDGE_REACH)
+    mass = tissue.mass[around]
+    trusted = ~near_metal(grid.hu)[around]
+    allowed = trusted & (tissue.skeleton[around] <= mass)
+    core = closed(trusted & (mass > _CALL), CLOSING_MM / 2, (GRID_MM,) * 3) & allowed
+    labels[around] = cc3d.connected_components(core, connectivity=18)
+    _add_walls(labels[around], (mass > _EDGE_CALL) & allowed & (labels[around] == 0))
+    extents = [_moved(extent, around) for extent in ndimage.find_objects(labels[around])]
+    return _Candidates(labels, extents, around)
+
+
+def _moved(box: Box, home: Box) -> Box:
+    """A box within another, as the whole array counts."""
+    z, y, x = (
+        slice(start.start + own.start, start.start + own.stop)
+        for own, start in zip(box, home, strict=True)
+    )
+    return z, y, x
 
 
 def _add_walls(labels: Labels, faint: NDArray[np.bool_]) -> None:
@@ -174,13 +197,15 @@ class _Traits:
 
 def _traits(grid: WorkingGrid, tissue: TissueMap, candidates: _Candidates) -> _Traits:
     """Measure all candidates."""
-    labels = candidates.labels
-    inside = labels > 0
-    flat, score = labels[inside], tissue.mass[inside]
+    labels, around = candidates.labels, candidates.around
+    inside = labels[around] > 0
+    flat, score = labels[around][inside], tissue.mass[around][inside]
     size = np.bincount(flat, minlength=1)
     core = np.bincount(flat, score > _CALL, len(size))
     sure = np.bincount(flat, score > _SURE, len(size)) / np.maximum(core, 1)
-    dense = np.bincount(flat, grid.hu[inside] > CALCIFIED_HU, len(size)) / np.maximum(size, 1)
+    dense = np.bincount(flat, grid.hu[around][inside] > CALCIFIED_HU, len(size)) / np.maximum(
+        size, 1
+    )
     large = (core * WORKING_ML > 0.5 * SMALLEST_MASS_ML) & (dense > _CALCIFIED_SHARE)
     for label, extent in enumerate(candidates.extents, start=1):
         if large[label]:
@@ -198,32 +223,27 @@ def _called_regions(
     """Label map of what is surely a mass, and the brightest voxels of what may be one."""
     labels = candidates.labels
     traits = _traits(grid, tissue, candidates)
-    kept = traits.called()
     unsure = [
         _brightest(grid, labels, label, candidates.extents[label - 1])
         for label in np.flatnonzero(traits.doubtful()).tolist()
     ]
-    regions = np.where(kept, np.arange(len(kept)), 0).astype(labels.dtype)[labels]
-    _draw_back(regions, tissue)
+    regions = np.zeros_like(labels)
+    for label in np.flatnonzero(traits.called()).tolist():
+        box = _widened(candidates.extents[label - 1], 2 * int(_NEARBY_MM / GRID_MM))
+        regions[box][_drawn_back(labels[box] == label, tissue.mass[box])] = label
     return regions, unsure
 
 
-def _draw_back(regions: Labels, tissue: TissueMap) -> None:
-    """Leave out of each region where hardly a voxel near is surely mass, and what this cuts off."""
-    for label, extent in enumerate(ndimage.find_objects(regions), start=1):
-        if extent:
-            box = _widened(extent, 2 * int(_NEARBY_MM / GRID_MM))
-            region = regions[box] == label
-            sure, whole = (
-                ndimage.gaussian_filter(part.astype(np.float32), _NEARBY_MM / GRID_MM)
-                for part in (region & (tissue.mass[box] > _SURE), region)
-            )
-            held = region & (sure >= _SURE_NEARBY * whole)
-            parts = cc3d.connected_components(held, connectivity=26)
-            sizes = np.bincount(parts.ravel())
-            sizes[0] = 0
-            large = sizes > _ISLAND_SHARE * sizes.max()
-            regions[box][region & ~large[parts]] = 0
+def _drawn_back(region: NDArray[np.bool_], score: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """A region without where hardly a voxel near is surely mass, and without what this cuts off."""
+    sure, whole = (
+        ndimage.gaussian_filter(part.astype(np.float32), _NEARBY_MM / GRID_MM)
+        for part in (region & (score > _SURE), region)
+    )
+    parts = cc3d.connected_components(region & (sure >= _SURE_NEARBY * whole), connectivity=26)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return np.asarray((sizes > _ISLAND_SHARE * sizes.max())[parts])
 
 
 def principal_extents_mm(places: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -80,8 +80,11 @@ def _specks(grid: WorkingGrid, tissue: TissueMap, masses: NDArray[np.bool_]) -> 
     candidates &= tissue.body
     candidates[masses] = False
     candidates[bone] = False
-    labels: Labels = cc3d.connected_components(candidates, connectivity=26)
-    places = np.argwhere(labels > 0)
+    labels = np.zeros(candidates.shape, np.uint32)
+    for box in ndimage.find_objects(candidates.view(np.uint8)):
+        labels[box] = cc3d.connected_components(candidates[box], connectivity=26)
+    places = np.argwhere(candidates)
+    del candidates  # its memory is needed
     if not len(places):
         return labels
     flat = labels[tuple(places.T)]
