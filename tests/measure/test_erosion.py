@@ -148,6 +148,13 @@ def test_bone_that_the_programs_own_cut_took_is_not_erosion():
     assert not relation.eroded
 
 
+def test_a_shaft_whose_surface_the_programs_own_cut_shaved_is_intact():
+    shaved = ball(21.0)  # 3 mm deep at most
+    whole = scan(shaft(), ball(22.0) & ~shaft())
+    assert relate_to_bone(whole, shaved, shaft() & ~shaved).eroded
+    assert relate_to_bone(whole, shaved, shaft() & ~shaved, own_cut=True).eroded is False
+
+
 def test_contact_with_seen_cortex_is_intact_beside_the_programs_own_cut_too():
     mass = ball(20.0) & ~shaft()
     relation = relate_to_bone(scan(shaft(), mass), mass, shaft(), own_cut=True)

@@ -62,13 +62,15 @@ SHALLOW_MM = 0.5  # volume: shallower is surface roughness
 COARSE_MM = 2.0
 # Beside the program's own cut of mass from bone the cut itself proves nothing. Cortex is then
 # looked for where the bone's smooth continuation runs. The largest patch where it is fainter than
-# LOST_SHARE had at most 20 mm² under 13 intact contacts, and 23 mm² or more under 12 of 14 pits of
-# 2.7–7.6 mm (predicted masses, packed seeds 100–121 and 1000–1011); bone whose cortex is so faint
-# in a tenth of its surface is not judged.
+# LOST_SHARE had at most 32 mm² under 18 intact contacts, and 34 mm² or more under 15 of 21 pits of
+# 2.6–8.2 mm. Where it had less than 10 mm² though bone lacked, 0.02 mL at most was missing deeper
+# than 2 mm under four intact contacts, 0.78 mL in a pit full of paste as dense as cortex (predicted
+# masses, seeds 100–123, 1000–1015, cellular 2000–2007). Bone whose cortex is so faint in a tenth of
+# its surface is not judged.
 OWN_CUT_SPARE_MM = 4.0
 OWN_CUT_POINTS = 250
 OWN_CUT_DEEPEST_MM = 10.0  # farther from the bone that is left, its continuation may be wrong
-OWN_CUT_LOST_MM2, OWN_CUT_DOUBT_MM2 = 25.0, 10.0
+OWN_CUT_LOST_MM2, OWN_CUT_DOUBT_MM2, OWN_CUT_SHAVED_ML = 35.0, 10.0, 0.1
 OWN_CUT_FAINTEST = (10, 0.5)  # percentile, share of the usual
 CORTEX_OFFSETS_MM = np.arange(-5.0, 1.01, 0.5)  # outwards from the continuation: its own error
 ROOM_MM = 6.0
@@ -132,9 +134,13 @@ def _beside_own_cut(site: Site, points: SurfacePoints, seen: BoneRelation) -> Bo
     """Erosion only where lost cortex proves it; open where bone lacks or some cortex is faint."""
     loss = _lost_patch(site, points)
     area_mm2 = len(loss.patch) * loss.point_mm2 if loss else 0.0
-    if not loss or area_mm2 < OWN_CUT_LOST_MM2:
-        doubt = seen.eroded or area_mm2 >= OWN_CUT_DOUBT_MM2
-        return _left_open(seen) if doubt else seen
+    if not loss or area_mm2 < OWN_CUT_DOUBT_MM2:
+        if not seen.eroded:
+            return seen
+        shaved = loss and _missing_ml(loss) < OWN_CUT_SHAVED_ML
+        return _with_defect(seen, (0.0, 0.0)) if shaved else _left_open(seen)
+    if area_mm2 < OWN_CUT_LOST_MM2:
+        return _left_open(seen)
     depth_mm, volume_ml = _least_defect(loss)
     if not 0 < depth_mm <= OWN_CUT_DEEPEST_MM:  # at 0 the continuation runs inside what is left
         return _left_open(seen)
@@ -262,6 +268,13 @@ def _least_defect(loss: _Loss) -> tuple[float, float]:
     missing = np.argwhere(below) * np.asarray(site.spacing_mm)
     under = ~far_from(missing, lost.places, depth + SPARE_MM)
     return depth, float(np.count_nonzero(under) * np.prod(site.spacing_mm) / 1000)
+
+
+def _missing_ml(loss: _Loss) -> float:
+    """What the bone lacks at the mass, deeper below its continuation than roughness explains."""
+    site = loss.near
+    missing = ~site.bone & (loss.expected_mm < -EROSION_MIN_MM) & (site.to_mass_mm < GAP_MM)
+    return float(np.count_nonzero(missing) * np.prod(site.spacing_mm) / 1000)
 
 
 def _brightest_near(
