@@ -367,7 +367,19 @@ LAB = {"date": "2025-01-08", "analyte": "pth", "value": 9, "unit": "pg/mL"}
         ({}, "phases: found nothing, expected this field"),
         ([], "the scenario: found [], expected an object in braces"),
         ({"phases": 3}, "phases: found 3, expected a list in brackets"),
-        ({"phases": [{"days": "long"}]}, 'phases.0.days: found "long", expected a number'),
+        (
+            {"phases": [{"days": "long"}]},
+            'phases.0.days: found "long", expected a whole number',
+        ),
+        ({"phases": [{"days": 10.5}]}, "phases.0.days: found 10.5, expected a whole number"),
+        (
+            {"phases": [{**NINE, "binder": {"drug": "sevelamer", "g_per_day": True}}]},
+            "phases.0.binder.g_per_day: found true, expected a value, or null for none",
+        ),
+        (
+            {"patient": {"deposit_calcium_g": 1200}, "phases": [NINE]},
+            "patient.deposit_calcium_g: found 1200, expected at most 1000",
+        ),
         ({"phases": [{"days": 0}]}, "phases.0.days: found 0, expected at least 1"),
         ({"phases": [{**NINE, "dose": 3}]}, "phases.0.dose: there is no such field"),
         (
@@ -432,6 +444,14 @@ def test_what_is_wrong_is_said_in_plain_words_and_as_the_file_has_it(content, sa
         ({"analyte": "sodium", "value": 140, "unit": "mmol/L"}, "result 1"),
         ({"analyte": "creatinine", "value": 8, "unit": "mg/dL"}, "not fitted"),
         ({"analyte": "deposit_calcium", "value": 8, "unit": "mg"}, "expected 'g'"),
+        (
+            {"analyte": "deposit_calcium", "value": 8000, "unit": "g"},
+            "8000 g; expected at most 1000",
+        ),
+        (
+            {"analyte": "deposit_calcium", "value": 8, "unit": "g", "date": "2125-01-08"},
+            "2125-01-08 lies in the future",
+        ),
     ],
 )
 def test_a_wrong_result_is_refused_by_number(lab, said):
@@ -485,6 +505,29 @@ def test_a_file_that_is_no_json_is_refused(tmp_path):
     path.write_text("{")
     with pytest.raises(NotReadableError, match="no JSON"):
         read_scenario(path)
+
+
+def test_a_field_that_stands_twice_is_refused(tmp_path):
+    path = tmp_path / "scenario.json"
+    path.write_text('{"phases": [{"days": 28, "days": 364}]}')
+    with pytest.raises(InputError, match="'days' stands twice"):
+        read_scenario(path)
+
+
+MASS = {"date": "2025-01-08", "analyte": "deposit_calcium", "value": 25, "unit": "g"}
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_mass_alone_is_where_the_forecast_begins_and_tells_nothing_of_the_patient():
+    outlook = forecast(parse_scenario({"patient": {"labs": [MASS]}, "phases": [NINE]}), ensemble=2)
+    assert outlook.courses[0].central["deposit_calcium_g"][0] == pytest.approx(25)
+    assert not any(finding.moved for finding in outlook.fit)
+
+
+def test_a_mass_that_is_told_twice_is_refused():
+    patient = {"deposit_calcium_g": 12, "labs": [MASS]}
+    with pytest.raises(InputError, match="one or the other"):
+        forecast(parse_scenario({"patient": patient, "phases": [NINE]}), ensemble=2)
 
 
 def test_two_deposit_measurements_move_the_deposit():

@@ -7,7 +7,7 @@ parameter whose spread the data shrink by less than 30 % is reported as prior: t
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from calcinosis.forecast.dialysis import arterial_share
 from calcinosis.forecast.ensemble import LINEAR, Member, Past, antithetic, live, moved, past_of
 from calcinosis.forecast.labs import SCATTER, WANDER, laboratory
 from calcinosis.forecast.parameters import Parameters, patient_spread, population, table
-from calcinosis.forecast.scenario import Lab, Phase, ScenarioPatient
+from calcinosis.forecast.scenario import MOST_DEPOSIT_CALCIUM_G, Lab, Phase, ScenarioPatient
 from calcinosis.forecast.simulate import Trajectory
 from calcinosis.forecast.states import GLAND, Array, Controls
 from calcinosis.forecast.treatments import Timeline
@@ -108,6 +108,12 @@ def _observation(lab: Lab, day: int) -> Observation:
     if lab.analyte == "deposit_calcium":
         if lab.unit != "g":
             raise InputError(f"deposit_calcium in {lab.unit!r}; expected 'g'")
+        if lab.value > MOST_DEPOSIT_CALCIUM_G:
+            raise InputError(
+                f"deposit_calcium {lab.value:g} g; expected at most {MOST_DEPOSIT_CALCIUM_G:g}"
+            )
+        if lab.date > datetime.now().astimezone().date():
+            raise InputError(f"date {lab.date} lies in the future")
         column = "deposit_calcium_g"
         return Observation(day, column, lab.value, SCATTER[column], bound=BOUND[lab.comparator])
     after = lab.analyte == "phosphate_post"
@@ -197,6 +203,11 @@ def beginning(past: Past) -> Past:
 def _past(patient: ScenarioPatient, first: Phase, observed: Sequence[Observation]) -> Past:
     past = past_of(patient, first, days=-min(o.day for o in observed) + 7)
     masses = sorted((o.day, o.value) for o in observed if o.column == "deposit_calcium_g")
+    if masses and patient.deposit_calcium_g:
+        raise InputError(
+            f"patient.deposit_calcium_g: found {patient.deposit_calcium_g:g} beside results "
+            "deposit_calcium, expected one or the other"
+        )
     if len(masses) > 1:
         return replace(past, deposit_g=masses[0][1], deposit_today_g=None)
     if masses:
@@ -251,7 +262,7 @@ def posterior(
     for _ in range(rounds):
         curvature = jacobian.T @ jacobian
         step = np.linalg.solve(curvature + damping * np.eye(len(at)), -jacobian.T @ here)
-        step *= min(1.0, 2.0 / np.abs(step).max())
+        step /= max(1.0, np.abs(step).max() / 2.0)
         there = residuals(at + step)
         if there @ there < here @ here:
             small = np.abs(step).max() < 0.02

@@ -14,8 +14,9 @@ from pydantic import (
     StringConstraints,
     Tag,
     ValidationError,
+    field_validator,
 )
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from calcinosis.errors import InputError, NotReadableError
 
@@ -27,19 +28,32 @@ EXPECTED = {
     "float_type": "a number",
     "greater_than": "more than {gt:g}",
     "greater_than_equal": "at least {ge:g}",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
     "less_than_equal": "at most {le:g}",
     "literal_error": "{expected}",
     "model_type": "an object in braces",
     "string_too_short": "a text that is not empty",
     "string_type": "a text",
+    "truth_value": "a value, or null for none",
     "tuple_type": "a list in brackets",
     "union_tag_invalid": "'hd' or 'pd'",
 }
 SHOWN = 60  # characters of what was found
+MOST_DEPOSIT_CALCIUM_G = 1000.0  # as much as a skeleton holds: ours, more is a slip of the unit
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value(cls, value: Any) -> Any:  # noqa: ANN401  # whatever the file holds
+        """True is not 1: no field is a yes or no."""
+        if isinstance(value, bool):
+            raise PydanticCustomError("truth_value", "a value")
+        return value
 
 
 class Diet(_Strict):
@@ -70,7 +84,7 @@ class ScenarioPatient(_Strict):
     gfr_ml_min: float | None = Field(default=None, ge=0, le=150)
     diet: Diet = Diet()
     labs: tuple[Lab, ...] = ()
-    deposit_calcium_g: float = Field(default=0, ge=0, le=2000)
+    deposit_calcium_g: float = Field(default=0, ge=0, le=MOST_DEPOSIT_CALCIUM_G)
     history: tuple["Phase", ...] = ()
 
 
@@ -149,7 +163,7 @@ class Event(_Strict):
 class Phase(_Strict):
     """A stretch of constant treatment. Absent fields: as in the phase before. ``null``: none."""
 
-    days: float = Field(ge=1, le=36525)
+    days: int = Field(ge=1, le=36525)
     name: Name = ""
     dialysis: Dialysis | None = None
     binder: Binder | None = None
@@ -193,13 +207,21 @@ def read_scenario(path: Path) -> Scenario:
 
     Raises:
         NotReadableError: the file is absent or no JSON.
-        InputError: a field is unknown, missing or out of range; the message names it.
+        InputError: a field is unknown, missing, there twice or out of range; the message names it.
     """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        for name in names:
+            if names.count(name) > 1:
+                raise InputError(f"{path}: the field {name!r} stands twice in one object")
+        return dict(pairs)
+
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(path.read_text("utf-8"), object_pairs_hook=once)
     except OSError as error:
         raise NotReadableError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise NotReadableError(f"{path}: no JSON: {error}") from error
     return parse_scenario(content, name=str(path))
 
