@@ -41,7 +41,7 @@ def outlook_of(*options):
 
 @pytest.fixture(scope="module")
 def loaded():
-    """As usual, and a calcium load: bone takes phosphate up with it, and the deposit dissolves."""
+    """As usual, and a calcium load: its salts bind phosphate, and the deposit dissolves."""
     return outlook_of([treated(3.0)], [treated(9.0, 7.0, 1.75)])
 
 
@@ -54,6 +54,16 @@ def test_a_calcium_load_is_not_named_best_whatever_it_does_to_the_deposit(loaded
     assert usual.name in headline(loaded)
     assert f"not in the headline: {load.left_out}" in render(loaded)
     assert load.left_out in chances(load)
+
+
+def test_it_is_what_the_salts_bind_that_dissolves_not_the_calcium(loaded):
+    usual, load = loaded.courses
+    eaten = {**treated(0.0, 7.0, 1.75), "binder": None, "diet": {"calcium_mg_d": 4400}}
+    unbound = outlook_of([treated(3.0)], [eaten]).courses[1]
+    left = "deposit_relative"
+    assert load.outcomes[left] < 0.3
+    assert unbound.outcomes[left] > 0.9
+    assert unbound.outcomes["calcium_mg_dl"] > usual.outcomes["calcium_mg_dl"] + 2
 
 
 def test_hypercalcaemia_is_warned_of_and_usual_treatment_is_not(loaded):

@@ -9,7 +9,8 @@ every parameter: ``parameters.yaml``; equations in prose and validation: ``docs/
              ▼
       urine, dialysate
 
-The functions are compiled with numba; each reads as one paragraph of the physiology.
+The functions are compiled with numba; each reads as one paragraph of the physiology. That of the
+deposit stands in ``deposit.py``.
 """
 
 from math import exp, log, sqrt
@@ -17,6 +18,7 @@ from math import exp, log, sqrt
 import numpy as np
 from numba import njit
 
+from calcinosis.forecast.deposit import apatite_product, grown_and_lost
 from calcinosis.forecast.parameters import Parameters, Solved
 from calcinosis.forecast.states import (
     CA_ABSORBED,
@@ -54,16 +56,6 @@ LEAST_GLAND = 1e-3  # ectopic cells: PTH never quite ends
 # After parathyroidectomy calcium is infused below an ionised 0.9 mmol/L, total 1.8, and given until
 # the ionised is normal, 1.15 and more, total 2.3 (KDOQI 2003, guideline 14).
 CARE_FULL_BELOW, CARE_STOPS_AT = 1.8, 2.3
-
-
-@njit(cache=True, nogil=True)
-def rounded_excess(x: float, width: float) -> float:
-    """max(0, x), rounded smoothly over `width` so that the integrator sees no corner."""
-    if x <= 0.0:
-        return 0.0
-    if x >= width:
-        return x - 0.5 * width
-    return 0.5 * x * x / width
 
 
 @njit(cache=True, nogil=True)
@@ -249,29 +241,6 @@ def bone_cells(y: Array, now: Serum, p: Parameters, s: Solved) -> tuple[float, f
 
 
 @njit(cache=True, nogil=True)
-def deposit(y: Array, product: float, p: Parameters) -> tuple[float, float, float]:
-    """Deposit growth and dissolution of its labile and mature part (mmol calcium per h).
-
-    Grows above one Ca x P product, dissolves below a lower one, rests between. Acts at its surface,
-    hence the power 2/3; `nucleation` is the surface a patient without a deposit offers.
-    """
-    labile = max(y[DEPOSIT_LABILE], 0.0)
-    mature = max(y[DEPOSIT_MATURE], 0.0)
-    mass = labile + mature
-    surface = p.deposit_ref * (mass / p.deposit_ref) ** (2.0 / 3.0) if mass > 0.0 else 0.0
-    above = rounded_excess(product / p.growth_product - 1.0, p.threshold_rounding)
-    above = min(above, 10.0)  # beyond any living patient, supply limits growth
-    below = rounded_excess(
-        1.0 - product / (p.growth_product * p.dissolution_share), p.threshold_rounding
-    )
-    grown = p.growth_rate * (p.nucleation * p.deposit_ref + surface) * above
-    pace = p.dissolution_rate * surface * below / (mass + 1e-9)
-    lost_labile = pace * labile * labile / (labile + 0.5)
-    lost_mature = p.mature_dissolution * pace * mature * mature / (mature + 0.5)
-    return grown, lost_labile, lost_mature
-
-
-@njit(cache=True, nogil=True)
 def hormones(y: Array, now: Serum, u: Controls, p: Parameters) -> tuple[float, float]:
     """Rates of calcitriol (pg/mL/h) and ln FGF23 (1/h): kidneys make the one, clear the other."""
     produced = p.calcitriol_ref * exp(
@@ -352,7 +321,8 @@ def rates(y: Array, u: Controls, p: Parameters, s: Solved, dy: Array) -> None:
     ca_urine, p_urine = kidney(now, y[LN_FGF23], u, p, s)
     ca_dialysed, p_dialysed = dialyser(now, u, p)
     to_surface, settling, resorbed, laid_down, filled_in = bone(y, now, p)
-    grown, lost_labile, lost_mature = deposit(y, now.calcium * now.phosphate, p)
+    product = apatite_product(now.calcium, now.phosphate, p)
+    grown, lost_labile, lost_mature = grown_and_lost(y, product, p)
     from_deposit = u.deposit_rate * (lost_labile + lost_mature - grown)
     aged = y[DEPOSIT_LABILE] / (24.0 * p.ageing_days)
     from_mineral = resorbed - laid_down - filled_in + from_deposit

@@ -4,7 +4,8 @@ Where treatment repeats week by week and the patient hardly changes, weeks are p
 amounts go on along the parabola through the last three week starts (projective integration, Gear
 and Kevrekidis 2003, doi:10.1137/S1064827501388157). Sums are kept, so nothing is lost by it.
 
-numba's cache watches this file alone: after an edit of ``model.py`` touch this file too.
+numba's cache watches this file alone: after an edit of ``model.py`` or ``deposit.py`` touch this
+file too.
 """
 
 from dataclasses import replace
@@ -15,6 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from calcinosis.forecast.deposit import apatite_product
 from calcinosis.forecast.model import healthy_state, parathyroid_hormone, rates, working_tissue
 from calcinosis.forecast.parameters import Parameters, Solved, records, solve
 from calcinosis.forecast.states import (
@@ -98,8 +100,10 @@ def fastest_rate(y: Array, u: Controls, p: Parameters) -> float:
     calcium = (u.ca_dialysance * p.ca_diffusible + 1.5 * p.exchange) / p.ecf_volume
     mass = max(0.0, y[DEPOSIT_LABILE] + y[DEPOSIT_MATURE]) / p.deposit_ref + p.nucleation
     pace = (p.growth_rate + p.dissolution_rate / p.dissolution_share) * p.deposit_ref
-    pull = pace * mass ** (2.0 / 3.0) / p.growth_product
-    pull *= max(y[P_PLASMA], y[CA_PLASMA], 0.0) / (central * p.ecf_volume)
+    ca_plasma, p_plasma = max(y[CA_PLASMA], 1e-6), max(y[P_PLASMA], 1e-6)
+    product = apatite_product(ca_plasma / p.ecf_volume, p_plasma / central, p)
+    steepest = product * max(1.0 / p_plasma, p.mineral_ca_per_p / ca_plasma)
+    pull = pace * mass ** (2.0 / 3.0) * steepest / p.growth_product
     return float(max(calcium, oscillation, 0.5 * decay + overdamped) + pull)
 
 
@@ -175,7 +179,8 @@ def advance(
     longest = SESSION_STEP_H if dialysed else IDLE_STEP_H
     left = hours
     while left > 0.0:
-        product = y[CA_PLASMA] * y[P_PLASMA] / (p.p_volume_share * y[VOLUME] ** 2)
+        serum_p = max(y[P_PLASMA], 0.0) / (p.p_volume_share * y[VOLUME])
+        product = apatite_product(max(y[CA_PLASMA], 0.0) / y[VOLUME], serum_p, p)
         share = NEAR_GROWTH_SHARE if product > NEAR_GROWTH * p.growth_product else 1.0
         steps = ceil(fineness * left / min(longest, share * limit / fastest_rate(y, u, p)))
         h = left / steps
