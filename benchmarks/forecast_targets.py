@@ -50,19 +50,19 @@ class Cohort:
         return p._replace(gland_tendency=tendency, p_intake_factor=self.p_intake_factor)
 
 
-CINACALCET = Cohort("cinacalcet with calcitriol, PTH 483", gland_tendency=6.61)
-SHPT = Cohort("secondary hyperparathyroidism, trial entry", gland_tendency=24.4)
+CINACALCET = Cohort("cinacalcet with calcitriol, PTH 483", gland_tendency=6.92)
+SHPT = Cohort("secondary hyperparathyroidism, trial entry", gland_tendency=24.7)
 SHORT_DAILY = Cohort(
-    "short daily, PTH 417, phosphate 6.16", gland_tendency=2.5, p_intake_factor=1.089
+    "short daily, PTH 417, phosphate 6.16", gland_tendency=2.9, p_intake_factor=1.077
 )
-BATHED = Cohort("richer bath, PTH 373", gland_tendency=3.54)
-DRAINED = Cohort("poorer bath, PTH 175 on dialysate calcium 1.75", gland_tendency=3.24)
-TRANSPLANT = Cohort("transplant recipients, PTH about 300 before", gland_tendency=2.03)
-LOW_DOSE = Cohort("before calcitriol, on salts, PTH 400", gland_tendency=3.79)
+BATHED = Cohort("richer bath, PTH 373", gland_tendency=3.75)
+DRAINED = Cohort("poorer bath, PTH 175 on dialysate calcium 1.75", gland_tendency=2.85)
+TRANSPLANT = Cohort("transplant recipients, PTH about 300 before", gland_tendency=2.17)
+LOW_DOSE = Cohort("before calcitriol, on salts, PTH 400", gland_tendency=4.3)
 REFRACTORY = Cohort(
-    "refractory, PTH 1401, phosphate 6.9", gland_tendency=20.3, p_intake_factor=1.174
+    "refractory, PTH 1401, phosphate 6.9", gland_tendency=23.1, p_intake_factor=1.162
 )
-PTX = Cohort("before parathyroidectomy", gland_tendency=32.9, p_intake_factor=1.152)
+PTX = Cohort("before parathyroidectomy", gland_tendency=35.7, p_intake_factor=1.144)
 
 
 @dataclass(frozen=True)

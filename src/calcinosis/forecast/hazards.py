@@ -85,8 +85,8 @@ def _hypercalcaemia(day: Array, central: Run, runs: Sequence[Run], *, grafted: b
         "Glands that stayed large after the graft can cause it: look at PTH."
         if grafted
         else "Calcium salts, vitamin D and dialysate calcium are then lowered (KDOQI 2003, "
-        "guideline 6.3), unless PTH is the cause. What the deposit does under a calcium load is "
-        "not to be relied on: bone takes up more here than adynamic bone does."
+        "guideline 6.3), unless PTH is the cause. How far calcium climbs under a heavy load is "
+        "less sure than its band says."
     )
     return (
         f"Hypercalcaemia: calcium is highest on day {day[calcium.argmax()]:.0f} "

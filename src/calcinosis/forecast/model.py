@@ -189,18 +189,20 @@ def mobilised(y: Array, phosphate: float, p: Parameters) -> tuple[float, float]:
 
 @njit(cache=True, nogil=True)
 def bone(y: Array, now: Serum, p: Parameters) -> tuple[float, float, float, float, float]:
-    """Calcium (mmol/h) from plasma to surface, thence to mineral, resorbed, laid down, filled in.
+    """Calcium (mmol/h): plasma to surface, yielded by mineral, resorbed, laid down, filled in.
 
     PTH raises the calcium at which blood and bone surface are at rest: it drives the pump that
-    returns to blood what leaks to the surface. Without any cells the surface settles with the
-    mineral under it, a store too large to change (Parfitt, Bone 1987;8:S1; Talmage's water columns,
-    Clin Orthop 1977;122:299): bone yields calcium when there is far too little, and keeps what is
-    far too much. What counts as too much is less calcium where there is more phosphate, as with
-    every calcium phosphate. Third power, between the second order in which dicalcium phosphate
-    grows (Nancollas 1973, hrcak.srce.hr/290636) and the fourth of octacalcium phosphate (van
-    Kemenade 1987). Mineral is laid down where osteoblasts work and calcium and phosphate allow:
-    hungry bone when PTH suddenly ends. New bone takes up two thirds of its mineral within weeks,
-    the rest over most of a year (Fuchs 2008): it fills in long after the osteoblasts have left.
+    returns to blood what leaks to the surface. Without any cells the mineral under the surface, a
+    store too large to change, yields calcium when there is far too little (Parfitt, Bone 1987;8:S1;
+    Talmage's water columns, Clin Orthop 1977;122:299): too little is less where there is more
+    phosphate, as with every calcium phosphate. Third power, between the second order in which
+    dicalcium phosphate grows (Nancollas 1973, hrcak.srce.hr/290636) and the fourth of octacalcium
+    phosphate (van Kemenade 1987). It takes none up: serum is always supersaturated for apatite
+    (PMID 20799206), yet finished bone, full of mineral, stays as it is. A load goes to bone only
+    where bone is formed, so bone that is not buffers little. Mineral is laid down where osteoblasts
+    work and calcium and phosphate allow: hungry bone when PTH suddenly ends. New bone takes up two
+    thirds of its mineral within weeks, the rest over most of a year (Fuchs 2008): it fills in long
+    after the osteoblasts have left.
     """
     set_point = exp(p.exchange_pth * now.ln_skeletal_pth)
     to_surface = p.exchange * (now.calcium - set_point * y[CA_SURFACE] / p.exchangeable_volume)
@@ -211,11 +213,10 @@ def bone(y: Array, now: Serum, p: Parameters) -> tuple[float, float, float, floa
     filled_in = y[CA_OWED] / (24.0 * p.late_mineral_days) * allowed
     left = min(1.0, max(0.0, y[CA_BONE]) / (0.1 * p.bone_ca_ref))  # no bone, no resorption
     level = y[CA_SURFACE] / (p.exchangeable_volume * p.ca_ref)
-    excess = level * exp(p.mineral_exchange_p * now.ln_phosphate) - 1.0
-    excess = min(0.5, max(-0.5, excess))  # beyond any living patient, supply limits it
-    settling = p.mineral_exchange * p.ca_ref * excess**3
-    settling *= material if excess > 0.0 else left
-    return to_surface, settling, p.turnover * y[RESORPTION] * left, laid_down, filled_in
+    lack = 1.0 - level * exp(p.mineral_exchange_p * now.ln_phosphate)
+    lack = min(0.5, max(0.0, lack))  # beyond any living patient, supply limits it
+    yielded = p.mineral_exchange * p.ca_ref * lack**3 * left
+    return to_surface, yielded, p.turnover * y[RESORPTION] * left, laid_down, filled_in
 
 
 @njit(cache=True, nogil=True)
@@ -320,7 +321,7 @@ def rates(y: Array, u: Controls, p: Parameters, s: Solved, dy: Array) -> None:
     ca_secreted = secreted_calcium(y[CALCITRIOL], now.calcium, p)
     ca_urine, p_urine = kidney(now, y[LN_FGF23], u, p, s)
     ca_dialysed, p_dialysed = dialyser(now, u, p)
-    to_surface, settling, resorbed, laid_down, filled_in = bone(y, now, p)
+    to_surface, yielded, resorbed, laid_down, filled_in = bone(y, now, p)
     product = apatite_product(now.calcium, now.phosphate, p)
     grown, lost_labile, lost_mature = grown_and_lost(y, product, p)
     from_deposit = u.deposit_rate * (lost_labile + lost_mature - grown)
@@ -330,10 +331,10 @@ def rates(y: Array, u: Controls, p: Parameters, s: Solved, dy: Array) -> None:
 
     dy[VOLUME] = u.fluid_gain - u.ultrafiltration
     dy[CA_PLASMA] = ca_gut - ca_secreted - ca_urine - ca_dialysed - to_surface + from_mineral
-    dy[CA_SURFACE] = to_surface - settling
-    dy[CA_BONE] = laid_down + filled_in - resorbed + settling
+    dy[CA_SURFACE] = to_surface + yielded
+    dy[CA_BONE] = laid_down + filled_in - resorbed - yielded
     dy[CA_OWED] = laid_down * p.late_mineral_share / (1.0 - p.late_mineral_share) - filled_in
-    p_freed = (from_mineral - settling) / p.mineral_ca_per_p
+    p_freed = (from_mineral + yielded) / p.mineral_ca_per_p
     dy[P_PLASMA] = p_gut - p_urine - p_dialysed + from_deep + p_freed
     dy[P_DEEP] = -from_deep
     dy[CALCITRIOL], dy[LN_FGF23] = hormones(y, now, u, p)
