@@ -367,11 +367,7 @@ LAB = {"date": "2025-01-08", "analyte": "pth", "value": 9, "unit": "pg/mL"}
         ({}, "phases: found nothing, expected this field"),
         ([], "the scenario: found [], expected an object in braces"),
         ({"phases": 3}, "phases: found 3, expected a list in brackets"),
-        (
-            {"phases": [{"days": "long"}]},
-            'phases.0.days: found "long", expected a whole number',
-        ),
-        ({"phases": [{"days": 10.5}]}, "phases.0.days: found 10.5, expected a whole number"),
+        ({"phases": [{"days": "long"}]}, 'phases.0.days: found "long", expected a number'),
         (
             {"phases": [{**NINE, "binder": {"drug": "sevelamer", "g_per_day": True}}]},
             "phases.0.binder.g_per_day: found true, expected a value, or null for none",

@@ -147,7 +147,7 @@ def prescribe(before: Prescription, phases: Sequence[Phase]) -> list[Prescriptio
 
 def _next(before: Prescription, phase: Phase) -> Prescription:
     graft_day = None if before.graft_day is None else before.graft_day + before.days
-    now = replace(before, days=phase.days, name=phase.name, graft_day=graft_day)
+    now = replace(before, days=round(phase.days), name=phase.name, graft_day=graft_day)
     event = phase.event or Event()
     if event.graft_failure is not None:
         now = _without_graft(now, event.graft_failure.gfr_ml_min)
