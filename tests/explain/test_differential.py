@@ -145,6 +145,24 @@ def test_calcium_phosphate_and_their_product_are_not_counted_twice():
     assert once.diagnoses == thrice.diagnoses
 
 
+@pytest.mark.parametrize("phosphate", [{"labs": {"phosphate_mg_dl": 7.4}}, {}])
+def test_a_product_called_high_adds_nothing_to_known_phosphate(phosphate):
+    words = {"labs_qualitative": {"calcium": "high", "phosphate": "high"}}
+    case = {"ckd": "dialysis_hd", "sites": ["hip"]} | words | phosphate
+    product = {"labs_qualitative": words["labs_qualitative"] | {"ca_p_product": "high"}}
+    assert explained(**case).diagnoses == explained(**case | product).diagnoses
+    alone = {"ckd": "dialysis_hd", "sites": ["hip"]}
+    word = {"labs_qualitative": {"ca_p_product": "high"}}
+    assert explained(**alone).diagnoses != explained(**alone | word).diagnoses
+
+
+def test_a_calcified_mass_of_a_young_wrist_may_be_a_synovial_sarcoma():
+    """Hand and wrist hold 4 to 8.5 % of synovial sarcomas (doi:10.1186/s13256-020-02613-4)."""
+    young = {"age_years": 25, "calcified_or_ossified": "calcified"}
+    bare, wrist = explained(**young), explained(**young | {"sites": ["wrist"]})
+    assert changed_odds_db(bare, wrist, "synovial_sarcoma_calcified") > -5
+
+
 def test_one_level_seen_on_radiograph_and_ct_counts_once():
     ct = {"ct": {"fluid_calcium_level": True}}
     both = ct | {"radiograph": {"fluid_level": True}}

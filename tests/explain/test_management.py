@@ -342,6 +342,62 @@ def test_calcimimetic_is_for_high_pth_and_never_for_low_calcium():
     assert standing("calcimimetic", HD | {"labs": labs(10, 7, 50)}, UREMIC) == "advised_against"
 
 
+def test_a_child_on_dialysis_gets_a_calcimimetic_only_with_the_warnings_for_children():
+    child = HD | {"age_years": 12, "labs": labs(10, 8, 900)}
+    assert "three years of age" in " ".join(options(child, UREMIC)["calcimimetic"].hazards)
+    assert "three years" not in " ".join(
+        options(child | {"age_years": 40}, UREMIC)["calcimimetic"].hazards
+    )
+    long_qt = [("qtc", 490, "ms")]
+    assert standing("calcimimetic", child, UREMIC, extra_labs=long_qt) == "advised_against"
+
+
+def test_low_calcium_dialysate_names_the_lowest_advised_concentration():
+    hazards = options(HD | {"labs": labs(11, 7)}, UREMIC)["low_calcium_dialysate"].hazards
+    assert "1.25 mmol/L" in " ".join(hazards)
+
+
+def test_low_calcium_alone_is_no_reason_to_load_a_mass_with_calcium():
+    option = options(HD | {"labs": labs(8.1, 7)}, UREMIC)["calcium_and_vitamin_d_stopped"]
+    assert option.standing == "advised_against"
+    assert "without symptoms may be left" in " ".join(" ".join(option.because).split())
+
+
+# Blood that calls for treatment does so whatever the mass is.
+
+BROWN = {"brown_tumor": 0.95}
+
+
+def test_severe_hyperparathyroidism_with_a_brown_tumour_is_not_called_no_indication():
+    case = HD | {"labs": labs(9.6, 6.8, 4557)}
+    found = options(case, BROWN)
+    for option in ("parathyroidectomy", "calcimimetic", "binders", "diet"):
+        assert found[option].standing == "consider", option
+
+
+def test_high_calcium_and_pth_with_healthy_kidneys_are_primary_hyperparathyroidism():
+    case = {"ckd": "none", "age_years": 50, "labs": labs(12.6, 2.2, 900)}
+    option = options(case, BROWN)["parathyroidectomy"]
+    assert option.standing == "consider"
+    assert "primary hyperparathyroidism" in " ".join(option.because)
+    for other in ({"labs": labs(9.4, 2.2, 900)}, {"labs": labs(12.6, 2.2, 20)}):
+        assert standing("parathyroidectomy", case | other, BROWN) == "not_indicated"
+
+
+@pytest.mark.parametrize("calcium", [12.5, 15.0])
+def test_severe_hypercalcaemia_stops_calcium_and_vitamin_d_as_its_red_flag_says(calcium):
+    case = {"ckd": "none", "labs": labs(calcium, 3.5, 40)}
+    assert standing("calcium_and_vitamin_d_stopped", case, GOUT) == "suggested"
+
+
+def test_calciphylaxis_stops_calcium_and_vitamin_d_as_its_red_flag_says():
+    ulcer = HD | {"symptoms": {"skin_ulcer_or_fistula": True}, "labs": labs(9.6, 6.4, 1250)}
+    found = options(ulcer, {"calciphylaxis": 0.9})
+    assert found["calcium_and_vitamin_d_stopped"].standing == "suggested"
+    assert "feeds calciphylaxis" in " ".join(found["parathyroidectomy"].hazards)
+    assert standing("calcium_and_vitamin_d_stopped", ulcer, GOUT | {"tc_uremic": 0.0}) == "consider"
+
+
 # Nothing delays the exclusion of a sarcoma.
 
 
@@ -363,6 +419,17 @@ def test_a_sarcoma_sign_puts_referral_first_and_excision_off_however_uremic_the_
     assert listed["transplantation"].standing == "advised_against"
     assert listed["binders"].standing == "suggested"
     assert "do not watch the mass grow" in " ".join(listed["monitoring"].because)
+
+
+@pytest.mark.parametrize("kidney", ["dialysis_pd", "ckd_nondialysis"])
+@pytest.mark.parametrize(
+    ("imaging", "sarcoma"),
+    [({"ct": {"soft_tissue_component_enhancing": True}}, 0.001), (CLEAR, 0.12)],
+)
+def test_no_transplantation_while_a_sarcoma_is_not_excluded(kidney, imaging, sarcoma):
+    case = {"ckd": kidney, "imaging": imaging}
+    weighed = {"tc_uremic": 0.8, "chondrosarcoma_soft_tissue": sarcoma}
+    assert standing("transplantation", case, weighed) == "advised_against"
 
 
 def test_where_another_disease_leads_the_options_of_calcinosis_are_not_indicated():

@@ -155,6 +155,8 @@ def _laboratory(fields: Mapping[str, Any]) -> Iterator[Finding]:
     for code, (value, unit) in numbers.items():
         yield Finding(code, "present", "reported", "laboratory", value, unit)
     for code, word in words.items():
+        if code == "ca_p_product" and "phosphate" in {*numbers, *words}:
+            continue  # its factor says it already
         if code not in numbers or _belies(code, word, numbers[code][0]):
             yield Finding(f"{code}_{word}", "present", "reported", "laboratory")
     product = _fields(fields.get("labs")).get("ca_p_product_mg2_dl2")
