@@ -209,6 +209,28 @@ def test_infection_or_fistula_makes_excision_worth_considering(kind):
     assert standing("excision", case, UREMIC) == "consider"
 
 
+def test_a_pressed_cord_is_decompressed_and_does_not_wait_for_the_blood():
+    pressed = HD | {"imaging": CLEAR, "symptoms": {"nerve_compression": True}}
+    assert standing("excision", pressed | {"sites": ["spine_cervical"]}, UREMIC) == "suggested"
+    assert standing("excision", pressed | {"sites": ["elbow"]}, UREMIC) == "consider"
+    unsaid = options(pressed | {"sites": None}, UREMIC)["excision"]
+    assert unsaid.standing == "consider"
+    assert "site of the mass" in unsaid.measure
+
+
+def test_no_mass_is_excised_unseen_and_no_product_is_called_high_unmeasured():
+    case = {"ckd": "none", "symptoms": {"pain": True}}
+    option = options(case, PRIMARY)["excision"]
+    assert option.standing == "consider"
+    hazards = " ".join(option.hazards)
+    assert "Not before CT" in hazards
+    assert "The product is above" not in hazards
+    ct = {"soft_tissue_component_enhancing": False, "cortical_continuity_with_bone": False}
+    images = {"ct": CLEAR["ct"] | ct, "mri": {"enhancement": False}}
+    seen = case | {"imaging": images, "max_diameter_cm": 4, "symptom_duration_months": 20}
+    assert "Not before CT" not in " ".join(options(seen, PRIMARY)["excision"].hazards)
+
+
 def test_without_compression_alternatives_to_surgery_are_most_often_desirable():
     quiet = {"nerve_compression": False, "vascular_compression": False}
     case = HD | {"symptoms": quiet, "imaging": CLEAR}
@@ -274,6 +296,17 @@ def test_unknown_kidney_function_is_asked_for_before_a_genetic_test():
     genetic = options({"age_years": 14, "labs": labs(9.8, 7.9)}, PRIMARY)["genetic_test"]
     assert genetic.standing == "consider"
     assert any("kidney function" in ask for ask in genetic.measure)
+
+
+@pytest.mark.parametrize("option", ["binders", "diet", "phosphate_depletion", "acetazolamide"])
+def test_phosphate_lowering_of_a_likely_primary_form_awaits_kidney_function_and_says_so(option):
+    case = {"age_years": 12, "labs": labs(phosphate=7.9)}
+    waiting = options(case, PRIMARY)[option]
+    assert waiting.standing == "consider"
+    assert "once healthy kidneys are shown" in " ".join(waiting.because)
+    assert any("kidney function" in ask for ask in waiting.measure)
+    low = case | {"labs": labs(6.4, 7.9)}
+    assert standing(option, low, PRIMARY) == "advised_against"
 
 
 RESISTANT = {"ckd": "none", "age_years": 11, "sites": ["hand", "foot"]}

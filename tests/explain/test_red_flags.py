@@ -37,6 +37,10 @@ def flags(case, probabilities=SURE):
             {"imaging": {"ct": {"cortical_continuity_with_bone": True}}},
             "sarcoma_bone_continuity",
         ),
+        (
+            {"sites": ["spine_cervical"], "symptoms": {"nerve_compression": True}},
+            "spinal_compression",
+        ),
         ({"symptoms": {"fever": True}}, "infection"),
         ({"symptoms": {"skin_ulcer_or_fistula": True}}, "ulcer"),
         ({"symptoms": {"nerve_compression": True}}, "nerve_compression"),

@@ -93,6 +93,11 @@ class _Signs:
     def state(self, code: str) -> bool | None:
         return self._states.get(code)
 
+    @property
+    def sites(self) -> list[str]:
+        """Codes of the sites told."""
+        return [code for code in self._states if code.startswith("site_")]
+
     def any_of(self, *codes: str) -> bool | None:
         states = [self.state(code) for code in codes]
         return True if True in states else False if all(s is False for s in states) else None
@@ -289,6 +294,7 @@ def _complaints(signs: _Signs) -> _Named:
     text = f"{' and '.join(pressed)} compression" if pressed else "no nerve or vessel compression"
     ask = "examination for nerve and vessel compression"
     yield "compression", Circumstance(compression, text, ask)
+    yield "spinal_compression", _spinal_compression(signs)
     for code, present, absent in (
         ("fever", "fever", "no fever"),
         ("skin_ulcer_or_fistula", "skin ulcer or fistula", "skin intact"),
@@ -302,6 +308,14 @@ def _complaints(signs: _Signs) -> _Named:
         ("vascular_compression", "vessel compression"),
     ):
         yield code, Circumstance(signs.state(code), present, ask)
+
+
+def _spinal_compression(signs: _Signs) -> Circumstance:
+    nerve = signs.state("nerve_compression")
+    spinal = any("spine" in site for site in signs.sites) if signs.sites else None
+    holds = False if False in (nerve, spinal) else True if nerve and spinal else None
+    ask = "site of the mass" if nerve else "examination for nerve and vessel compression"
+    return Circumstance(holds, "nerve compression at the spine", ask)
 
 
 def _sarcoma_signs(signs: _Signs, thresholds: Mapping[str, float]) -> _Named:
