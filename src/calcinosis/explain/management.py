@@ -11,7 +11,8 @@ from functools import cache
 from typing import Any, Literal, get_args
 
 from calcinosis.errors import InputError
-from calcinosis.explain.circumstances import Circumstance, circumstances
+from calcinosis.explain.circumstance import Circumstance
+from calcinosis.explain.circumstances import circumstances
 from calcinosis.explain.knowledge import read_yaml
 from calcinosis.finding import Finding
 from calcinosis.patient import Patient

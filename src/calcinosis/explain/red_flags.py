@@ -9,7 +9,8 @@ from functools import cache
 from typing import Any
 
 from calcinosis.errors import InputError
-from calcinosis.explain.circumstances import Circumstance, circumstances
+from calcinosis.explain.circumstance import Circumstance
+from calcinosis.explain.circumstances import circumstances
 from calcinosis.explain.knowledge import read_yaml
 from calcinosis.explain.management import load_rulebook
 from calcinosis.patient import Patient

@@ -1,0 +1,58 @@
+"""The laboratory against the limits the rules ask about."""
+
+import pytest
+
+from calcinosis.explain.blood import blood, kidney_disease, on_dialysis, parathyroid
+from calcinosis.explain.management import load_rulebook
+from calcinosis.lab_result import LabResult
+from calcinosis.patient import Patient
+
+
+def patient(ckd=None, **labs):
+    units = {"pth": "pg/mL", "creatinine": "mg/dL"}
+    results = [LabResult.measured(k, v, units.get(k, "mg/dL")) for k, v in labs.items()]
+    return Patient(ckd=ckd, age_years=50).with_labs(tuple(results))
+
+
+def holds(of, *args, **labs):
+    return {n: c.holds for n, c in of(patient(*args, **labs), load_rulebook().thresholds)}
+
+
+def test_kidneys_nobody_spoke_of_are_judged_by_creatinine_or_not_at_all():
+    assert kidney_disease(patient()) is None
+    assert kidney_disease(patient(creatinine=6.0)) is True
+    healthy = patient(creatinine=0.8)
+    assert kidney_disease(healthy) is False
+    assert on_dialysis(healthy) is False
+
+
+@pytest.mark.parametrize(
+    ("ckd", "low", "high"),
+    [
+        ("dialysis_hd", True, False),
+        ("ckd_nondialysis", False, True),
+        ("ckd_unspecified", None, None),
+    ],
+)
+def test_a_pth_of_100_is_low_on_dialysis_high_before_it_and_open_where_nobody_says(ckd, low, high):
+    found = holds(parathyroid, ckd, pth=100.0)
+    assert (found["pth_low"], found["pth_high"]) == (low, high)
+
+
+@pytest.mark.parametrize(
+    ("calcium", "name"),
+    [
+        (7.0, "calcium_severely_low"),
+        (12.5, "calcium_very_high"),
+        (14.5, "calcium_crisis"),
+    ],
+)
+def test_calcium_that_does_not_wait_has_one_name(calcium, name):
+    found = holds(blood, calcium=calcium)
+    severe = ("calcium_severely_low", "calcium_very_high", "calcium_crisis")
+    assert [other for other in severe if found[other]] == [name]
+
+
+def test_calcium_not_measured_is_neither_low_nor_normal():
+    found = holds(blood)
+    assert {found[name] for name in found if name.startswith("calcium")} == {None}
