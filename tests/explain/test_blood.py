@@ -39,6 +39,14 @@ def test_a_pth_of_100_is_low_on_dialysis_high_before_it_and_open_where_nobody_sa
     assert (found["pth_low"], found["pth_high"]) == (low, high)
 
 
+@pytest.mark.parametrize(("word", "low"), [("low", True), ("normal", None), ("high", False)])
+def test_pth_called_normal_on_dialysis_leaves_open_whether_it_is_low(word, low):
+    spoken = Patient(ckd="dialysis_pd", levels={"pth": word})
+    found = dict(parathyroid(spoken, load_rulebook().thresholds))
+    assert found["pth_low"].holds is low
+    assert found["pth_very_high"].holds is (None if word == "high" else False)
+
+
 @pytest.mark.parametrize(
     ("calcium", "name"),
     [

@@ -156,6 +156,19 @@ def test_a_product_called_high_adds_nothing_to_known_phosphate(phosphate):
     assert explained(**alone).diagnoses != explained(**alone | word).diagnoses
 
 
+def test_pth_called_normal_on_dialysis_may_mean_normal_for_dialysis():
+    """2 to 9 times the upper limit is the range of dialysis (KDIGO 2017)."""
+    patient = {"sites": ["hip"], "labs": {"phosphate_mg_dl": 5.9}}
+
+    def lost_db(ckd):
+        bare = explained(**patient, ckd=ckd)
+        return changed_odds_db(
+            bare, explained(**patient, ckd=ckd, labs_qualitative={"pth": "normal"}), "tc_uremic"
+        )
+
+    assert lost_db("dialysis_pd") > -6 > lost_db("ckd_nondialysis")
+
+
 def test_a_calcified_mass_of_a_young_wrist_may_be_a_synovial_sarcoma():
     """Hand and wrist hold 4 to 8.5 % of synovial sarcomas (doi:10.1186/s13256-020-02613-4)."""
     young = {"age_years": 25, "calcified_or_ossified": "calcified"}

@@ -151,6 +151,6 @@ def _parathyroid_limits(
         return low, value > thresholds["pth_high_on_dialysis_times"] * upper
     if level is None:
         return None, None
-    if on_dialysis:  # a laboratory's word is by the limits of everyone else
-        return level != "high", True if level == "high" else None
+    if on_dialysis:  # a word may be by the limits of everyone else or by those of dialysis
+        return {"low": True, "normal": None, "high": False}[level], level == "high" or None
     return level == "low", level == "high"

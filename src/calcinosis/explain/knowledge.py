@@ -151,6 +151,7 @@ class Quantity(_Entry):
     cost: Annotated[int, Field(ge=1, le=4)]
     grid: tuple[float, float]
     range: tuple[float, float] | None = None
+    range_on_dialysis: tuple[float, float] | None = None
     usual: dict[Setting | Literal["any"], LogNormal]
 
     def usual_in(self, setting: Setting) -> LogNormal:

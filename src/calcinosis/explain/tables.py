@@ -22,6 +22,9 @@ _OUTLIERS, _OUTLIER_SPREAD = 0.06, 3.0
 # Share of sites that lie where the entry does not say.
 _OTHER_SITES = 0.10
 _OTHER_AGES = 0.05
+# How often a word for a value on dialysis is meant by the range of dialysis, and not by the flags of
+# the laboratory. Expert prior.
+_BY_DIALYSIS = 0.25
 # The stated frequency of the diagnoses in a kidney setting counts as so many published cases.
 PRIOR_CASES = 60.0
 # An expert prior on sites or ages is worth so many patients; a series never more than so many.
@@ -275,18 +278,36 @@ def _quantity_rows(knowledge: Knowledge, code: str, rows: _Rows) -> tuple[Grid, 
     for bin_ in range(BINS):
         rows.add(mass[bin_], doubt[bin_], tuple(provenance))
     words = {}
-    limits = _limits(knowledge, code)
-    if limits is not None:
-        inside = (centres >= limits[0]) & (centres <= limits[1])
-        for word, chosen in (
-            ("low", centres < limits[0]),
-            ("normal", inside),
-            ("high", centres > limits[1]),
-        ):
-            share = 0.96 * mass[chosen].sum(axis=0) + 0.04 / 3
-            spread = (1 - share.mean(axis=0)) / (share.mean(axis=0) * 10)
-            words[f"{code}_{word}:present"] = rows.add(share, spread, tuple(provenance))
+    for word, called in _called(knowledge, code, centres).items():
+        share = 0.96 * (called[..., None] * mass).sum(axis=0) + 0.04 / 3
+        spread = (1 - share.mean(axis=0)) / (share.mean(axis=0) * 10)
+        words[f"{code}_{word}:present"] = rows.add(share, spread, tuple(provenance))
     return Grid(first, low, high, logarithmic=True), words
+
+
+def _called(knowledge: Knowledge, code: str, centres: Floats) -> dict[str, Floats]:
+    """The chance that a value is called low, normal or high [bin, setting].
+
+    On dialysis the range of dialysis may be meant instead of the laboratory's.
+    """
+    limits = _limits(knowledge, code)
+    if limits is None:
+        return {}
+    quantity = knowledge.vocabulary.quantities.get(code)
+    apart = (quantity and quantity.range_on_dialysis) or limits
+    usual, on_dialysis = (
+        {
+            "low": centres < low,
+            "normal": (centres >= low) & (centres <= high),
+            "high": centres > high,
+        }
+        for low, high in (limits, apart)
+    )
+    share = np.array([_BY_DIALYSIS if setting == "dialysis" else 0.0 for setting in SETTINGS])
+    return {
+        word: np.outer(usual[word], 1 - share) + np.outer(on_dialysis[word], share)
+        for word in usual
+    }
 
 
 def _binned(shapes: list[list[LogNormal]], centres: Floats) -> tuple[Floats, Floats]:
