@@ -22,8 +22,8 @@ _OUTLIERS, _OUTLIER_SPREAD = 0.06, 3.0
 # Share of sites that lie where the entry does not say.
 _OTHER_SITES = 0.10
 _OTHER_AGES = 0.05
-# How often a word for a value on dialysis is meant by the range of dialysis, and not by the flags of
-# the laboratory. Expert prior.
+# How often a word for a value on dialysis is meant by the range of dialysis, and not by the
+# laboratory's own. Expert prior.
 _BY_DIALYSIS = 0.25
 # The stated frequency of the diagnoses in a kidney setting counts as so many published cases.
 PRIOR_CASES = 60.0
