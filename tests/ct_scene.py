@@ -8,6 +8,7 @@ from pydicom import dcmread
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
+from calcinosis.analysis import Analysis
 from calcinosis.measure.mass import (
     BoneRelation,
     Calibration,
@@ -185,9 +186,16 @@ def enhanced(series: Path, folder: Path, *, files: int = 1) -> Path:
     return folder
 
 
+WRITING = ("deidentify", "segments", "seg_type")
+
+
 def delivered(folder: Path, study: Study, *, masses: int = 2, **options: object) -> Path:
-    """What `write_deliverables` leaves of this scene, in a new folder beside the others."""
+    """What `write_deliverables` leaves of this scene, in a new folder beside the others.
+
+    `options` are what an Analysis holds beside study and measurement, and how it is written.
+    """
     out = folder / f"out-{len(list(folder.iterdir()))}"
     out.mkdir()
-    write_deliverables(out, study, measured(study, masses=masses), **options)
+    how = {key: options.pop(key) for key in WRITING if key in options}
+    write_deliverables(out, Analysis(study, measured(study, masses=masses), **options), **how)
     return out

@@ -11,7 +11,7 @@ from calcinosis.lab_result import LabResult
 from calcinosis.patient import Patient
 from calcinosis.read.fhir import read_fhir
 from calcinosis.read.study import read_study
-from ct_scene import IDENTIFIER, delivered, write_series
+from ct_scene import IDENTIFIER, SHAPE, delivered, enhanced, write_series
 from outside_readers import assert_valid_fhir, fhir_faults
 
 LABS = Patient(
@@ -101,6 +101,57 @@ def test_an_identifier_with_signs_of_its_own_is_still_one_search(tmp_path):
     study = read_study(write_series(tmp_path / "ct", PatientID="7&name=x|y #1"))
     text = (delivered(tmp_path, study) / "bundle.fhir.json").read_text()
     assert "|7%26name%3Dx%7Cy%20%231" in text
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("Doe^Ann Maria", {"family": "Doe", "given": ["Ann", "Maria"]}),
+        (
+            "Doe^Ann^Maria^Prof.^MD=ideographic",
+            {"family": "Doe", "given": ["Ann", "Maria"], "prefix": ["Prof."], "suffix": ["MD"]},
+        ),
+        ("^Ann", {"given": ["Ann"]}),
+    ],
+)
+def test_titles_are_no_given_names(written, told, tmp_path):
+    study = read_study(write_series(tmp_path / "ct", PatientName=written))
+    (patient,) = resources(delivered(tmp_path, study), "Patient")
+    assert patient["name"] == [told]
+
+
+def test_the_study_is_told_by_its_day_its_number_and_how_many_files_it_has(plain, tmp_path):
+    (single,) = resources(plain[1], "ImagingStudy")
+    assert single["started"] == "2025-03-01"
+    assert single["identifier"][1]["value"] == "A-99"
+    assert single["series"][0]["numberOfInstances"] == SHAPE[0]
+    files = enhanced(write_series(tmp_path / "ct"), tmp_path / "files", files=3)
+    out = delivered(tmp_path, read_study(files))
+    assert resources(out, "ImagingStudy")[0]["series"][0]["numberOfInstances"] == 3
+
+
+def test_every_measure_of_the_report_for_pacs_is_a_component(plain):
+    (mass, _) = resources(plain[1], "Observation")
+    told = {
+        one["code"]["text"]: one["valueQuantity"]["value"]
+        for one in mass["component"]
+        if "valueQuantity" in one
+    }
+    assert told["Area of contact with bone"] == 214
+    assert told["Distance from joint"] == 4.5
+    assert told["Confidence that this is a calcified mass"] == 0.875
+
+
+def test_remarks_on_series_measurement_and_patient_end_the_conclusion(tmp_path):
+    study = read_study(write_series(tmp_path / "ct", empty=("PatientPosition",)))
+    out = delivered(tmp_path, study, remarks=("The sex given is not that of the header.",))
+    assert_valid_fhir(out / "bundle.fhir.json")
+    (report,) = resources(out, "DiagnosticReport")
+    assert report["conclusion"].endswith(
+        "not a medical device. "
+        "The patient position is not stated: HFS (on the back) is assumed. "
+        "Seen in one scan. The sex given is not that of the header."
+    )
 
 
 class Record(dict):

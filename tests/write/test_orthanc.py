@@ -8,6 +8,7 @@ import pytest
 from dicomweb_client import DICOMwebClient
 from pynetdicom import AE
 
+from calcinosis.analysis import Analysis
 from calcinosis.read.study import read_study
 from calcinosis.write.deliver import write_deliverables
 from ct_scene import measured, write_series
@@ -19,7 +20,9 @@ def files(request, tmp_path_factory) -> list[Path]:
     study = read_study(write_series(folder / "ct"))
     out = folder / "out"
     out.mkdir()
-    write_deliverables(out, study, measured(study), segments="all", seg_type=request.param)
+    write_deliverables(
+        out, Analysis(study, measured(study)), segments="all", seg_type=request.param
+    )
     return sorted(out.glob("*.dcm"))
 
 

@@ -4,8 +4,9 @@ import re
 
 import pydicom
 
-from calcinosis.explain.differential import differential
-from calcinosis.finding import Finding
+from calcinosis.explain.explanation import explain
+from calcinosis.patient import Patient
+from calcinosis.read.case_file import Case
 from calcinosis.read.study import read_study
 from ct_scene import delivered, write_series
 from outside_readers import (
@@ -98,8 +99,9 @@ def test_report_prints_in_dcmtk(plain):
 
 def test_differential_goes_out_with_its_probabilities(tmp_path):
     study = read_study(write_series(tmp_path / "ct"))
-    weighed = differential((Finding("dialysis", "present", "reported", "history"),)).diagnoses
-    out = delivered(tmp_path, study, diagnoses=weighed)
+    explanation = explain(Case(), Patient(ckd="dialysis_hd"))
+    weighed = explanation.differential.diagnoses
+    out = delivered(tmp_path, study, explanation=explanation)
     assert_conforms(out / "measurements.sr.dcm")
     assert_valid_fhir(out / "bundle.fhir.json")
     printed = run("dsrdump", out / "measurements.sr.dcm").stdout
@@ -126,3 +128,16 @@ def test_a_scan_without_masses_is_reported_as_such(tmp_path):
     printed = run("dsrdump", out / "measurements.sr.dcm").stdout
     assert '"Calcified soft-tissue mass")=(272519000,SCT,"Absent")' in printed
     assert "No calcified soft-tissue mass" in (out / "bundle.fhir.json").read_text()
+
+
+def test_remarks_on_series_measurement_and_patient_are_in_the_report(tmp_path):
+    study = read_study(write_series(tmp_path / "ct", ContrastBolusAgent="IOHEXOL"))
+    out = delivered(tmp_path, study, remarks=("The sex given is not that of the header.",))
+    assert_conforms(out / "measurements.sr.dcm")
+    printed = run("dsrdump", "+Pl", out / "measurements.sr.dcm").stdout
+    for remark in (
+        "Contrast agent was given: bright vessels and urine may not be calcium.",
+        "Seen in one scan.",
+        "The sex given is not that of the header.",
+    ):
+        assert f'"Comment")="{remark}"' in printed

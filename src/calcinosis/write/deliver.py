@@ -2,13 +2,9 @@
 
 import json
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
-from calcinosis.explain.differential import Diagnosis
-from calcinosis.measure.mass import CtMeasurement
-from calcinosis.patient import Patient
-from calcinosis.volume import Study
+from calcinosis.analysis import Analysis
 from calcinosis.write.dicom_source import source_images
 from calcinosis.write.fhir import bundle
 from calcinosis.write.seg import SegmentationType, Segments, segmentation
@@ -21,11 +17,8 @@ BUNDLE_FILE = "bundle.fhir.json"
 
 def write_deliverables(
     folder: Path,
-    study: Study,
-    measurement: CtMeasurement,
+    analysis: Analysis,
     *,
-    patient: Patient | None = None,
-    diagnoses: Sequence[Diagnosis] = (),
     deidentify: bool = False,
     segments: Segments = "masses",
     seg_type: SegmentationType = "bitmap",
@@ -38,24 +31,28 @@ def write_deliverables(
 
     Args:
         folder: exists.
-        study: as read; its source files must still be there.
-        measurement: of this study.
-        patient: laboratory results for the bundle.
-        diagnoses: the differential, most probable first, for report and bundle.
+        analysis: the source files of its study must still be there.
         deidentify: say nowhere who the patient is; UIDs are mapped, alike in all three files.
         segments: ``all`` adds the skeleton and other calcifications, by kind, to the segmentation.
         seg_type: ``labelmap`` writes the segmentation as LABELMAP with RLE compression.
     """
+    study, measurement, explanation = analysis.study, analysis.measurement, analysis.explanation
     source = source_images(study, deidentify=deidentify)
     if source is None:
         return
+    diagnoses = explanation.differential.diagnoses if explanation else ()
+    remarks = [_sentence(one) for one in (*study.remarks, *measurement.remarks, *analysis.remarks)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they would print the patient's name
         masses = segmentation(source, study, measurement, segments=segments, kind=seg_type)
         if masses is not None:
             masses.save_as(folder / SEGMENTATION_FILE)
-        report = structured_report(source, measurement, masses, diagnoses)
+        report = structured_report(source, measurement, masses, diagnoses, remarks)
         report.save_as(folder / REPORT_FILE)
-    resources = bundle(source, measurement, patient, diagnoses)
+    resources = bundle(source, measurement, analysis.patient, diagnoses, remarks)
     text = json.dumps(resources, indent=2, ensure_ascii=False)
     (folder / BUNDLE_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def _sentence(remark: str) -> str:
+    return f"{remark[:1].upper()}{remark[1:].removesuffix('.')}."

@@ -40,6 +40,7 @@ def bundle(
     measurement: CtMeasurement,
     patient: Patient | None = None,
     diagnoses: Sequence[Diagnosis] = (),
+    remarks: Sequence[str] = (),
 ) -> Resource:
     """Everything measured, with the laboratory results where there are any.
 
@@ -48,10 +49,11 @@ def bundle(
             that says so stands for them.
         measurement: what was measured on them.
         patient: laboratory results, given and derived.
-        diagnoses: those not improbable become the report's conclusion.
+        diagnoses: those not improbable become part of the report's conclusion.
+        remarks: sentences on the whole scan; they end the conclusion.
     """
     header = source.headers[0]
-    who, study, device = _patient(header), _imaging_study(header, len(source.planes)), _device()
+    who, study, device = _patient(header), _imaging_study(header, len(source.headers)), _device()
     about = {"subject": _reference(who), "device": _reference(device)}
     when = _when(header)
     tracking = tracking_of(measurement.masses, source)
@@ -63,7 +65,7 @@ def bundle(
         masses.append({**_mass(mass, tracking[mass.id], source), **seen})
     labs = [{**lab, "subject": _reference(who)} for lab in _labs(patient, str(who["id"]))]
     report = {
-        **_report(header, measurement, diagnoses),
+        **_report(header, measurement, diagnoses, remarks),
         "subject": _reference(who),
         **when,
         "imagingStudy": [_reference(study)],
@@ -135,16 +137,23 @@ def _patient(header: "Dataset") -> Resource:
         resource["text"] = _text("Placeholder: the images do not say who the patient is.")
         return resource
     resource["identifier"][0]["system"] = f"urn:oid:{derived_uid('DICOM patient ID')}"
-    family, _, given = str(header.PatientName).partition("=")[0].partition("^")
-    if family:
-        names = [name for name in given.replace("^", " ").split() if name]
-        resource["name"] = [{"family": family, **({"given": names} if names else {})}]
+    if name := _human_name(str(header.PatientName).partition("=")[0]):
+        resource["name"] = [name]
     if str(header.PatientSex) in _GENDER:
         resource["gender"] = _GENDER[str(header.PatientSex)]
     born = _iso_day(str(header.PatientBirthDate))
     if born:
         resource["birthDate"] = born
     return resource
+
+
+def _human_name(person_name: str) -> Resource:
+    """A name as DICOM writes it: family^given^middle^prefix^suffix (PS3.5 6.2.1.1)."""
+    family, given, middle, prefix, suffix, *_ = [*person_name.split("^"), *[""] * 5]
+    parts: Resource = {"family": family.strip()}
+    parts["given"] = [*given.split(), *middle.split()]
+    parts["prefix"], parts["suffix"] = prefix.split(), suffix.split()
+    return {part: value for part, value in parts.items() if value}
 
 
 def _device() -> Resource:
@@ -158,27 +167,38 @@ def _device() -> Resource:
     }
 
 
-def _imaging_study(header: "Dataset", frames: int) -> Resource:
+def _imaging_study(header: "Dataset", instances: int) -> Resource:
     modality = {"system": DICOM_CODES, "code": "CT", "display": "Computed Tomography"}
-    uid = str(header.StudyInstanceUID)
+    uid, day = str(header.StudyInstanceUID), _iso_day(str(header.StudyDate))
     return {
         "resourceType": "ImagingStudy",
         "id": str(derived_uuid("study", uid)),
         "status": "available",
-        "identifier": [{"system": DICOM_UID, "value": f"urn:oid:{uid}"}],
+        "identifier": [{"system": DICOM_UID, "value": f"urn:oid:{uid}"}, *_accession(header)],
+        **({"started": day} if day else {}),
         "modality": [modality],
         "series": [
             {
                 "uid": str(header.SeriesInstanceUID),
                 "modality": modality,
-                "numberOfInstances": frames,
+                "numberOfInstances": instances,
             }
         ],
     }
 
 
+def _accession(header: "Dataset") -> list[Resource]:
+    """The number by which the radiology department knows the study."""
+    number = str(header.AccessionNumber)
+    kind = {"coding": [{"system": f"{_HL7}/v2-0203", "code": "ACSN"}]}
+    return [{"type": kind, "value": number}] if number else []
+
+
 def _report(
-    header: "Dataset", measurement: CtMeasurement, diagnoses: Sequence[Diagnosis]
+    header: "Dataset",
+    measurement: CtMeasurement,
+    diagnoses: Sequence[Diagnosis],
+    remarks: Sequence[str],
 ) -> Resource:
     key = str(derived_uuid("report", str(header.SeriesInstanceUID)))
     named = dicom_codes.probable(diagnoses)
@@ -190,7 +210,7 @@ def _report(
         "status": "preliminary",
         "category": [_concept(f"{_HL7}/v2-0074", "RAD", "Radiology")],
         "code": _concept(LOINC, "25045-6", "CT unspecified body region"),
-        "conclusion": " ".join(_conclusion(measurement, named)),
+        "conclusion": " ".join((*_conclusion(measurement, named), *remarks)),
         **({"conclusionCode": codes} if codes else {}),
     }
 
@@ -249,6 +269,7 @@ def _mass(mass: Mass, known_as: Tracking, source: SourceImages) -> Resource:
 
 def _components(mass: Mass) -> Iterator[Resource]:
     """Every measure that could be taken; what could not be judged is left out."""
+    joint_mm = mass.site.distance_mm if mass.site else None
     sizes: tuple[tuple[str, str, str, float | None, str], ...] = (
         (SNOMED, "118565006", "Volume", mass.volume_ml, "mL"),
         (DICOM_CODES, "122660", "Calcium Volume", mass.calcified_volume_ml, "mL"),
@@ -256,10 +277,13 @@ def _components(mass: Mass) -> Iterator[Resource]:
         (SNOMED, "103339001", "Long Axis", mass.max_diameter_mm, "mm"),
         (SNOMED, "103340004", "Short Axis", mass.perpendicular_diameter_mm, "mm"),
         (DICOM_CODES, "112181", "Mean Attenuation Coefficient", mass.hu.mean, "[hnsf'U]"),
+        (OWN, "BONE_CONTACT", "Area of contact with bone", mass.bone.contact_mm2, "mm2"),
         (OWN, "BONE_DISTANCE", "Distance from bone", mass.bone.distance_mm, "mm"),
         (OWN, "EROSION_DEPTH", "Depth of bone erosion", mass.bone.erosion_depth_mm, "mm"),
         (OWN, "EROSION_VOLUME", "Volume of bone erosion", mass.bone.erosion_volume_ml, "mL"),
+        (OWN, "JOINT_DISTANCE", "Distance from joint", joint_mm, "mm"),
         (DICOM_CODES, "121243", "Distance from skin", mass.skin_distance_mm, "mm"),
+        (OWN, "CONFIDENCE", "Confidence that this is a calcified mass", mass.confidence, "1"),
     )
     for system, code, display, value, unit in sizes:
         if value is not None:

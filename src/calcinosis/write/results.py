@@ -50,20 +50,12 @@ def write_files(
 ) -> None:
     """Write the result files into an existing folder."""
     began = perf_counter()
-    study, measurement = analysis.study, analysis.measurement
     if deidentify:
         analysis = without_identity(analysis)
     (folder / "report.html").write_text(render_report(analysis), encoding="utf-8")
-    write_label_map(folder / "masses.nii.gz", measurement.labels, study)
+    write_label_map(folder / "masses.nii.gz", analysis.measurement.labels, analysis.study)
     write_deliverables(
-        folder,
-        study,
-        measurement,
-        patient=analysis.patient,
-        diagnoses=analysis.explanation.differential.diagnoses if analysis.explanation else (),
-        deidentify=deidentify,
-        segments=segments,
-        seg_type=seg_type,
+        folder, analysis, deidentify=deidentify, segments=segments, seg_type=seg_type
     )
     if analysis.outlook:
         from calcinosis.write.forecast_page.files import as_csv

@@ -55,11 +55,12 @@ def structured_report(
     measurement: CtMeasurement,
     segmentation: "Dataset | None",
     diagnoses: Sequence[Diagnosis] = (),
+    remarks: Sequence[str] = (),
 ) -> "Dataset":
     """Write what was measured; `segmentation` holds the masses, None where there are none.
 
-    Of `diagnoses` those are written that are not improbable. The same source and measurement give
-    the same bytes, so a report sent twice is stored once.
+    Of `diagnoses` those are written that are not improbable; `remarks` are sentences on the whole
+    scan. The same input gives the same bytes, so a report sent twice is stored once.
     """
     from highdicom.sr import Comprehensive3DSR, MeasurementReport
     from pydicom.sr.codedict import codes
@@ -68,7 +69,7 @@ def structured_report(
     content = MeasurementReport(
         observation_context=_observer(),
         procedure_reported=Code("25045-6", "LN", "CT unspecified body region"),
-        imaging_measurements=[_scan_group(measurement, source, diagnoses)],
+        imaging_measurements=[_scan_group(len(measurement.masses), source, diagnoses, remarks)],
         title=codes.DCM.ImagingMeasurementReport,
     )
     made = Comprehensive3DSR(
@@ -317,7 +318,7 @@ def _level_group(
 
 
 def _scan_group(
-    measurement: CtMeasurement, source: SourceImages, diagnoses: Sequence[Diagnosis]
+    count: int, source: SourceImages, diagnoses: Sequence[Diagnosis], remarks: Sequence[str]
 ) -> "MeasurementsAndQualitativeEvaluations":
     from highdicom.sr import (
         AlgorithmIdentification,
@@ -326,7 +327,6 @@ def _scan_group(
         TrackingIdentifier,
     )
 
-    count = len(measurement.masses)
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
             uid=derived_uid("scan", source.series_instance_uid), identifier="Whole scan"
@@ -340,7 +340,7 @@ def _scan_group(
         ],
     )
     group[0].ContentSequence.extend(_differential(diagnoses))
-    _comment(group, ("For research and teaching; not a medical device.", *measurement.remarks))
+    _comment(group, ("For research and teaching; not a medical device.", *remarks))
     return group
 
 
