@@ -94,6 +94,20 @@ def test_a_nifti_without_orientation_is_remarked(tmp_path):
     assert "right and left are assumed" in " ".join(read_study(path).remarks)
 
 
+@pytest.mark.parametrize(("turned", "said"), [(-1, True), (1, False)])
+def test_a_nifti_that_states_two_orientations_is_read_by_its_sform_and_remarked(
+    tmp_path, turned, said
+):
+    path = tmp_path / "ct.nii"
+    image = nib.Nifti1Image(body().transpose(2, 1, 0), None)
+    image.set_sform(np.diag([-1, -1, 2, 1]), 1)
+    image.set_qform(np.diag([-turned, -1, 2, 1]), 1)
+    nib.save(image, path)
+    study = read_study(path)
+    np.testing.assert_array_equal(study.volume.voxels, body())
+    assert any("sform and qform lie up to 54 mm apart" in one for one in study.remarks) == said
+
+
 def test_gravity_of_a_nifti_is_assumed_and_said_unless_given(tmp_path):
     path = tmp_path / "ct.nii"
     nib.save(nib.Nifti1Image(body(), np.eye(4)), path)

@@ -159,6 +159,25 @@ def test_two_studies_in_one_folder_are_remarked(tmp_path):
     assert any("holds 2 studies" in remark for remark in read_study(tmp_path).remarks)
 
 
+def test_two_patients_in_one_folder_are_remarked(tmp_path):
+    save(ct_series(), tmp_path / "one")
+    save(thick(PatientID="0815"), tmp_path / "two")
+    assert any("images of 2 patients" in remark for remark in read_study(tmp_path).remarks)
+
+
+def test_the_directory_of_a_disc_stands_for_the_disc(tmp_path):
+    save(ct_series(), tmp_path / "IMAGES")
+    directory = tmp_path / "DICOMDIR"
+    directory.write_bytes(b"\0" * 128 + b"DICM")
+    np.testing.assert_array_equal(read_study(directory).volume.voxels, body())
+
+
+def test_an_archive_in_the_folder_is_named_as_what_was_found(tmp_path):
+    (tmp_path / "study.zip").write_bytes(b"PK\3\4")
+    with pytest.raises(NotCtError, match=r"found an archive, to be unpacked first \(1\)"):
+        read_study(tmp_path)
+
+
 def test_progress_runs_from_the_first_file_to_done(tmp_path):
     seen = []
     read_study(save(ct_series(), tmp_path), progress=seen.append)

@@ -103,7 +103,7 @@ def ct_image(path: Path, found: Header) -> Image | None:
         sop_instance_uid=dicom.text(path, header, "SOPInstanceUID"),
         image_type=dicom.text(path, header, "ImageType"),
         patient_id=dicom.text(path, header, "PatientID"),
-        patient_position=dicom.text(path, header, "PatientPosition"),
+        patient_position=dicom.text(path, header, "PatientPosition").upper(),
         planes=planes,
         fault=fault,
     )

@@ -1,6 +1,7 @@
 """NIfTI files."""
 
 import warnings
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from calcinosis.errors import InputError, NotReadableError
 from calcinosis.read.dicom import one_line
 from calcinosis.read.grid import GridImage, check_affine, check_shape
+
+AS_ONE_MM = 2.0  # the qform knows no shear and is stored in single precision
 
 
 def read_nifti(path: Path) -> GridImage:
@@ -37,10 +40,24 @@ def read_nifti(path: Path) -> GridImage:
         raise NotReadableError(
             f"{path.name}: the NIfTI file cannot be read ({one_line(error)})"
         ) from error
-    remarks: tuple[str, ...] = ()
-    if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
-        remarks = ("the NIfTI file states no orientation: right and left are assumed",)
-    return GridImage(values.reshape(shape), affine, remarks)
+    return GridImage(values.reshape(shape), affine, _remarks(header, shape))
+
+
+def _remarks(header: Any, shape: tuple[int, int, int]) -> tuple[str, ...]:  # noqa: ANN401 as nibabel is untyped
+    """What the header's two statements of orientation make one mention; the sform counts first."""
+    sform, qform = header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]
+    if sform is None and qform is None:
+        return ("the NIfTI file states no orientation: right and left are assumed",)
+    if sform is None or qform is None:
+        return ()
+    corners = np.array([*product(*((0, extent - 1) for extent in shape))])
+    apart_mm = float(
+        np.linalg.norm(corners @ (sform - qform)[:3, :3].T + (sform - qform)[:3, 3], axis=1).max()
+    )
+    if apart_mm <= AS_ONE_MM:
+        return ()
+    apart = f"the NIfTI file's sform and qform lie up to {apart_mm:.0f} mm apart"
+    return (f"{apart}: the sform is believed, other programs may show another place or side",)
 
 
 def _check_kind(path: Path, image: Any) -> None:  # noqa: ANN401 as nibabel is untyped

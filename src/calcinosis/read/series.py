@@ -145,7 +145,7 @@ def scan(files: Sequence[Path], progress: Callable[[float], None] | None = None)
     for index, path in enumerate(files):
         found = dicom.read_header(path)
         if found is None:
-            others["NIfTI" if path.name.endswith((".nii", ".nii.gz")) else "not DICOM"] += 1
+            others[_kind(path)] += 1
         elif (image := ct_image(path, found)) is None:
             others[dicom.text(path, found.dataset, "Modality") or "DICOM without image"] += 1
         else:
@@ -159,6 +159,15 @@ def scan(files: Sequence[Path], progress: Callable[[float], None] | None = None)
         there = ", ".join(f"{kind} ({count})" for kind, count in others.most_common(6))
         raise NotCtError(f"no CT image found; expected a CT series, found {there or 'no file'}")
     return [Series(about, tuple(images)) for about, images in groups.values()]
+
+
+def _kind(path: Path) -> str:
+    """What a file that is no DICOM is called."""
+    if path.name.lower().endswith((".nii", ".nii.gz")):
+        return "NIfTI"
+    if path.name.lower().endswith((".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")):
+        return "an archive, to be unpacked first"
+    return "not DICOM"
 
 
 def choose(found: Sequence[Series], series_uid: str | None = None) -> tuple[Candidate, str]:

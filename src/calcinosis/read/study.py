@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from calcinosis.read.hounsfield import AIR_HU, require_hounsfield, to_int16
 from calcinosis.read.nifti import read_nifti
 from calcinosis.read.nrrd import read_nrrd
 from calcinosis.read.pixels import read_hounsfield
-from calcinosis.read.series import Candidate, choose, scan
+from calcinosis.read.series import Candidate, Series, choose, scan
 from calcinosis.volume import GRAVITY_LPS, Grid, Study, Volume
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img")
@@ -138,10 +138,7 @@ def _dicom_study(
     )
     require_hounsfield(voxels, chosen.series.name)
     position, assumed, remarks = _position(chosen.series.patient_position, patient_position)
-    remarks += _remarks(chosen)
-    studies = {one.about.study_uid for one in series}
-    if len(studies) > 1:
-        remarks.append(f"the input holds {len(studies)} studies; one series of one was measured")
+    remarks += _remarks(chosen) + _remarks_on_others(series)
     voxels, affine = evenly_spaced(voxels, stack), stack.affine
     if shear_deg(affine) > TILT_TOLERATED_DEG:
         voxels, affine = straightened(voxels, affine, AIR_HU)
@@ -161,8 +158,10 @@ def _dicom_study(
 
 
 def _dicom_files(path: Path) -> tuple[list[Path], Unpacked | None]:
-    """Every file below a folder or in a zip, sorted; or the one file itself."""
+    """Every file below a folder, beside a DICOMDIR or in a zip, sorted; or the one file itself."""
     unpacked = None
+    if path.name.upper() == "DICOMDIR" and path.is_file():
+        path = path.parent
     if not path.is_dir():
         with path.open("rb") as file:
             if file.read(4) not in (b"PK\x03\x04", b"PK\x05\x06"):
@@ -183,6 +182,17 @@ def _position(stated: str, wanted: str | None) -> tuple[str, bool, list[str]]:
         return stated, False, []
     said = f"is {stated!r}" if stated else "is not stated"
     return "HFS", True, [f"the patient position {said}: HFS (on the back) is assumed"]
+
+
+def _remarks_on_others(series: Sequence[Series]) -> list[str]:
+    """Where more than one examination was given."""
+    patients = {image.patient_id for one in series for image in one.images if image.patient_id}
+    if len(patients) > 1:
+        return [f"the input holds images of {len(patients)} patients; one series was measured"]
+    studies = {one.about.study_uid for one in series}
+    if len(studies) > 1:
+        return [f"the input holds {len(studies)} studies; one series of one was measured"]
+    return []
 
 
 def _remarks(chosen: Candidate) -> list[str]:
