@@ -1,13 +1,16 @@
-"""Arguments of the command line that need reading: paths, points, and a calibration."""
+"""Arguments of the command line that need reading: paths, spans, points, and a calibration."""
 
 import math
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from calcinosis.measure.mass import Calibration, Point
+
+PORT = click.IntRange(0, 65535)
 
 
 class StatedPath(click.Path):
@@ -23,6 +26,16 @@ class StatedPath(click.Path):
         if value == "":
             self.fail("the path is empty; expected a file or folder", param, ctx)
         return super().convert(value, param, ctx)
+
+
+FOLDER = StatedPath(path_type=Path)
+
+
+def seconds(_context: click.Context, option: click.Parameter, value: float) -> float:
+    """A span of time, seconds; `nan`, which click takes for a number, is none."""
+    if not value >= 0:
+        raise click.BadParameter(f"found {value:g}; expected 0 seconds or more", param=option)
+    return value
 
 
 def points_lps(

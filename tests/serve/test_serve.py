@@ -136,6 +136,10 @@ def test_orthanc_forwards_a_study_and_gets_its_results_once(node, tmp_path):
         (["--database", "mysql://host/name"], "--database"),
         (["--tls-key", "node.key"], "--tls-certificate and --tls-key"),
         (["--dicomweb", "nowhere"], "--dicomweb"),
+        (["--port", "99999"], "'--port'"),
+        (["--web-port", "-1"], "'--web-port'"),
+        (["--quiet-seconds", "-5"], "'--quiet-seconds'"),
+        (["--time-limit", "nan"], "'--time-limit': found nan"),
     ],
 )
 def test_what_cannot_be_used_is_told_in_one_line(tmp_path, options, told):
