@@ -190,6 +190,18 @@ def test_each_peer_gets_each_result_once(worklist):
     ]
 
 
+def test_a_part_of_the_worklist_is_that_part_of_the_whole(worklist):
+    for number in range(4):
+        uids = {"study_instance_uid": f"1.{number}", "sop_instance_uid": f"1.{number}.1"}
+        queued(worklist, replace(ONE, **uids))
+        files = [ResultFile("masses.seg.dcm", f"2.25.{number}")]
+        finish(worklist, claim(worklist), files[: number % 2], ("pacs",))
+    whole = worklist.studies()
+    assert [len(entry.deliveries) for entry in whole] == [1, 0, 1, 0], "the latest first"
+    assert worklist.count() == len(whole)
+    assert [worklist.studies(first, 3) for first in (0, 3, 4)] == [whole[:3], whole[3:], []]
+
+
 def test_names_in_the_store_tell_nothing(worklist):
     queued(worklist)
     names = " ".join(str(path) for path in worklist.store.folder.rglob("*"))

@@ -68,11 +68,10 @@ class Pages:
 
     def show_worklist(self, request: Request) -> Response:
         """All studies, the latest first, in pages of fifty."""
-        studies = self.worklist.studies()
-        pages = max(1, -(-len(studies) // PER_PAGE))
+        pages = max(1, -(-self.worklist.count() // PER_PAGE))
         asked = request.query_params.get("page", "1")
         page = min(int(asked), pages) if asked.isdecimal() and len(asked) < 7 and asked > "0" else 1
-        shown = studies[(page - 1) * PER_PAGE : page * PER_PAGE]
+        shown = self.worklist.studies((page - 1) * PER_PAGE, PER_PAGE)
         views = [self._view(entry) for entry in shown]
         return self._page(request, "worklist", studies=views, page=page, pages=pages)
 

@@ -7,11 +7,12 @@ the patient, the ID and the study date are for the page alone. A study whose id 
 first analysis is done; while a study is analysed anew, the earlier results stay there.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from sqlalchemy import Connection, Engine, RowMapping, case, delete, select, update
+from sqlalchemy import Connection, Engine, RowMapping, case, delete, func, select, update
 
 from calcinosis.errors import InputError
 from calcinosis.serve.database import connect, deliveries, studies
@@ -81,13 +82,24 @@ class Worklist:
     engine: Engine
     store: Store
 
-    def studies(self) -> list[StudyEntry]:
-        """All studies, the latest received first."""
+    def count(self) -> int:
+        """How many studies there are."""
         with self.engine.connect() as connection:
-            rows = connection.execute(select(studies).order_by(studies.c.received_at.desc()))
-            found = list(rows.mappings())
-            sent = list(connection.execute(select(deliveries)).mappings())
-        return [_entry(row, [one for one in sent if one["study"] == row["id"]]) for row in found]
+            return connection.execute(select(func.count()).select_from(studies)).scalar_one()
+
+    def studies(self, first: int = 0, most: int | None = None) -> list[StudyEntry]:
+        """All studies, the latest received first; or at most `most` of them from the `first` on."""
+        latest = studies.c.received_at.desc(), studies.c.id
+        asked = select(studies).order_by(*latest).offset(first).limit(most)
+        with self.engine.connect() as connection:
+            found = list(connection.execute(asked).mappings())
+            theirs = select(deliveries)
+            if most is not None:
+                theirs = theirs.where(deliveries.c.study.in_([row["id"] for row in found]))
+            sent = defaultdict(list)
+            for one in connection.execute(theirs).mappings():
+                sent[one["study"]].append(one)
+        return [_entry(row, sent[row["id"]]) for row in found]
 
     def study(self, study: str) -> StudyEntry:
         """One study.
