@@ -1,5 +1,6 @@
 """The house itself: what a newcomer and the next engineer rely on."""
 
+import inspect
 import json
 import os
 import re
@@ -119,6 +120,11 @@ def test_public_names_are_exactly_those_meant():
         assert getattr(calcinosis, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'tumour'"):
         _ = calcinosis.tumour
+
+
+def test_the_packages_own_example_is_that_of_the_readme():
+    (readme,) = re.findall(r"```python\n(.*?)```", (HOUSE / "README.md").read_text(), re.DOTALL)
+    assert inspect.getdoc(calcinosis).partition("\n\n")[2] == readme.strip()
 
 
 def test_version_is_that_of_the_project_and_the_citation():

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from calcinosis import analyze, read_study, write_results
 
-analysis = analyze(read_study(Path("ct")))
+analysis = analyze(read_study(Path("path/to/dicom")))
 for mass in analysis.measurement.masses:
-print(mass.id, mass.volume_ml, mass.volume_ci95_ml)
-write_results(analysis, Path("out"))
+    print(mass.id, mass.site, mass.volume_ml, mass.volume_ci95_ml)
+write_results(analysis, Path("report"))
 """
 
 from importlib import import_module

@@ -106,14 +106,17 @@ def explained(
         timings["explain"] = perf_counter() - began
     if measurement.masses and known.patient.on_dialysis:
         began = perf_counter()
-        outlook = _forecast(known.patient, measurement)
+        outlook = _forecast(known.patient, measurement, study.subject.weight_kg)
         timings["forecast"] = perf_counter() - began
     given = None if patient is None else patient.patient
     return Analysis(study, measurement, given, explanation, outlook, timings, remarks)
 
 
-def _forecast(patient: Patient, measurement: CtMeasurement) -> "Outlook | None":
+def _forecast(
+    patient: Patient, measurement: CtMeasurement, weight_kg: float | None
+) -> "Outlook | None":
     from calcinosis.forecast.patient_forecast import forecast_for
 
     hydroxyapatite_mg = sum(mass.calcium_mass_mg for mass in measurement.masses)
-    return forecast_for(patient, CALCIUM_IN_HYDROXYAPATITE * hydroxyapatite_mg / 1000.0)
+    calcium_g = CALCIUM_IN_HYDROXYAPATITE * hydroxyapatite_mg / 1000.0
+    return forecast_for(patient, calcium_g, dry_weight_kg=weight_kg)

@@ -133,6 +133,7 @@ class Subject:
     Attributes:
         name: as DICOM writes it, Family^Given.
         age_years: on the day of the study.
+        weight_kg: of an adult; None where it cannot be one.
     """
 
     name: str = ""
@@ -142,6 +143,7 @@ class Subject:
     birth_date: date | None = None
     age_years: float | None = None
     sex: Literal["F", "M"] | None = None
+    weight_kg: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

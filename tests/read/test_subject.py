@@ -36,6 +36,15 @@ def test_the_age_on_the_day_of_the_study_is_read_from_the_header(tmp_path, heade
     assert subject.age_years == pytest.approx(age_years, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("stated", "weight_kg"),
+    [("82.5", 82.5), ("20", 20), ("0", None), ("1", None), ("400", None), (None, None)],
+)
+def test_a_weight_that_can_be_one_is_read_from_the_header(tmp_path, stated, weight_kg):
+    header = {"PatientWeight": stated}
+    assert read_study(save(ct_series(**header), tmp_path)).subject.weight_kg == weight_kg
+
+
 def test_name_number_and_day_are_read_as_they_are_written(tmp_path):
     tags = {"PatientName": "Ärger^Zoë=ゾエ", "SpecificCharacterSet": "ISO_IR 192"}
     named = ct_series(**tags, AccessionNumber="A-99", StudyDate="20250301")

@@ -195,6 +195,17 @@ def test_a_patient_file_that_contradicts_the_header_is_remarked_on_in_report_and
     assert remark in json.loads(result_json(analysis))["remarks"]
 
 
+def test_the_forecast_is_made_for_the_weight_of_the_header_and_tells_it_only_with_identity(written):
+    told = {
+        kept: json.loads((folder / "result.json").read_text())["forecast"]
+        for kept, folder in written.items()
+    }
+    weight = "Dry weight 61.3779 kg, the weight in the header of the images."
+    assert weight in told[False]["assumptions"]
+    assert weight not in told[True]["assumptions"]
+    assert told[False]["options"] == told[True]["options"]
+
+
 def test_files_still_conform_and_belong_together(written, study):
     seg, report = (
         pydicom.dcmread(written[True] / name) for name in ("masses.seg.dcm", "measurements.sr.dcm")

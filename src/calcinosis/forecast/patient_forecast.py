@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from calcinosis.forecast.outlook import Outlook, forecast
+from calcinosis.forecast.parameters import REFERENCE_WEIGHT_KG
 from calcinosis.forecast.scenario import parse_scenario
 from calcinosis.forecast.usual_options import UsualOption, is_child, options_for
 from calcinosis.patient import Patient
@@ -15,7 +16,11 @@ DAYS_BACK = 365  # older results belong to another treatment; assumed
 
 
 def forecast_for(
-    patient: Patient, deposit_calcium_g: float, *, dry_weight_kg: float = 70.0, ensemble: int = 48
+    patient: Patient,
+    deposit_calcium_g: float,
+    *,
+    dry_weight_kg: float | None = None,
+    ensemble: int = 48,
 ) -> Outlook | None:
     """Forecast the usual options for a dialysis patient with a measured deposit.
 
@@ -23,7 +28,7 @@ def forecast_for(
         patient: labs in canonical units; undated results count as of today, those of the last
             year are fitted to.
         deposit_calcium_g: calcium of all masses together, from CT.
-        dry_weight_kg: 70 unless known.
+        dry_weight_kg: by the header of the images; 70 is assumed where it is not known.
         ensemble: conceivable patients per option.
 
     Returns:
@@ -40,7 +45,7 @@ def forecast_for(
     scenario = parse_scenario(
         {
             "patient": {
-                "dry_weight_kg": dry_weight_kg,
+                "dry_weight_kg": dry_weight_kg or REFERENCE_WEIGHT_KG,
                 "labs": labs,
                 "deposit_calcium_g": deposit_calcium_g,
             },
@@ -50,8 +55,15 @@ def forecast_for(
     )
     outlook = forecast(scenario, ensemble=ensemble)
     said = [f"{o.name[:1].upper()}{o.name[1:]}: {o.meaning}." for o in (now, *others)]
-    weight = f"Dry weight {dry_weight_kg:g} kg."
-    return replace(outlook, assumptions=(*said, weight, *outlook.assumptions))
+    assumptions = (*said, weight_assumed(dry_weight_kg), *outlook.assumptions)
+    return replace(outlook, assumptions=assumptions)
+
+
+def weight_assumed(dry_weight_kg: float | None) -> str:
+    """The sentence that tells it."""
+    if dry_weight_kg is None:
+        return f"Dry weight {REFERENCE_WEIGHT_KG:g} kg."
+    return f"Dry weight {dry_weight_kg:g} kg, the weight in the header of the images."
 
 
 def _lasting(option: UsualOption) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 OLDEST_YEARS = 120.0  # older patients are placeholders: 1900-01-01
+WEIGHT_KG = (20.0, 250.0)  # others are placeholders or typing errors; what the forecast takes
 SAME_AGE_YEARS = 2.0  # ages are told in whole years, and of the day of a visit
 LABS_HOLD_DAYS = 183  # results farther from the CT belong to another state of the patient; assumed
 _DAYS_A_MONTH = 30.44
@@ -34,6 +35,7 @@ def subject_of(path: Path, header: "Dataset") -> Subject:
         birth_date=born,
         age_years=_age(born, day, _said(path, header, "PatientAge")),
         sex=_SEXES.get(_said(path, header, "PatientSex")),
+        weight_kg=_weight_kg(_said(path, header, "PatientWeight")),
     )
 
 
@@ -86,6 +88,14 @@ def day_of(text: str) -> date | None:
         return datetime.strptime(text, "%Y%m%d").date()  # noqa: DTZ007 - a day, without a zone
     except ValueError:
         return None
+
+
+def _weight_kg(stated: str) -> float | None:
+    try:
+        weight_kg = float(stated)
+    except ValueError:
+        return None
+    return weight_kg if WEIGHT_KG[0] <= weight_kg <= WEIGHT_KG[1] else None
 
 
 def _age(born: date | None, day: date | None, stated: str) -> float | None:

@@ -1,11 +1,13 @@
 """Who the patient is, taken out of an analysis before any of it is written.
 
 After the basic profile of DICOM PS3.15 (table E.1-1) applied to all files alike: name, identifiers,
-dates, age and sex go, UIDs are mapped. DICOM objects are made from an allow-list of attributes
-(`dicom_source`). Laboratory values, kidney status and history stay: the findings rest on them.
+dates, age, sex and weight go, UIDs are mapped. DICOM objects are made from an allow-list of
+attributes (`dicom_source`). Laboratory values, kidney status and history stay: the findings rest on
+them.
 """
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from calcinosis.analysis import Analysis
 from calcinosis.explain.explanation import Explanation, explain_findings
@@ -13,6 +15,9 @@ from calcinosis.patient import Patient
 from calcinosis.read.series import PREFERRED_TO
 from calcinosis.volume import Study, Subject
 from calcinosis.write.dicom_source import deidentified_uid
+
+if TYPE_CHECKING:
+    from calcinosis.forecast.outlook import Outlook
 
 _TELLS_AGE_OR_SEX = frozenset({"age", "female"})
 
@@ -25,6 +30,20 @@ def without_identity(analysis: Analysis) -> Analysis:
         study=_unnamed(analysis.study),
         patient=analysis.patient and _undated(_ageless(analysis.patient)),
         explanation=explanation and _explained_without(explanation),
+        outlook=analysis.outlook and _weightless(analysis.outlook, analysis.study.subject),
+    )
+
+
+def _weightless(outlook: "Outlook", subject: Subject) -> "Outlook":
+    """The same forecast, silent about the weight that it was made for."""
+    from calcinosis.forecast.patient_forecast import weight_assumed
+
+    if subject.weight_kg is None:
+        return outlook
+    told = weight_assumed(subject.weight_kg)
+    hidden = "Dry weight as in the header of the images; it is not told here."
+    return replace(
+        outlook, assumptions=tuple(hidden if one == told else one for one in outlook.assumptions)
     )
 
 
