@@ -4,7 +4,7 @@ Our own (scheme 99CALCINOSIS) name what no standard code says; their meanings ar
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from calcinosis.explain.differential import Diagnosis
 from calcinosis.measure.mass import BoneRelation, Site
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MANUFACTURER = "The Calcinosis developers"
 MODEL = "Calcinosis"
-SCHEME = "99CALCINOSIS"
+SCHEME: Final = "99CALCINOSIS"
 
 # Diagnoses less probable than this stay in report.html and result.json.
 _WORTH_TELLING = 0.05

@@ -17,6 +17,7 @@ from calcinosis.measure.mass import CtMeasurement, Mass
 from calcinosis.patient import Patient
 from calcinosis.write import dicom_codes
 from calcinosis.write.dicom_source import SourceImages, derived_uid, derived_uuid
+from calcinosis.write.measures import measures_of
 from calcinosis.write.tracking import Tracking, tracking_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ UCUM = "http://unitsofmeasure.org"
 DICOM_CODES = "http://dicom.nema.org/resources/ontology/DCM"
 DICOM_UID = "urn:dicom:uid"
 OWN = f"urn:oid:{derived_uid('code system')}"
+_SYSTEMS = {"SCT": SNOMED, "DCM": DICOM_CODES, dicom_codes.SCHEME: OWN}
 _HL7 = "http://terminology.hl7.org/CodeSystem"
 _GENDER = {"M": "male", "F": "female", "O": "other"}
 _UCUM_OF = {"mg²/dL²": "mg2/dL2", "mL/min/1.73 m²": "mL/min/{1.73_m2}"}
@@ -269,28 +271,17 @@ def _mass(mass: Mass, known_as: Tracking, source: SourceImages) -> Resource:
 
 def _components(mass: Mass) -> Iterator[Resource]:
     """Every measure that could be taken; what could not be judged is left out."""
-    joint_mm = mass.site.distance_mm if mass.site else None
-    sizes: tuple[tuple[str, str, str, float | None, str], ...] = (
-        (SNOMED, "118565006", "Volume", mass.volume_ml, "mL"),
-        (DICOM_CODES, "122660", "Calcium Volume", mass.calcified_volume_ml, "mL"),
-        (OWN, *dicom_codes.HYDROXYAPATITE, mass.calcium_mass_mg, "mg"),
-        (SNOMED, "103339001", "Long Axis", mass.max_diameter_mm, "mm"),
-        (SNOMED, "103340004", "Short Axis", mass.perpendicular_diameter_mm, "mm"),
-        (DICOM_CODES, "112181", "Mean Attenuation Coefficient", mass.hu.mean, "[hnsf'U]"),
-        (OWN, "BONE_CONTACT", "Area of contact with bone", mass.bone.contact_mm2, "mm2"),
-        (OWN, "BONE_DISTANCE", "Distance from bone", mass.bone.distance_mm, "mm"),
-        (OWN, "EROSION_DEPTH", "Depth of bone erosion", mass.bone.erosion_depth_mm, "mm"),
-        (OWN, "EROSION_VOLUME", "Volume of bone erosion", mass.bone.erosion_volume_ml, "mL"),
-        (OWN, "JOINT_DISTANCE", "Distance from joint", joint_mm, "mm"),
-        (DICOM_CODES, "121243", "Distance from skin", mass.skin_distance_mm, "mm"),
-        (OWN, "CONFIDENCE", "Confidence that this is a calcified mass", mass.confidence, "1"),
-    )
-    for system, code, display, value, unit in sizes:
-        if value is not None:
-            yield {
-                "code": _concept(system, code, display),
-                "valueQuantity": _quantity(value, unit),
-            }
+    for one in measures_of(mass):
+        value = (
+            {"valueInteger": one.value}
+            if isinstance(one.value, int)
+            else {"valueQuantity": _quantity(one.value, one.unit)}
+        )
+        yield {"code": _concept(_SYSTEMS[one.scheme], one.code, one.meaning), **value}
+    yield {
+        "code": _concept(DICOM_CODES, "112181", "Mean Attenuation Coefficient"),
+        "valueQuantity": _quantity(mass.hu.mean, "[hnsf'U]"),
+    }
     for code, display, interval, unit in (
         ("VOLUME_CI95", "Volume, 95 % interval", mass.volume_ci95_ml, "mL"),
         (
@@ -312,12 +303,6 @@ def _components(mass: Mass) -> Iterator[Resource]:
     if bone:
         nearest = _concept(OWN, "NEAREST_BONE", "Nearest bone")
         yield {"code": nearest, "valueCodeableConcept": _concept(SNOMED, *bone)}
-    levels = len(mass.fluid_levels)
-    yield {"code": _concept(OWN, "LOCULES", "Number of locules"), "valueInteger": mass.locules}
-    yield {
-        "code": _concept(OWN, "LEVELS", "Number of fluid-calcium levels"),
-        "valueInteger": levels,
-    }
 
 
 def _labs(patient: Patient | None, patient_key: str) -> Iterator[Resource]:

@@ -14,9 +14,10 @@ from calcinosis import __version__
 from calcinosis.explain.differential import Diagnosis
 from calcinosis.measure.mass import CtMeasurement, FluidLevel, Mass, Point
 from calcinosis.write import dicom_codes
-from calcinosis.write.dicom_codes import own
+from calcinosis.write.dicom_codes import HYDROXYAPATITE, own
 from calcinosis.write.dicom_object import origin, settled
 from calcinosis.write.dicom_source import SourceImages, derived_uid
+from calcinosis.write.measures import LONG_AXIS, SHORT_AXIS, measures_of
 from calcinosis.write.tracking import Tracking, tracking_of
 
 if TYPE_CHECKING:
@@ -46,8 +47,6 @@ _UNITS = {
     "[hnsf'U]": "Hounsfield unit",
     "1": "no units",
 }
-_LONG_AXIS = ("103339001", "Long Axis")
-_SHORT_AXIS = ("103340004", "Short Axis")
 
 
 def structured_report(
@@ -172,49 +171,19 @@ def _about(mass: Mass, known_as: Tracking) -> dict[str, Any]:
 
 
 def _mass_measurements(mass: Mass) -> "Iterator[Measurement]":
-    """Every number of a mass that has one; what could not be judged is left out, not zero."""
+    """Every number of a mass, the ends of its intervals, and its mean attenuation."""
     from pydicom.sr.codedict import codes
+    from pydicom.sr.coding import Code
 
-    bone, site = mass.bone, mass.site
-    rows: tuple[tuple[Code, float | None, str], ...] = (
-        (codes.SCT.Volume, mass.volume_ml, "mL"),
-        (codes.DCM.CalciumVolume, mass.calcified_volume_ml, "mL"),
-        (own(*dicom_codes.HYDROXYAPATITE), mass.calcium_mass_mg, "mg"),
-        (dicom_codes.sct(_LONG_AXIS), mass.max_diameter_mm, "mm"),
-        (dicom_codes.sct(_SHORT_AXIS), mass.perpendicular_diameter_mm, "mm"),
-        (own("LOCULES", "Number of locules"), mass.locules, "1"),
-        (own("LEVELS", "Number of fluid-calcium levels"), len(mass.fluid_levels), "1"),
-        (own("BONE_CONTACT", "Area of contact with bone"), bone.contact_mm2, "mm2"),
-        (own("BONE_DISTANCE", "Distance from bone"), bone.distance_mm, "mm"),
-        (own("EROSION_DEPTH", "Depth of bone erosion"), bone.erosion_depth_mm, "mm"),
-        (own("EROSION_VOLUME", "Volume of bone erosion"), bone.erosion_volume_ml, "mL"),
-        (own("JOINT_DISTANCE", "Distance from joint"), site.distance_mm if site else None, "mm"),
-        (codes.DCM.DistanceFromSkin, mass.skin_distance_mm, "mm"),
-        (own("VOLUME_CI95_LOW", "Volume, low end of 95 % interval"), mass.volume_ci95_ml[0], "mL"),
-        (
-            own("VOLUME_CI95_HIGH", "Volume, high end of 95 % interval"),
-            mass.volume_ci95_ml[1],
-            "mL",
-        ),
-        (
-            own(
-                "HYDROXYAPATITE_CI95_LOW",
-                "Mass of calcium hydroxyapatite, low end of 95 % interval",
-            ),
-            mass.calcium_mass_ci95_mg[0],
-            "mg",
-        ),
-        (
-            own(
-                "HYDROXYAPATITE_CI95_HIGH",
-                "Mass of calcium hydroxyapatite, high end of 95 % interval",
-            ),
-            mass.calcium_mass_ci95_mg[1],
-            "mg",
-        ),
-        (own("CONFIDENCE", "Confidence that this is a calcified mass"), mass.confidence, "1"),
-    )
-    yield from (_number(name, value, unit) for name, value, unit in rows if value is not None)
+    for one in measures_of(mass):
+        yield _number(Code(one.code, one.scheme, one.meaning), one.value, one.unit)
+    for code, meaning, interval, unit in (
+        ("VOLUME", "Volume", mass.volume_ci95_ml, "mL"),
+        ("HYDROXYAPATITE", HYDROXYAPATITE[1], mass.calcium_mass_ci95_mg, "mg"),
+    ):
+        for end, value in zip(("low", "high"), interval, strict=True):
+            name = own(f"{code}_CI95_{end.upper()}", f"{meaning}, {end} end of 95 % interval")
+            yield _number(name, value, unit)
     yield _number(
         codes.DCM.AttenuationCoefficient, mass.hu.mean, "[hnsf'U]", derivation=codes.SCT.Mean
     )
@@ -281,10 +250,10 @@ def _diameter_groups(
     from highdicom.sr import MeasurementsAndQualitativeEvaluations
 
     for part, name, length_mm, ends in (
-        ("longest diameter", _LONG_AXIS, mass.max_diameter_mm, mass.diameter_ends_lps_mm),
+        ("longest diameter", LONG_AXIS, mass.max_diameter_mm, mass.diameter_ends_lps_mm),
         (
             "perpendicular diameter",
-            _SHORT_AXIS,
+            SHORT_AXIS,
             mass.perpendicular_diameter_mm,
             mass.perpendicular_ends_lps_mm,
         ),
