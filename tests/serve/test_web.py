@@ -8,6 +8,7 @@ import stat
 import time
 import zipfile
 from http.cookies import SimpleCookie
+from ipaddress import ip_network
 from tempfile import gettempdir
 
 import pytest
@@ -22,6 +23,7 @@ from calcinosis.serve import access as access_module
 from calcinosis.serve.access import Access, access_token
 from calcinosis.serve.armour import MAX_BODY_BYTES
 from calcinosis.serve.database import deliveries, studies
+from calcinosis.serve.dicom_node import Admission
 from calcinosis.serve.given import read_given
 from calcinosis.serve.lab_entry import entered, with_form
 from calcinosis.serve.store import opaque
@@ -572,6 +574,18 @@ def test_every_answer_is_armoured(node, person):
         assert "unsafe-eval" not in policy
         if not address.endswith("/report"):
             assert "unsafe-inline" not in policy
+
+
+@pytest.mark.parametrize("address", ["/", "/login", "/cds-services", "/static/style.css", "/none"])
+def test_an_address_that_is_not_allowed_gets_nothing(tmp_path, address):
+    admits = Admission(networks=(ip_network("10.1.2.0/24"),)).admits
+    app = web_app(open_worklist(tmp_path), Access(TOKEN), admits=admits)
+    near, far = (TestClient(app, client=(ip, 50000)) for ip in ("10.1.2.9", "10.1.3.9"))
+    token = {"Authorization": f"Bearer {TOKEN}"}
+    assert near.get(address, headers=token).status_code in {200, 404}
+    refused = far.get(address, headers=token)
+    assert (refused.status_code, refused.text) == (403, "This address is not allowed.\n")
+    assert refused.headers["x-frame-options"] == "DENY"
 
 
 def test_pages_need_no_inline_style_or_script(node, person):

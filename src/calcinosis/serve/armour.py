@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from collections.abc import Callable
 from pathlib import PurePath
 
 from starlette.exceptions import HTTPException
@@ -36,13 +37,15 @@ _HEADERS = {
 
 
 class Armour:
-    """ASGI middleware, the outermost: adds headers, counts bytes, keeps defects out of the log.
+    """ASGI middleware, the outermost: turns strangers away, adds headers, counts bytes.
 
-    A defect's message may quote what was sent; the log therefore gets its type and place alone.
+    It keeps defects out of the log too: their messages may quote what was sent, so the log gets type
+    and place alone.
     """
 
-    def __init__(self, app: ASGIApp, *, secure: bool) -> None:
+    def __init__(self, app: ASGIApp, *, secure: bool, admits: Callable[[str], bool]) -> None:
         self.app = app
+        self.admits = admits
         self.headers = dict(_HEADERS)
         if secure:
             self.headers["strict-transport-security"] = "max-age=31536000"
@@ -66,6 +69,11 @@ class Armour:
                 ]
             await send(message)
 
+        client = scope.get("client")
+        if client is not None and not self.admits(client[0]):
+            log.warning("request from %s refused: address not allowed", client[0])
+            await PlainTextResponse("This address is not allowed.\n", 403)(scope, receive, guarded)
+            return
         try:
             await self.app(scope, _counted(receive), guarded)
         except Exception as error:  # noqa: BLE001 - the last place where anything can be caught

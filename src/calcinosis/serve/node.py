@@ -75,7 +75,7 @@ def serve(settings: Settings) -> None:
     listener = _listener(settings)
     _speak_plainly()
     # Made before anything runs: a node without pages must not start.
-    pages = _pages(worklist, settings, trust)
+    pages = _pages(worklist, settings, trust, admission)
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -99,7 +99,9 @@ def serve(settings: Settings) -> None:
     LOG.info("stopped")
 
 
-def _pages(worklist: Worklist, settings: Settings, trust: CdsTrust) -> "uvicorn.Server":
+def _pages(
+    worklist: Worklist, settings: Settings, trust: CdsTrust, admission: Admission
+) -> "uvicorn.Server":
     """The server of the web pages, ready to run."""
     from calcinosis.serve.web import web_app, web_server
 
@@ -107,7 +109,7 @@ def _pages(worklist: Worklist, settings: Settings, trust: CdsTrust) -> "uvicorn.
     if made is not None:
         LOG.info("the token for the pages is in %s", made)
     access = Access(token, secure=settings.tls.certificate is not None)
-    app = web_app(worklist, access, trust)
+    app = web_app(worklist, access, trust, admission.admits)
     return web_server(app, host=settings.host, port=settings.web_port, tls=settings.tls)
 
 

@@ -4,6 +4,7 @@ Every page but login, `/about` and CDS Hooks is behind the token. URLs name stud
 ids; nothing in them, in the log or on an error page tells of a patient.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,8 +30,20 @@ if TYPE_CHECKING:
 MOST_CONNECTIONS = 100
 
 
-def web_app(worklist: Worklist, access: Access, trust: CdsTrust | None = None) -> ASGIApp:
-    """Pages and CDS Hooks, whose clients `trust` knows, as one ASGI application."""
+def web_app(
+    worklist: Worklist,
+    access: Access,
+    trust: CdsTrust | None = None,
+    admits: Callable[[str], bool] = lambda _: True,
+) -> ASGIApp:
+    """Pages and CDS Hooks as one ASGI application.
+
+    Args:
+        worklist: what is shown.
+        access: who may see pages.
+        trust: who may ask by CDS Hooks.
+        admits: whether an address may connect at all.
+    """
     pages = Pages(worklist, access)
     public: list[BaseRoute] = [
         *cds_routes(trust),
@@ -48,7 +61,7 @@ def web_app(worklist: Worklist, access: Access, trust: CdsTrust | None = None) -
             SQLAlchemyError: pages.show_unwritable,
         },
     )
-    return Armour(app, secure=access.secure)
+    return Armour(app, secure=access.secure, admits=admits)
 
 
 def web_server(
