@@ -39,8 +39,8 @@ _HEADERS = {
 class Armour:
     """ASGI middleware, the outermost: turns strangers away, adds headers, counts bytes.
 
-    It keeps defects out of the log too: their messages may quote what was sent, so the log gets type
-    and place alone.
+    It keeps defects out of the log too: their messages may quote what was sent, so the log gets
+    type and place alone.
     """
 
     def __init__(self, app: ASGIApp, *, secure: bool, admits: Callable[[str], bool]) -> None:

@@ -157,7 +157,7 @@ def _speak_plainly() -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     ours.addHandler(handler)
     logging.lastResort = None
-    for name in ("pydicom", "pynetdicom", "dicomweb_client"):
+    for name in ("pydicom", "pynetdicom", "dicomweb_client", "uvicorn"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     warnings.simplefilter("ignore")
 
