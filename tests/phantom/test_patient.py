@@ -12,8 +12,9 @@ from calcinosis.errors import InputError
 from calcinosis.phantom.dicom import write_series
 from calcinosis.phantom.masses import MassOptions
 from calcinosis.phantom.output import write_truth
-from calcinosis.phantom.patient import PhantomOptions, make_phantom
-from calcinosis.volume import GRAVITY_LPS
+from calcinosis.phantom.patient import Phantom, PhantomOptions, make_phantom
+from calcinosis.volume import GRAVITY_LPS, Volume
+from outside_readers import assert_conforms
 
 QUICK = {
     "matrix": 96,
@@ -92,6 +93,16 @@ def test_pydicom_and_nibabel_place_voxels_where_the_volume_does(written):
     ras = mask.affine @ [c, r, 7, 1]
     np.testing.assert_allclose(ras[:3] * [-1, -1, 1], place, atol=1e-3)
     np.testing.assert_array_equal(np.asarray(mask.dataobj).T, phantom.truth.envelope)
+
+
+@pytest.mark.parametrize("anatomy", ["hips", "knees", "shoulders", "thorax", "arm"])
+def test_the_series_conforms_and_says_that_it_is_of_a_phantom(anatomy, tmp_path):
+    affine = np.array([[0, 0, 1.0, 0], [0, 1.0, 0, 0], [2.0, 0, 0, 0], [0, 0, 0, 1]])
+    volume = Volume(np.zeros((1, 8, 9), np.int16), affine)
+    drawn = Phantom(PhantomOptions(anatomy=anatomy), volume, truth=None)
+    (path,) = write_series(drawn, tmp_path)
+    assert_conforms(path)
+    assert pydicom.dcmread(path).QualityControlImage == "YES"
 
 
 def test_simpleitk_reads_the_series_as_one_volume(written):

@@ -13,6 +13,15 @@ INTERCEPT = -1024
 TUBE_VOLTAGE_KV = 120
 _KERNEL_CODES = {"soft": "B20", "standard": "B40", "sharp": "B70"}
 
+# Body Part Examined, and which side of it (Image Laterality): unpaired, both, or left to the seed.
+_BODY_PARTS = {
+    "hips": ("PELVIS", "U"),
+    "knees": ("KNEE", "B"),
+    "shoulders": ("SHOULDER", "B"),
+    "thorax": ("CHEST", "U"),
+    "arm": ("ELBOW", ""),
+}
+
 
 def write_series(phantom: Phantom, folder: Path) -> tuple[Path, ...]:
     """Write IM0001.dcm … in the order of the volume's slices.
@@ -61,7 +70,9 @@ def _common(phantom: Phantom) -> Dataset:
     ds.PatientID = f"PHANTOM{options.seed}"
     ds.PatientBirthDate = ""
     ds.PatientSex = "O"
-    ds.BodyPartExamined = _body_part(options.anatomy)
+    ds.QualityControlImage = "YES"  # a phantom, wherever it may be sent
+    ds.BodyPartExamined, side = _BODY_PARTS[options.anatomy]
+    setattr(ds, "ImageLaterality" if side else "Laterality", side)
     ds.KVP = TUBE_VOLTAGE_KV
     ds.SliceThickness = options.thickness_mm
     ds.SpacingBetweenSlices = options.slice_spacing_mm
@@ -74,7 +85,6 @@ def _common(phantom: Phantom) -> Dataset:
     ds.SeriesNumber = 1
     ds.AcquisitionNumber = 1
     ds.PositionReferenceIndicator = ""
-    ds.Laterality = ""
     _add_image_frame(ds, phantom)
     return ds
 
@@ -111,16 +121,6 @@ def _slice(phantom: Phantom, common: Dataset, index: int) -> FileDataset:
     stored = volume.voxels[index].astype(np.int32) - INTERCEPT
     ds.PixelData = stored.astype("<u2").tobytes()
     return ds
-
-
-def _body_part(anatomy: str) -> str:
-    return {
-        "hips": "PELVIS",
-        "knees": "KNEE",
-        "shoulders": "SHOULDER",
-        "thorax": "CHEST",
-        "arm": "ELBOW",
-    }[anatomy]
 
 
 def _decimal(value: float) -> str:
