@@ -281,6 +281,28 @@ def test_an_interrupted_run_leaves_nothing(monkeypatch, calcinosis, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+COARSE = ("--anatomy=arm", "--no-mass", "--decoys=", "--pixel-mm=5", "--slice-spacing-mm=10")
+
+
+def test_an_interrupted_phantom_leaves_nothing(monkeypatch, calcinosis, tmp_path):
+    def interrupted(*_written):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("calcinosis.phantom.command.write_truth", interrupted)
+    run = calcinosis("phantom", tmp_path / "new", *COARSE)
+    assert (run.status, run.err.strip()) == (130, "calcinosis: interrupted; nothing was written")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_phantom_replaces_an_earlier_one_only_by_force(calcinosis, tmp_path):
+    assert calcinosis("phantom", tmp_path, *COARSE).status == 0
+    (tmp_path / "dicom" / "IM9999.dcm").write_bytes(b"of a longer series")
+    refused(calcinosis("phantom", tmp_path, *COARSE), "not empty", "--force")
+    run = calcinosis("phantom", tmp_path, *COARSE, "--force")
+    assert run.out.startswith(f"{len(list((tmp_path / 'dicom').iterdir()))} slices in {tmp_path}")
+    assert not (tmp_path / "dicom" / "IM9999.dcm").exists()
+
+
 CASE = {"age_years": 50, "ckd": "dialysis_hd", "labs": {"phosphate_mg_dl": 8.0}}
 
 

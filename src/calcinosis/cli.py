@@ -161,6 +161,7 @@ def demo(output: Path, *, quiet: bool, force: bool) -> None:
 @click.option("--noise-hu", default=15.0, show_default=True)
 @click.option("--kernel", default="standard", show_default=True, help="soft, standard, sharp.")
 @click.option("--bone-density", type=float, help="1 healthy, 0.4 severe osteoporosis.")
+@force_option
 def phantom(
     folder: Path,
     *,
@@ -168,14 +169,17 @@ def phantom(
     masses: tuple[str, ...],
     no_mass: bool,
     decoys: str,
+    force: bool,
     **options: object,
 ) -> None:
     """Write an analytic CT scan with known truth: DIR/dicom, DIR/truth."""
-    from calcinosis.phantom.command import run
+    from calcinosis.phantom.command import in_brief, write_phantom
+    from calcinosis.write.files import result_folder
 
-    for line in run(
-        folder, demo=demo, masses=() if no_mass else masses or ("",), decoys=decoys, options=options
-    ):
+    drawn = () if no_mass else masses or ("",)
+    with result_folder(folder, force=force) as new:
+        made = write_phantom(new, demo=demo, masses=drawn, decoys=decoys, options=options)
+    for line in in_brief(made, folder):
         print(line)
 
 

@@ -4,27 +4,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from calcinosis.errors import InputError, OutputError
+from calcinosis.errors import InputError
 from calcinosis.phantom.dicom import write_series
 from calcinosis.phantom.masses import MassOptions
 from calcinosis.phantom.output import write_truth
-from calcinosis.phantom.patient import PhantomOptions, demo_phantom, make_phantom
+from calcinosis.phantom.patient import Phantom, PhantomOptions, demo_phantom, make_phantom
 
 _NUMBERS = ("volume_ml", "erosion_mm")
 _WORDS = ("contact", "joint", "side", "texture", "style")
 
 
-def run(
+def write_phantom(
     folder: Path, *, demo: bool, masses: tuple[str, ...], decoys: str, options: dict[str, Any]
-) -> Iterator[str]:
-    """Make and write the phantom; yields lines for the user.
+) -> Phantom:
+    """Make the phantom; write its series into ``folder/dicom``, its truth into ``folder/truth``.
 
     Raises:
         InputError: an option that cannot be met.
-        OutputError: the folder exists and is not empty, or cannot be written.
+        OutputError: the folder cannot be written.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise OutputError(f"{folder} is not empty; expected a new or empty folder")
     if demo:
         phantom = demo_phantom()
     else:
@@ -33,6 +31,11 @@ def run(
         phantom = make_phantom(PhantomOptions(masses=chosen, decoys=names, **options))
     write_series(phantom, folder / "dicom")
     write_truth(phantom, folder / "truth")
+    return phantom
+
+
+def in_brief(phantom: Phantom, folder: Path) -> Iterator[str]:
+    """What was written into `folder`, in lines for the user."""
     yield f"{phantom.volume.shape[0]} slices in {folder / 'dicom'}, truth in {folder / 'truth'}"
     for mass in phantom.truth.masses:
         where = f"{mass.side} {mass.joint}" if mass.joint else "soft tissue"

@@ -52,7 +52,7 @@ def _refuse_unusable(output: Path, *, force: bool) -> None:
     if output.is_dir() and any(output.iterdir()) and not force:
         raise OutputError(
             f"output folder {output.name!r} is not empty; "
-            "choose another with --output, or replace its results with --force"
+            "choose another, or replace its results with --force"
         )
     parent = output if output.is_dir() else _existing_parent(output)
     if not parent.is_dir() or not os.access(parent, os.W_OK):
