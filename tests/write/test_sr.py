@@ -114,6 +114,19 @@ def test_differential_goes_out_with_its_probabilities(tmp_path):
     )
 
 
+def test_red_flags_go_out_whatever_the_differential_says(tmp_path):
+    study = read_study(write_series(tmp_path / "ct"))
+    out = delivered(
+        tmp_path, study, explanation=explain(Case.model_validate({"symptoms": {"fever": True}}))
+    )
+    assert_conforms(out / "measurements.sr.dcm")
+    assert_valid_fhir(out / "bundle.fhir.json")
+    flag = "Red flag: Fever"
+    assert f'"Comment")="{flag}' in run("dsrdump", "+Pl", out / "measurements.sr.dcm").stdout
+    conclusion = (out / "bundle.fhir.json").read_text().partition('"conclusion": "')[2]
+    assert 0 < conclusion.index(flag) < conclusion.index("Differential:")
+
+
 def test_a_scan_without_masses_is_reported_as_such(tmp_path):
     study = read_study(write_series(tmp_path / "ct"))
     out = delivered(tmp_path, study, masses=0)

@@ -9,6 +9,7 @@ from calcinosis.write.dicom_source import source_images
 from calcinosis.write.fhir import bundle
 from calcinosis.write.seg import SegmentationType, Segments, segmentation
 from calcinosis.write.sr import structured_report
+from calcinosis.write.told import told_of
 
 SEGMENTATION_FILE = "masses.seg.dcm"
 REPORT_FILE = "measurements.sr.dcm"
@@ -36,23 +37,17 @@ def write_deliverables(
         segments: ``all`` adds the skeleton and other calcifications, by kind, to the segmentation.
         seg_type: ``labelmap`` writes the segmentation as LABELMAP with RLE compression.
     """
-    study, measurement, explanation = analysis.study, analysis.measurement, analysis.explanation
+    study, measurement, told = analysis.study, analysis.measurement, told_of(analysis)
     source = source_images(study, deidentify=deidentify)
     if source is None:
         return
-    diagnoses = explanation.differential.diagnoses if explanation else ()
-    remarks = [_sentence(one) for one in (*study.remarks, *measurement.remarks, *analysis.remarks)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they would print the patient's name
         masses = segmentation(source, study, measurement, segments=segments, kind=seg_type)
         if masses is not None:
             masses.save_as(folder / SEGMENTATION_FILE)
-        report = structured_report(source, measurement, masses, diagnoses, remarks)
+        report = structured_report(source, measurement, masses, told)
         report.save_as(folder / REPORT_FILE)
-    resources = bundle(source, measurement, analysis.patient, diagnoses, remarks)
+    resources = bundle(source, measurement, told, analysis.patient)
     text = json.dumps(resources, indent=2, ensure_ascii=False)
     (folder / BUNDLE_FILE).write_text(text + "\n", encoding="utf-8")
-
-
-def _sentence(remark: str) -> str:
-    return f"{remark[:1].upper()}{remark[1:].removesuffix('.')}."

@@ -3,10 +3,8 @@
 Our own (scheme 99CALCINOSIS) name what no standard code says; their meanings are self-explaining.
 """
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from calcinosis.explain.differential import Diagnosis
 from calcinosis.measure.mass import BoneRelation, Site
 
 if TYPE_CHECKING:
@@ -15,9 +13,6 @@ if TYPE_CHECKING:
 MANUFACTURER = "The Calcinosis developers"
 MODEL = "Calcinosis"
 SCHEME: Final = "99CALCINOSIS"
-
-# Diagnoses less probable than this stay in report.html and result.json.
-_WORTH_TELLING = 0.05
 
 # SNOMED CT body structures; DICOM PS3.16 CID 4 and CID 6 list most of them.
 _REGIONS = {
@@ -113,11 +108,6 @@ def place(site: Site | None) -> str:
 def label(mass_id: int, site: Site | None) -> str:
     """How a mass is called where people pick it from a list."""
     return f"Calcified mass {mass_id}, {place(site)}" if site else f"Calcified mass {mass_id}"
-
-
-def probable(diagnoses: Iterable[Diagnosis]) -> tuple[Diagnosis, ...]:
-    """The diagnoses a short report names."""
-    return tuple(each for each in diagnoses if each.probability >= _WORTH_TELLING)
 
 
 def percent(probability: float) -> float:

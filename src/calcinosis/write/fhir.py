@@ -4,20 +4,20 @@ A transaction: sent twice, it updates what the first one made. The patient is on
 record does not know them, and never changed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from calcinosis import __version__
 from calcinosis.analyte import ANALYTES
-from calcinosis.explain.differential import Diagnosis
 from calcinosis.lab_result import LabResult
 from calcinosis.measure.mass import CtMeasurement, Mass
 from calcinosis.patient import Patient
 from calcinosis.write import dicom_codes
 from calcinosis.write.dicom_source import SourceImages, derived_uid, derived_uuid
 from calcinosis.write.measures import measures_of
+from calcinosis.write.told import DISCLAIMER, Told
 from calcinosis.write.tracking import Tracking, tracking_of
 
 if TYPE_CHECKING:
@@ -40,9 +40,8 @@ _UCUM_OF = {"mg²/dL²": "mg2/dL2", "mL/min/1.73 m²": "mL/min/{1.73_m2}"}
 def bundle(
     source: SourceImages,
     measurement: CtMeasurement,
+    told: Told,
     patient: Patient | None = None,
-    diagnoses: Sequence[Diagnosis] = (),
-    remarks: Sequence[str] = (),
 ) -> Resource:
     """Everything measured, with the laboratory results where there are any.
 
@@ -50,9 +49,8 @@ def bundle(
         source: the images; their header says who the patient is. Where it does not, a placeholder
             that says so stands for them.
         measurement: what was measured on them.
+        told: what is said of the whole scan; becomes the report's conclusion.
         patient: laboratory results, given and derived.
-        diagnoses: those not improbable become part of the report's conclusion.
-        remarks: sentences on the whole scan; they end the conclusion.
     """
     header = source.headers[0]
     who, study, device = _patient(header), _imaging_study(header, len(source.headers)), _device()
@@ -67,7 +65,7 @@ def bundle(
         masses.append({**_mass(mass, tracking[mass.id], source), **seen})
     labs = [{**lab, "subject": _reference(who)} for lab in _labs(patient, str(who["id"]))]
     report = {
-        **_report(header, measurement, diagnoses, remarks),
+        **_report(header, measurement, told),
         "subject": _reference(who),
         **when,
         "imagingStudy": [_reference(study)],
@@ -165,7 +163,7 @@ def _device() -> Resource:
         "manufacturer": dicom_codes.MANUFACTURER,
         "deviceName": [{"name": dicom_codes.MODEL, "type": "model-name"}],
         "version": [{"value": __version__}],
-        "note": [{"text": "For research and teaching; not a medical device."}],
+        "note": [{"text": DISCLAIMER}],
     }
 
 
@@ -199,12 +197,10 @@ def _accession(header: "Dataset") -> list[Resource]:
 def _report(
     header: "Dataset",
     measurement: CtMeasurement,
-    diagnoses: Sequence[Diagnosis],
-    remarks: Sequence[str],
+    told: Told,
 ) -> Resource:
     key = str(derived_uuid("report", str(header.SeriesInstanceUID)))
-    named = dicom_codes.probable(diagnoses)
-    codes = [_concept(OWN, each.diagnosis, each.label) for each in named]
+    codes = [_concept(OWN, each.diagnosis, each.label) for each in told.diagnoses]
     return {
         "resourceType": "DiagnosticReport",
         "id": key,
@@ -212,24 +208,26 @@ def _report(
         "status": "preliminary",
         "category": [_concept(f"{_HL7}/v2-0074", "RAD", "Radiology")],
         "code": _concept(LOINC, "25045-6", "CT unspecified body region"),
-        "conclusion": " ".join((*_conclusion(measurement, named), *remarks)),
+        "conclusion": " ".join(_conclusion(measurement, told)),
         **({"conclusionCode": codes} if codes else {}),
     }
 
 
-def _conclusion(measurement: CtMeasurement, named: Sequence[Diagnosis]) -> Iterator[str]:
+def _conclusion(measurement: CtMeasurement, told: Told) -> Iterator[str]:
     count = len(measurement.masses)
     volume = sum(mass.volume_ml for mass in measurement.masses)
     if count:
         yield f"{count} calcified soft-tissue mass{'es' * (count > 1)}, {volume:.1f} mL in all."
     else:
         yield "No calcified soft-tissue mass."
-    if named:
+    yield from told.red_flags
+    if told.diagnoses:
         weighed = "; ".join(
-            f"{each.label}, {dicom_codes.percent(each.probability)} %" for each in named
+            f"{each.label}, {dicom_codes.percent(each.probability)} %" for each in told.diagnoses
         )
         yield f"Differential: {weighed}."
-    yield "For research and teaching; not a medical device."
+    yield DISCLAIMER
+    yield from told.remarks
 
 
 def _body_structure(mass: Mass, known_as: Tracking) -> Resource:

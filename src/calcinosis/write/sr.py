@@ -18,6 +18,7 @@ from calcinosis.write.dicom_codes import HYDROXYAPATITE, own
 from calcinosis.write.dicom_object import origin, settled
 from calcinosis.write.dicom_source import SourceImages, derived_uid
 from calcinosis.write.measures import LONG_AXIS, SHORT_AXIS, measures_of
+from calcinosis.write.told import DISCLAIMER, Told
 from calcinosis.write.tracking import Tracking, tracking_of
 
 if TYPE_CHECKING:
@@ -53,13 +54,12 @@ def structured_report(
     source: SourceImages,
     measurement: CtMeasurement,
     segmentation: "Dataset | None",
-    diagnoses: Sequence[Diagnosis] = (),
-    remarks: Sequence[str] = (),
+    told: Told,
 ) -> "Dataset":
     """Write what was measured; `segmentation` holds the masses, None where there are none.
 
-    Of `diagnoses` those are written that are not improbable; `remarks` are sentences on the whole
-    scan. The same input gives the same bytes, so a report sent twice is stored once.
+    `told` is what is said of the whole scan. The same input gives the same bytes, so a report sent
+    twice is stored once.
     """
     from highdicom.sr import Comprehensive3DSR, MeasurementReport
     from pydicom.sr.codedict import codes
@@ -68,7 +68,7 @@ def structured_report(
     content = MeasurementReport(
         observation_context=_observer(),
         procedure_reported=Code("25045-6", "LN", "CT unspecified body region"),
-        imaging_measurements=[_scan_group(len(measurement.masses), source, diagnoses, remarks)],
+        imaging_measurements=[_scan_group(len(measurement.masses), source, told)],
         title=codes.DCM.ImagingMeasurementReport,
     )
     made = Comprehensive3DSR(
@@ -287,7 +287,7 @@ def _level_group(
 
 
 def _scan_group(
-    count: int, source: SourceImages, diagnoses: Sequence[Diagnosis], remarks: Sequence[str]
+    count: int, source: SourceImages, told: Told
 ) -> "MeasurementsAndQualitativeEvaluations":
     from highdicom.sr import (
         AlgorithmIdentification,
@@ -308,8 +308,8 @@ def _scan_group(
             )
         ],
     )
-    group[0].ContentSequence.extend(_differential(diagnoses))
-    _comment(group, ("For research and teaching; not a medical device.", *remarks))
+    group[0].ContentSequence.extend(_differential(told.diagnoses))
+    _comment(group, (*told.red_flags, DISCLAIMER, *told.remarks))
     return group
 
 
@@ -318,7 +318,7 @@ def _differential(diagnoses: Sequence[Diagnosis]) -> "Iterator[CodeContentItem]"
     from highdicom.sr import CodeContentItem, ContentSequence, NumContentItem
     from pydicom.sr.codedict import codes
 
-    for each in dicom_codes.probable(diagnoses):
+    for each in diagnoses:
         impression = CodeContentItem(
             name=codes.DCM.DifferentialDiagnosisImpression,
             value=own(each.diagnosis, each.label[:64]),  # the longest meaning DICOM takes
