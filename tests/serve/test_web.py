@@ -52,6 +52,7 @@ RESULT = {
     "red_flags": [{"label": "Erosion of bone"}],
     "plan": [{"label": "Calcium-free phosphate binder", "standing": "suggested"}],
     "patient": {"ca_p_product_mg2_dl2": 82.4},
+    "series": {"remarks": ["contrast agent was given"]},
     "remarks": ["Slices were resampled."],
     "forecast": {
         "options": [
@@ -197,6 +198,7 @@ def test_a_study_shows_masses_diagnoses_files_and_deliveries(node, person):
         "Sarcoma",
         "Erosion of bone",
         "Calcium-free phosphate binder",
+        "Contrast agent was given.",
         "Slices were resampled.",
         "masses.nii.gz",
         "Daily haemodialysis (calcium stays above 10.2 mg/dL)",

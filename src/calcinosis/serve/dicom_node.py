@@ -155,7 +155,9 @@ class Desk:
         except NotReadableError:
             return self._answer(event, "not readable", CANNOT_UNDERSTAND)
         except (OSError, SQLAlchemyError):
-            return self._answer(event, "refused, the disk is full", OUT_OF_RESOURCES)
+            return self._answer(
+                event, "refused, the disk or the worklist takes nothing", OUT_OF_RESOURCES
+            )
         return self._answer(event, "new" if new else "known", SUCCESS)
 
     def accepted(self, event: "Event") -> None:

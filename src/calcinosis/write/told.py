@@ -28,7 +28,7 @@ class Told:
 def told_of(analysis: Analysis) -> Told:
     """What is said of an analysed study."""
     remarks = (*analysis.study.remarks, *analysis.measurement.remarks, *analysis.remarks)
-    sentences = tuple(_sentence(remark) for remark in remarks)
+    sentences = tuple(sentence(remark) for remark in remarks)
     explanation = analysis.explanation
     if explanation is None:
         return Told((), (), sentences)
@@ -41,8 +41,9 @@ def told_of(analysis: Analysis) -> Told:
 
 
 def _passage(flag: RedFlag) -> str:
-    return f"Red flag: {flag.label}: {'; '.join(flag.shown)}. {_sentence(flag.action)}"
+    return f"Red flag: {flag.label}: {'; '.join(flag.shown)}. {sentence(flag.action)}"
 
 
-def _sentence(remark: str) -> str:
+def sentence(remark: str) -> str:
+    """A remark as a sentence."""
     return f"{remark[:1].upper()}{remark[1:].removesuffix('.')}."
