@@ -126,6 +126,12 @@ def test_every_table_has_a_caption_and_headers_with_scope(html, page):
     assert all("scope" in attributes for attributes in page.all("th"))
 
 
+def test_what_reading_had_to_assume_is_said_at_the_top(analysis):
+    study = replace(analysis.study, remarks=("contrast agent was given: urine may not be calcium",))
+    head = render_report(replace(analysis, study=study)).partition("</header>")[0]
+    assert "Contrast agent was given: urine may not be calcium." in head
+
+
 def test_it_says_what_it_is_not(html):
     assert "For research and teaching; not a medical device" in html
 

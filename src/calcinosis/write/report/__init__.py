@@ -18,6 +18,7 @@ from calcinosis.write.report.planes import LEVEL_WINDOW_HU, WINDOW_HU, level_vie
 from calcinosis.write.report.projection import projections
 from calcinosis.write.report.seeds import needs_seed, seed_point
 from calcinosis.write.report.surface import surface_views
+from calcinosis.write.told import told_of
 
 PICTURED = 12  # masses shown in pictures, the largest; all are in the tables
 LEVELS_PICTURED = 4  # fluid levels shown per mass, the largest
@@ -64,7 +65,7 @@ def _context(analysis: Analysis) -> dict[str, Any]:
         "study": analysis.study,
         "volume": volume,
         "measurement": measurement,
-        "remarks": (*measurement.remarks, *analysis.remarks),
+        "remarks": told_of(analysis).remarks,
         "identity": wording.identity(analysis.study.subject),
         "summary": wording.summary(measurement),
         "others_in_brief": wording.others_in_brief(measurement),
