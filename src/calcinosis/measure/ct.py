@@ -1,6 +1,6 @@
 """The measuring of a CT, from voxels to masses: the main path through this room."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +21,8 @@ from calcinosis.measure.mass import (
     HounsfieldStatistics,
     LevelReading,
     Mass,
+    OtherCalcification,
+    Patch,
     Point,
 )
 from calcinosis.measure.masses import FoundMass, find_masses, possible_masses
@@ -94,15 +96,63 @@ def measure_ct(
         InputError: a seed point outside the scan or not on calcification.
     """
     volume = study.volume
+    found = _find(volume, seeds_lps_mm, skeleton, progress)
+    calibration = calibration or calibration_for(study.tube_voltage_kv)
+    masses: tuple[Mass, ...] = ()
+    if found.outlined:
+        around = Surroundings(
+            volume,
+            found.labels,
+            found.skeleton,
+            skeleton is not None,
+            find_landmarks(volume, found.skeleton),
+            find_skin(volume),
+        )
+        masses = tuple(
+            measure_mass(around, mass, levels, number, calibration)
+            for number, (mass, levels) in enumerate(found.outlined, start=1)
+        )
+    return CtMeasurement(
+        masses,
+        found.labels,
+        found.skeleton,
+        tuple(other for other, _ in found.others),
+        calibration,
+        METHOD,
+        found.doubts,
+        other_places=tuple(where for _, where in found.others),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What the working grid tells of a scan; masses with their levels, largest first."""
+
+    outlined: list[tuple[FoundMass, LevelReading]]
+    others: list[tuple[OtherCalcification, Patch]]
+    labels: NDArray[np.uint8]
+    skeleton: NDArray[np.bool_]
+    doubts: tuple[str, ...]
+
+
+def _find(
+    volume: Volume,
+    seeds_lps_mm: Sequence[Point],
+    skeleton: NDArray[np.bool_] | None,
+    progress: Callable[[float], None] | None,
+) -> _Found:
+    """Tell mass, skeleton and the rest apart, and outline them on the scan's own voxels."""
     grid = resample(volume.voxels, volume.spacing_mm)
     seeds = seed_voxels(volume, grid, seeds_lps_mm)
     tissue = classify(grid, seeds, progress)
     look_closer(grid, tissue, possible_masses(grid, tissue, seeds), seeds)
-    shells_as_masses(grid, tissue)
+    open_shells = shells_as_masses(grid, tissue, seeds)
     if skeleton is not None:
         tissue = override_skeleton(grid, tissue, skeleton)
+        open_shells = []
     found = find_masses(volume, grid, tissue, seeds)
-    unsure_lps_mm = found.unsure_lps_mm
+    doubts = [_doubt(place) for place in found.unsure_lps_mm]
+    doubts += [_doubt(volume.to_lps(np.array(place) * grid.step)) for place in open_shells]
     outlined = [with_fluid(volume, mass) for mass in found.masses]
     del found  # the outlines before fluid was added
     outlined.sort(key=lambda pair: -float(pair[0].envelope.occupancy.sum()))
@@ -112,35 +162,10 @@ def measure_ct(
     scores = tissue.skeleton
     del tissue  # its memory is needed
     bones = skeleton_on_scan(volume, grid, scores, labels) if skeleton is None else skeleton
-    del grid, scores
-    calibration = calibration or calibration_for(study.tube_voltage_kv)
-    masses: tuple[Mass, ...] = ()
-    if outlined:
-        around = Surroundings(
-            volume,
-            labels,
-            bones,
-            skeleton is not None,
-            find_landmarks(volume, bones),
-            find_skin(volume),
-        )
-        masses = tuple(
-            measure_mass(around, mass, levels, number, calibration)
-            for number, (mass, levels) in enumerate(outlined, start=1)
-        )
-    return CtMeasurement(
-        masses,
-        labels,
-        bones,
-        tuple(found for found, _ in others),
-        calibration,
-        METHOD,
-        tuple(_doubt(place) for place in unsure_lps_mm),
-        other_places=tuple(where for _, where in others),
-    )
+    return _Found(outlined, others, labels, bones, tuple(doubts))
 
 
-def _doubt(place_lps_mm: Point) -> str:
+def _doubt(place_lps_mm: Iterable[float]) -> str:
     """What the reader can do about a density that may be a mass."""
     x, y, z = place_lps_mm
     return (

@@ -1,73 +1,90 @@
-"""Closed shells of calcification around fluid: cysts, which the network may hold for bone.
+"""Calcified shells around fluid: cysts, which the network may hold for bone with its marrow.
 
-Bone holds fat, red marrow or spongy bone, and little as dense as water: of what lies deeper than
-4 mm in whole bones 0 to 30 % (36 scans), of what lies so deep in five shells drawn into real scans
-with fluid of 10 to 20 HU 81 to 92 % (measured by us). Phantoms' shafts hold 50 HU, but are long.
+Told by what they hold (`cavities`), wherever they lie: alone, in groups, grown together with bone.
 """
+
+from collections.abc import Sequence
 
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from calcinosis.measure.distance import distance_within
-from calcinosis.measure.tissue import TissueMap
-from calcinosis.measure.working_grid import GRID_MM, WORKING_ML, Box, WorkingGrid
+from calcinosis.measure.cavities import Cavity, find_cavities
+from calcinosis.measure.tissue import SEED_RADIUS, Index, TissueMap, ball
+from calcinosis.measure.working_grid import WorkingGrid
 
-_LIKELY = 128  # network score (of 255)
-_DEEP_MM = 4.0  # beyond a shell and its blur
-_SHELL_ML, _LEAST_ML, _MOST_ML = 0.3, 1.0, 500.0  # of a shell, and with what it holds: no skull
-_WATER_HU, _WATER_SHARE, _DENSEST_FLUID_HU = (-20.0, 70.0), 0.6, 40.0
-_LONGEST = 2.5  # times as long as wide: longer ones are shafts
+_LIKELY = 128  # network score (of 255), mass and bone together
+_GAP = 1  # working voxels: the gap between cysts of one group is at most twice as wide
 
 
-def shells_as_masses(grid: WorkingGrid, tissue: TissueMap) -> None:
-    """Give what a map holds for bone, but is a closed shell around fluid, to the masses."""
-    dense = np.maximum(tissue.mass, tissue.skeleton) > _LIKELY
-    parts = cc3d.connected_components(dense[::2, ::2, ::2], connectivity=18)
-    size_ml = np.bincount(parts.ravel()) * 8 * WORKING_ML
-    for part, coarse in enumerate(ndimage.find_objects(parts), start=1):
-        if (
-            not _SHELL_ML < size_ml[part] < _MOST_ML
-            or _is_cut(coarse, parts.shape)
-            or _is_long(coarse)
-        ):
-            continue
-        box, near = _finer(coarse, parts[coarse] == part)
-        own = dense[box] & near
-        if np.mean(tissue.skeleton[box][own] > _LIKELY) < 1 / 2:
-            continue  # a mass already
-        whole = ndimage.binary_fill_holes(own)
-        if _holds_fluid(grid.hu[box], whole):
-            tissue.mass[box][whole] = 255
-            tissue.skeleton[box][whole] = 0
+def shells_as_masses(
+    grid: WorkingGrid, tissue: TissueMap, seeds: Sequence[Index] = ()
+) -> list[Index]:
+    """Give what a map holds for bone, but is a shell around fluid, to the masses.
+
+    Less sure ones are taken with a cyst beside them or at a seed.
+
+    Returns:
+        Dense working voxels of shells that may be cysts and were left as they were.
+    """
+    called = tissue.mass.astype(np.int16) + tissue.skeleton > _LIKELY
+    found = [cavity for cavity in find_cavities(grid, called) if cavity.beside_cyst()]
+    cysts = _cysts_and_company(found, called.shape, seeds)
+    if cysts.any():
+        _take_what_hangs_on(cysts, called)
+        tissue.mass[cysts] = 255
+        tissue.skeleton[cysts] = 0
+    return [
+        _brightest(grid, cavity)
+        for cavity in found
+        if cavity.perhaps_in_cyst() and not _is_mass(tissue, cavity)
+    ]
 
 
-def _finer(coarse: Box, part: NDArray[np.bool_]) -> tuple[Box, NDArray[np.bool_]]:
-    """The box of a part of every second voxel, a little wider, and all that is near the part."""
-    z, y, x = (slice(2 * e.start - 2, 2 * e.stop + 2) for e in coarse)
-    grown = ndimage.binary_dilation(np.pad(part, 1), np.ones((3, 3, 3)))
-    return (z, y, x), grown.repeat(2, 0).repeat(2, 1).repeat(2, 2)
+def _cysts_and_company(
+    found: Sequence[Cavity], shape: tuple[int, ...], seeds: Sequence[Index]
+) -> NDArray[np.bool_]:
+    """Voxels of the shells that are cysts, and of shells no larger in one group with these."""
+    shells, sure, asked = (np.zeros(shape, bool) for _ in range(3))
+    for seed in seeds:
+        asked |= ball(shape, seed, SEED_RADIUS)
+    cysts = [cavity for cavity in found if cavity.in_cyst() or _is_asked(cavity, asked)]
+    if not cysts:
+        return sure
+    largest_mm = max(cavity.radius_mm for cavity in cysts)
+    for cavity in cysts:
+        sure[cavity.box] |= cavity.shell
+    for cavity in found:
+        if cavity.radius_mm <= largest_mm:
+            shells[cavity.box] |= cavity.shell
+    groups = cc3d.connected_components(ndimage.binary_dilation(shells, iterations=_GAP))
+    with_cyst = np.zeros(groups.max() + 1, bool)
+    with_cyst[groups[sure]] = True
+    return np.asarray(shells & with_cyst[groups])
 
 
-def _is_cut(box: Box, shape: tuple[int, ...]) -> bool:
-    """Whether the edge of the scan may cut what lies in a box."""
-    return any(e.start == 0 or e.stop >= size - 1 for e, size in zip(box, shape, strict=True))
+def _is_asked(cavity: Cavity, asked: NDArray[np.bool_]) -> bool:
+    """Whether a seed lies on what may be a cyst's shell."""
+    return cavity.perhaps_in_cyst() and bool((asked[cavity.box] & cavity.shell).any())
 
 
-def _is_long(box: Box) -> bool:
-    """Whether a box is much longer than wide."""
-    sides = [extent.stop - extent.start for extent in box]
-    return bool(max(sides) > _LONGEST * min(sides))
+def _take_what_hangs_on(cysts: NDArray[np.bool_], called: NDArray[np.bool_]) -> None:
+    """Add the called parts that touch nothing but cysts and are smaller than these."""
+    rest = cc3d.connected_components(called & ~cysts, connectivity=18)
+    size = np.bincount(rest.ravel())
+    touching = np.unique(rest[ndimage.binary_dilation(cysts)])
+    smaller = touching[(touching > 0) & (size[touching] < np.count_nonzero(cysts))]
+    cysts |= np.isin(rest, smaller)
 
 
-def _holds_fluid(hu: NDArray[np.int16], whole: NDArray[np.bool_]) -> bool:
-    """Whether most of what lies deep inside is as dense as water."""
-    if not _LEAST_ML < np.count_nonzero(whole) * WORKING_ML < _MOST_ML:
-        return False
-    padded = np.pad(whole, 1)
-    depth = distance_within(padded, 2 * _DEEP_MM, (GRID_MM,) * 3)[1:-1, 1:-1, 1:-1]
-    deep = hu[depth > _DEEP_MM]
-    water = (deep > _WATER_HU[0]) & (deep < _WATER_HU[1])
-    enough = len(deep) * WORKING_ML > _LEAST_ML / 4
-    return bool(enough and water.mean() > _WATER_SHARE and np.median(deep) < _DENSEST_FLUID_HU)
+def _is_mass(tissue: TissueMap, cavity: Cavity) -> bool:
+    """Whether most of a cavity's shell is held for mass anyway."""
+    return bool(np.mean(tissue.mass[cavity.box][cavity.shell] > _LIKELY) > 1 / 2)
+
+
+def _brightest(grid: WorkingGrid, cavity: Cavity) -> Index:
+    """The densest voxel of a cavity's shell."""
+    places = np.argwhere(cavity.shell) + [extent.start for extent in cavity.box]
+    z, y, x = places[grid.hu[tuple(places.T)].argmax()].tolist()
+    return z, y, x
