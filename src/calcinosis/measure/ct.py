@@ -157,10 +157,10 @@ def _find(
     del found  # the outlines before fluid was added
     outlined.sort(key=lambda pair: -float(pair[0].envelope.occupancy.sum()))
     outlines = [mass for mass, _ in outlined]
-    others = other_calcifications(volume, grid, tissue, _around_masses(grid, outlines))
-    labels = _label_map(volume, outlines)
-    scores = tissue.skeleton
+    body, scores = tissue.body, tissue.skeleton
     del tissue  # its memory is needed
+    others = other_calcifications(volume, grid, body, scores, _around_masses(grid, outlines))
+    labels = _label_map(volume, outlines)
     bones = skeleton_on_scan(volume, grid, scores, labels) if skeleton is None else skeleton
     return _Found(outlined, others, labels, bones, tuple(doubts))
 

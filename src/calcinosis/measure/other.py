@@ -16,7 +16,7 @@ from calcinosis.measure.masses import (
     Labels,
     principal_extents_mm,
 )
-from calcinosis.measure.tissue import METAL_HU, TissueMap
+from calcinosis.measure.tissue import METAL_HU
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid
 from calcinosis.volume import Volume
 
@@ -47,19 +47,24 @@ class _Speck:
 
 
 def other_calcifications(
-    volume: Volume, grid: WorkingGrid, tissue: TissueMap, masses: NDArray[np.bool_]
+    volume: Volume,
+    grid: WorkingGrid,
+    body: NDArray[np.bool_],
+    skeleton: NDArray[np.uint8],
+    masses: NDArray[np.bool_],
 ) -> list[tuple[OtherCalcification, Patch]]:
     """Densities outside skeleton and masses, largest first, each with its kind and its place.
 
     Args:
         volume: the scan.
         grid: its 1.5 mm version.
-        tissue: network scores and body on that grid.
+        body: the patient on that grid.
+        skeleton: network scores for bone on that grid, 0…255.
         masses: voxels of the working grid taken by masses.
     """
-    labels = _specks(grid, tissue, masses)
+    labels = _specks(grid, body, _skeleton_core(grid, skeleton), masses)
     boxes = ndimage.find_objects(labels)
-    skin = distance_within(tissue.body[::2, ::2, ::2], _SUBCUTANEOUS_MM, (2 * GRID_MM,) * 3)
+    skin = distance_within(body[::2, ::2, ::2], _SUBCUTANEOUS_MM, (2 * GRID_MM,) * 3)
     centres = np.array([_centre(labels, box, index) for index, box in enumerate(boxes)])
     result = []
     for index, box in enumerate(boxes):
@@ -73,11 +78,15 @@ def other_calcifications(
     return sorted(result, key=lambda item: -item[0].volume_ml)
 
 
-def _specks(grid: WorkingGrid, tissue: TissueMap, masses: NDArray[np.bool_]) -> Labels:
+def _specks(
+    grid: WorkingGrid,
+    body: NDArray[np.bool_],
+    bone: NDArray[np.bool_],
+    masses: NDArray[np.bool_],
+) -> Labels:
     """Label map of free densities on the working grid."""
-    bone = _skeleton_core(grid, tissue)
     candidates = grid.hu > _EDGE_HU
-    candidates &= tissue.body
+    candidates &= body
     candidates[masses] = False
     candidates[bone] = False
     labels = np.zeros(candidates.shape, np.uint32)
@@ -113,9 +122,9 @@ def _centre(labels: Labels, box: Box, index: int) -> NDArray[np.float64]:
     return np.asarray(inside.mean(0) + [extent.start for extent in box])
 
 
-def _skeleton_core(grid: WorkingGrid, tissue: TissueMap) -> NDArray[np.bool_]:
+def _skeleton_core(grid: WorkingGrid, scores: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """The skeleton without specks that the network took for bone: parts of at least 0.5 mL."""
-    bone = tissue.skeleton > 100
+    bone = scores > 100
     bone &= grid.hu < METAL_HU
     for box in ndimage.find_objects(bone.view(np.uint8)):
         bone[box] = cc3d.dust(bone[box], int(500 / GRID_MM**3), connectivity=26)
