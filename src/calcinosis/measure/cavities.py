@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from calcinosis.measure.distance import distance_within
-from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid
+from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid, on_whole_grid
 
 _WATER_HU = (-25.0, 75.0)  # blurred walls and noise allowed for
 _DENSEST_FLUID_HU = 40.0  # the phantoms' shafts hold 50 HU; red marrow may
@@ -107,20 +107,12 @@ def find_cavities(grid: WorkingGrid, called: BoolArray) -> Iterator[Cavity]:
         deep = distance_within(water, 1, _VOXELS) > 1
         middles = cc3d.connected_components(deep, connectivity=6)
         for label, extent in enumerate(ndimage.find_objects(middles), start=1):
-            box = _moved(extent, whole)
+            box = on_whole_grid(extent, whole)
             middle = middles[extent] == label
             if np.count_nonzero(middle) > 1:
                 cavity = _look_around(grid, called, box, middle)
                 if cavity:
                     yield cavity
-
-
-def _moved(inner: Box, outer: Box) -> Box:
-    """A box inside another, told from where the other begins, on the whole grid."""
-    z, y, x = (
-        slice(i.start + o.start, i.stop + o.start) for i, o in zip(inner, outer, strict=True)
-    )
-    return z, y, x
 
 
 def _look_around(

@@ -20,7 +20,13 @@ from calcinosis.measure.envelope import (
 from calcinosis.measure.mass import Point
 from calcinosis.measure.seed import SEED_REACH_MM
 from calcinosis.measure.tissue import Index, TissueMap, ball, near_metal
-from calcinosis.measure.working_grid import GRID_MM, WORKING_ML, Box, WorkingGrid
+from calcinosis.measure.working_grid import (
+    GRID_MM,
+    WORKING_ML,
+    Box,
+    WorkingGrid,
+    on_whole_grid,
+)
 from calcinosis.volume import Volume
 
 SMALLEST_MASS_ML = 1.0  # DESIGN §4: what counts as a mass
@@ -144,17 +150,8 @@ def _candidates(grid: WorkingGrid, tissue: TissueMap) -> _Candidates:
     core = closed(trusted & (mass > _CALL), CLOSING_MM / 2, (GRID_MM,) * 3) & allowed
     labels[around] = cc3d.connected_components(core, connectivity=18)
     _add_walls(labels[around], (mass > _EDGE_CALL) & allowed & (labels[around] == 0))
-    extents = [_moved(extent, around) for extent in ndimage.find_objects(labels[around])]
+    extents = [on_whole_grid(extent, around) for extent in ndimage.find_objects(labels[around])]
     return _Candidates(labels, extents, around)
-
-
-def _moved(box: Box, home: Box) -> Box:
-    """A box within another, as the whole array counts."""
-    z, y, x = (
-        slice(start.start + own.start, start.start + own.stop)
-        for own, start in zip(box, home, strict=True)
-    )
-    return z, y, x
 
 
 def _add_walls(labels: Labels, faint: NDArray[np.bool_]) -> None:

@@ -16,6 +16,14 @@ _VOXEL_SIGMA = 0.425
 Box = tuple[slice, slice, slice]
 
 
+def on_whole_grid(inner: Box, outer: Box) -> Box:
+    """A box told from where another begins, as the whole grid counts."""
+    z, y, x = (
+        slice(i.start + o.start, i.stop + o.start) for i, o in zip(inner, outer, strict=True)
+    )
+    return z, y, x
+
+
 @dataclass(frozen=True, eq=False)
 class WorkingGrid:
     """Smoothed Hounsfield units every 1.5 mm along the array axes.
