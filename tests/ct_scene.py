@@ -152,7 +152,8 @@ def measured(study: Study, *, masses: int = 2) -> CtMeasurement:
     skeleton[:, 34:38, 25:45] = True
     remarks = ("Seen in one scan.",)
     others, places = zip(*OTHERS, strict=True)
-    return CtMeasurement(kept, labels, skeleton, others, calibration, (), remarks, places)
+    bits = np.packbits(skeleton)
+    return CtMeasurement(kept, labels, bits, others, calibration, (), remarks, places)
 
 
 def _patch(*extents: tuple[int, int]) -> Patch:

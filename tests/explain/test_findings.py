@@ -51,9 +51,9 @@ def mass(number=1, *, sediment=None, eroded=False, locules=5, distance_mm=12.0):
 
 
 def scan(*masses):
-    nothing = np.zeros((1, 1, 1))
+    nothing = np.zeros((1, 1, 1), np.uint8)
     calibration = Calibration(0.8, 0.1, 120, "test")
-    return CtMeasurement(masses, nothing.astype(np.uint8), nothing > 0, (), calibration)
+    return CtMeasurement(masses, nothing, np.packbits(nothing), (), calibration)
 
 
 def test_null_and_missing_are_not_findings():

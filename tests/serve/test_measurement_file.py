@@ -41,7 +41,7 @@ def measurement():
     return CtMeasurement(
         (MASS,),
         chance.integers(0, 2, shape, np.uint8),
-        chance.random(shape) > 0.5,
+        np.packbits(chance.random(shape) > 0.5),
         others,
         Calibration(0.8, 0.1, 120.0, "measured"),
         ("one",),

@@ -92,7 +92,7 @@ def fabricate(affine: np.ndarray = AXIAL, position: str = "HFS", masses: int = 2
     measurement = CtMeasurement(
         masses=tuple(mass(volume, labels, label) for label in range(1, masses + 1)),
         labels=labels,
-        skeleton=femur,
+        skeleton_bits=np.packbits(femur),
         other_calcifications=(
             OtherCalcification("vascular", 0.31, (0.0, 20.0, 0.0)),
             OtherCalcification("vascular", 0.02, (2.0, 22.0, 10.0)),

@@ -115,7 +115,7 @@ def measure_ct(
     return CtMeasurement(
         masses,
         found.labels,
-        found.skeleton,
+        np.packbits(found.skeleton),
         tuple(other for other, _ in found.others),
         calibration,
         METHOD,

@@ -132,7 +132,8 @@ class CtMeasurement:
     Attributes:
         masses: largest first, ids 1…n.
         labels: label map on the volume's grid [z, y, x], value = mass id.
-        skeleton: boolean mask on the same grid.
+        skeleton_bits: the mask of the bones on the same grid, eight voxels a byte (`packbits`),
+            because it is kept for long and seldom asked for.
         other_calcifications: largest first.
         calibration: how calcium mass was computed.
         method: one sentence per step: how it was measured, for the report.
@@ -142,9 +143,15 @@ class CtMeasurement:
 
     masses: tuple[Mass, ...]
     labels: NDArray[np.uint8]
-    skeleton: NDArray[np.bool_]
+    skeleton_bits: NDArray[np.uint8]
     other_calcifications: tuple[OtherCalcification, ...]
     calibration: Calibration
     method: tuple[str, ...] = ()
     remarks: tuple[str, ...] = field(default=())
     other_places: tuple[Patch, ...] = ()
+
+    @property
+    def skeleton(self) -> NDArray[np.bool_]:
+        """The bones, unpacked anew each time: boolean mask on the volume's grid [z, y, x]."""
+        bits = np.unpackbits(self.skeleton_bits, count=self.labels.size)
+        return bits.view(np.bool_).reshape(self.labels.shape)

@@ -72,7 +72,7 @@ def save_measurement(path: Path, study: Study, measurement: CtMeasurement) -> No
             file,
             text=np.frombuffer(text.encode(), np.uint8),
             labels=measurement.labels,
-            skeleton=np.packbits(measurement.skeleton),
+            skeleton=measurement.skeleton_bits,
             places=np.packbits(np.concatenate(masks)) if masks else np.empty(0, np.uint8),
         )
 
@@ -90,7 +90,7 @@ def load_measurement(path: Path, study: Study) -> CtMeasurement | None:
     return CtMeasurement(
         kept.masses,
         labels,
-        _unpacked(skeleton, kept.about.shape),
+        skeleton,
         kept.other_calcifications,
         kept.calibration,
         kept.method,
@@ -130,7 +130,3 @@ def _patches(boxes: tuple[Box, ...], packed: NDArray[np.uint8]) -> Iterator[Patc
     for box, shape, mask in zip(boxes, shapes, np.split(flat, ends)[:-1], strict=True):
         z, y, x = (slice(start, stop) for start, stop in box)
         yield Patch((z, y, x), mask.reshape(shape))
-
-
-def _unpacked(packed: NDArray[np.uint8], shape: tuple[int, int, int]) -> NDArray[np.bool_]:
-    return np.unpackbits(packed, count=int(np.prod(shape))).view(bool).reshape(shape)

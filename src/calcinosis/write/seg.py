@@ -133,7 +133,7 @@ def _segments(measurement: CtMeasurement, segments: Segments) -> Iterator[_Segme
         return
     present = {other.kind for other, _ in _others(measurement)}
     kinds = [kind for kind in get_args(CalcificationKind) if kind in present]
-    for kind in ["skeleton"] * bool(measurement.skeleton.any()) + kinds:
+    for kind in ["skeleton"] * bool(measurement.skeleton_bits.any()) + kinds:
         number += 1
         meaning = dicom_codes.segment_codes(kind)[1].meaning
         label = "Skeleton" if kind == "skeleton" else meaning
