@@ -334,6 +334,17 @@ def test_phosphate_is_not_driven_out_while_low_calcium_is_unexplained(option):
     assert standing(option, YOUNG, PRIMARY) != "advised_against"
 
 
+@pytest.mark.parametrize("option", ["binders", "diet", "acetazolamide", "phosphate_depletion"])
+@pytest.mark.parametrize("kidneys", ["none", None])
+def test_mildly_low_calcium_asks_for_its_cause_and_forbids_nothing(option, kidneys):
+    """K/DOQI 2003, 6.6: below 8.4 mg/dL calcium is raised for symptoms or high PTH, not as such."""
+    mild = options(YOUNG | {"ckd": kidneys, "labs": labs(8.0, 7.9)}, PRIMARY)[option]
+    assert mild.standing == "consider"
+    assert "find the cause" in " ".join(mild.because)
+    severe = YOUNG | {"ckd": kidneys, "labs": labs(7.4, 7.9)}
+    assert standing(option, severe, PRIMARY) == "advised_against"
+
+
 # Hazards.
 
 
