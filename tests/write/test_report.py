@@ -19,7 +19,7 @@ from calcinosis.write.report.numbers import hydroxyapatite, length, number, quan
 from calcinosis.write.report.planes import Plane, level_view
 from calcinosis.write.report.projection import projections
 from calcinosis.write.report.seeds import seed_point
-from calcinosis.write.report.wording import identity, in_brief, summary
+from calcinosis.write.report.wording import identity, in_brief, remark, summary
 
 VOID = {"meta", "link", "br", "img"}
 
@@ -286,3 +286,12 @@ def test_what_the_header_does_not_say_is_left_out_of_the_line(html):
     assert identity(Subject(patient_id="4711")) == "ID 4711"
     assert identity(Subject()) == ""
     assert " · ID " not in html
+
+
+def test_no_line_break_parts_an_option_that_a_remark_names():
+    told = remark(
+        "A <density>; --seed -75,-36,30 measures it, a mask (--skeleton FILE) settles it."
+    )
+    assert '<span class="option">--seed -75,-36,30</span> measures' in told
+    assert '(<span class="option">--skeleton FILE</span>)' in told
+    assert "&lt;density&gt;" in told

@@ -52,6 +52,7 @@ def render_report(analysis: Analysis) -> str:
         "number": number,
         "quantity": quantity,
         "hydroxyapatite": hydroxyapatite,
+        "remark": wording.remark,
     }
     return environment.get_template("report.html.j2").render(_context(analysis))
 

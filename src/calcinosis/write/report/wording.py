@@ -1,8 +1,11 @@
 """What was measured, in sentences and table rows."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from markupsafe import Markup, escape
 
 from calcinosis.measure.mass import (
     CtMeasurement,
@@ -23,6 +26,14 @@ KIND_NAMES = {
     "contrast": ("pool of contrast agent", "pools of contrast agent"),
     "unclassified": ("unclassified density", "unclassified densities"),
 }
+
+_OPTION = re.compile(r"--[a-z-]+(?: [-A-Z\d,]+)?")
+
+
+def remark(text: str) -> Markup:
+    """A remark whose options of the command line no line break parts."""
+    escaped = str(escape(text))
+    return Markup(_OPTION.sub(r'<span class="option">\g<0></span>', escaped))  # noqa: S704
 
 
 @dataclass(frozen=True)
