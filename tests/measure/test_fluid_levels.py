@@ -147,12 +147,18 @@ def test_thick_slices_parallel_to_the_level_cannot_be_judged():
     reading = find_fluid_levels(*locule_scan(spacing=(4.0, 1.0, 1.0), axes=coronal))
     assert reading.sedimentation_sign is None
     assert "parallel" in reading.remarks[0]
+    assert is_a_sentence(reading.remarks[0])
 
 
 def test_a_mass_too_small_to_show_layers_cannot_be_judged():
     reading = find_fluid_levels(*locule_scan(radius_mm=2.2))
     assert reading.sedimentation_sign is None
     assert "0.5 mL" in reading.remarks[0]
+    assert is_a_sentence(reading.remarks[0])
+
+
+def is_a_sentence(remark):
+    return remark[0].isupper() and remark.endswith(".")
 
 
 def test_the_same_scan_gives_the_same_reading():

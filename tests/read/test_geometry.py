@@ -167,7 +167,7 @@ def test_varying_spacing_is_resampled_and_said(tmp_path):
     ramp[:, 8:10] = -100
     positions = [(-14, -12, height) for height in heights]
     study = read_study(save(ct_series(ramp.astype(int), positions=positions), tmp_path))
-    assert study.remarks == ("slices 1.00 to 2.50 mm apart were resampled to 1.00 mm",)
+    assert study.remarks == ("Slices 1.00 to 2.50 mm apart were resampled to 1.00 mm.",)
     assert study.volume.spacing_mm == pytest.approx((1, 1, 1))
     np.testing.assert_array_equal(study.volume.voxels[:, 20, 20], 10 * np.arange(12))
 

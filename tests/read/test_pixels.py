@@ -233,4 +233,4 @@ def test_empty_identifiers_are_no_obstacle(tmp_path):
     assert study.series_instance_uid is None
     assert study.tube_voltage_kv is None
     assert study.volume.position_assumed
-    assert "the patient position is not stated: HFS (on the back) is assumed" in study.remarks
+    assert "The patient position is not stated: HFS (on the back) is assumed." in study.remarks

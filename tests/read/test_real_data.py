@@ -114,7 +114,7 @@ def test_contrast_of_a_real_series_is_noticed():
     assert study.contrast_agent is True
     assert study.series_instance_uid is None
     assert study.tube_voltage_kv == 120
-    assert "contrast agent was given" in study.remarks[0]
+    assert "Contrast agent was given" in study.remarks[0]
 
 
 def test_bones_of_a_network_lie_on_the_scan():

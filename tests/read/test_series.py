@@ -46,7 +46,7 @@ def test_unenhanced_thick_slices_come_before_enhanced_thin_ones(tmp_path):
 def test_only_contrast_is_measured_with_a_remark(tmp_path):
     study = read_study(save(ct_series(ContrastBolusAgent="Ultravist"), tmp_path))
     assert study.contrast_agent is True
-    assert any("contrast agent was given" in remark for remark in study.remarks)
+    assert any("Contrast agent was given" in remark for remark in study.remarks)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_files_that_lie_there_twice_are_read_once_with_a_remark(tmp_path):
     save(series[1:4], tmp_path / "again")
     study = read_study(tmp_path)
     assert study.volume.shape == (6, 24, 28)
-    assert "copies of slices passed over: 3" in study.remarks
+    assert "Copies of slices passed over: 3." in study.remarks
 
 
 def test_the_user_may_choose_the_series(tmp_path):
@@ -189,7 +189,7 @@ def test_progress_runs_from_the_first_file_to_done(tmp_path):
 def test_a_stated_position_is_overruled_on_request_and_said(tmp_path):
     study = read_study(save(ct_series(), tmp_path), patient_position="hfp")
     assert study.volume.patient_position == "HFP"
-    assert "patient position HFP as asked, not HFS" in study.remarks
+    assert "Patient position HFP as asked, not HFS." in study.remarks
 
 
 def test_material_maps_of_a_dual_energy_scan_are_no_hounsfield_units(tmp_path):

@@ -52,7 +52,7 @@ RESULT = {
     "red_flags": [{"label": "Erosion of bone"}],
     "plan": [{"label": "Calcium-free phosphate binder", "standing": "suggested"}],
     "patient": {"ca_p_product_mg2_dl2": 82.4},
-    "series": {"remarks": ["contrast agent was given"]},
+    "series": {"remarks": ["Contrast agent was given."]},
     "remarks": ["Slices were resampled."],
     "forecast": {
         "options": [

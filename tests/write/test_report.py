@@ -127,9 +127,10 @@ def test_every_table_has_a_caption_and_headers_with_scope(html, page):
 
 
 def test_what_reading_had_to_assume_is_said_at_the_top(analysis):
-    study = replace(analysis.study, remarks=("contrast agent was given: urine may not be calcium",))
+    remark = "Contrast agent was given: urine may not be calcium."
+    study = replace(analysis.study, remarks=(remark,))
     head = render_report(replace(analysis, study=study)).partition("</header>")[0]
-    assert "Contrast agent was given: urine may not be calcium." in head
+    assert remark in head
 
 
 def test_it_says_what_it_is_not(html):

@@ -42,8 +42,8 @@ def find_fluid_levels(volume: Volume, envelope: NDArray[np.bool_]) -> LevelReadi
     along_mm = _voxel_along_gravity_mm(volume)
     if along_mm > VOXEL_ALONG_GRAVITY_MAX_MM + 0.01:
         reason = (
-            f"sedimentation sign cannot be judged: slices of {along_mm:.1f} mm lie parallel to a "
-            f"fluid level (at most {VOXEL_ALONG_GRAVITY_MAX_MM:g} mm can show one)"
+            f"Sedimentation sign cannot be judged: slices of {along_mm:.1f} mm lie parallel to a "
+            f"fluid level (at most {VOXEL_ALONG_GRAVITY_MAX_MM:g} mm can show one)."
         )
         return LevelReading((), None, (reason,))
     upright = stand_upright(volume, envelope)
@@ -53,8 +53,8 @@ def find_fluid_levels(volume: Volume, envelope: NDArray[np.bool_]) -> LevelReadi
         return LevelReading(levels, sedimentation_sign=True, remarks=())
     if levels:
         reason = (
-            "sedimentation sign cannot be judged: flat, level surfaces are there "
-            f"({len(levels)}), but none is sure; tops of calcified pieces can look like them"
+            "Sedimentation sign cannot be judged: flat, level surfaces are there "
+            f"({len(levels)}), but none is sure; tops of calcified pieces can look like them."
         )
         return LevelReading((), None, (reason,))
     reason_too_small = _too_small(volume, envelope, along_mm, upright)
@@ -76,8 +76,8 @@ def _too_small(
     needed_mm = 2 * LAYER_VOXELS * along_mm
     if np.count_nonzero(envelope) * volume.voxel_volume_ml < LOCULE_MIN_ML:
         return (
-            "sedimentation sign cannot be judged: "
-            f"the mass is smaller than the {LOCULE_MIN_ML:g} mL a locule needs"
+            "Sedimentation sign cannot be judged: "
+            f"the mass is smaller than the {LOCULE_MIN_ML:g} mL a locule needs."
         )
     gradient = np.sqrt(
         sum(
@@ -91,8 +91,8 @@ def _too_small(
     locule_mm = 2 * float(depth.max())
     if locule_mm < needed_mm / 2:
         return (
-            "sedimentation sign cannot be judged: the largest even region is "
-            f"{locule_mm:.1f} mm wide; two layers of {LAYER_VOXELS} voxels need {needed_mm:.1f} mm"
+            "Sedimentation sign cannot be judged: the largest even region is "
+            f"{locule_mm:.1f} mm wide; two layers of {LAYER_VOXELS} voxels need {needed_mm:.1f} mm."
         )
     return None
 

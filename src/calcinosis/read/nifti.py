@@ -47,7 +47,7 @@ def _remarks(header: Any, shape: tuple[int, int, int]) -> tuple[str, ...]:  # no
     """What the header's two statements of orientation make one mention; the sform counts first."""
     sform, qform = header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]
     if sform is None and qform is None:
-        return ("the NIfTI file states no orientation: right and left are assumed",)
+        return ("The NIfTI file states no orientation: right and left are assumed.",)
     if sform is None or qform is None:
         return ()
     corners = np.array([*product(*((0, extent - 1) for extent in shape))])
@@ -56,8 +56,8 @@ def _remarks(header: Any, shape: tuple[int, int, int]) -> tuple[str, ...]:  # no
     )
     if apart_mm <= AS_ONE_MM:
         return ()
-    apart = f"the NIfTI file's sform and qform lie up to {apart_mm:.0f} mm apart"
-    return (f"{apart}: the sform is believed, other programs may show another place or side",)
+    apart = f"The NIfTI file's sform and qform lie up to {apart_mm:.0f} mm apart"
+    return (f"{apart}: the sform is believed, other programs may show another place or side.",)
 
 
 def _check_kind(path: Path, image: Any) -> None:  # noqa: ANN401 as nibabel is untyped

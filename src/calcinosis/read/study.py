@@ -106,12 +106,12 @@ def _grid_study(path: Path, image: GridImage, patient_position: str | None) -> S
     if not _perpendicular(affine[:3, 1], affine[:3, 2]):
         raise GeometryError(f"{path.name}: rows and columns are not perpendicular in the affine")
     if shear_deg(affine) > TILT_TOLERATED_DEG:
-        remarks.append(f"slices sheared by {shear_deg(affine):.1f}° were straightened")
+        remarks.append(f"Slices sheared by {shear_deg(affine):.1f}° were straightened.")
         voxels, affine = straightened(voxels, affine, AIR_HU)
         grid = None
     require_hounsfield(voxels, path.name)
     if patient_position is None:
-        remarks.append("the file states no patient position: HFS (on the back) is assumed")
+        remarks.append("The file states no patient position: HFS (on the back) is assumed.")
     return Study(
         Volume(voxels, affine, patient_position or "HFS", patient_position is None),
         chosen_because="the only image given",
@@ -177,21 +177,21 @@ def _position(stated: str, wanted: str | None) -> tuple[str, bool, list[str]]:
     """The patient's position, whether it was assumed, and what to remark."""
     if wanted is not None:
         differs = stated not in ("", wanted)
-        return wanted, False, [f"patient position {wanted} as asked, not {stated}"] * differs
+        return wanted, False, [f"Patient position {wanted} as asked, not {stated}."] * differs
     if stated in GRAVITY_LPS:
         return stated, False, []
     said = f"is {stated!r}" if stated else "is not stated"
-    return "HFS", True, [f"the patient position {said}: HFS (on the back) is assumed"]
+    return "HFS", True, [f"The patient position {said}: HFS (on the back) is assumed."]
 
 
 def _remarks_on_others(series: Sequence[Series]) -> list[str]:
     """Where more than one examination was given."""
     patients = {image.patient_id for one in series for image in one.images if image.patient_id}
     if len(patients) > 1:
-        return [f"the input holds images of {len(patients)} patients; one series was measured"]
+        return [f"The input holds images of {len(patients)} patients; one series was measured."]
     studies = {one.about.study_uid for one in series}
     if len(studies) > 1:
-        return [f"the input holds {len(studies)} studies; one series of one was measured"]
+        return [f"The input holds {len(studies)} studies; one series of one was measured."]
     return []
 
 
@@ -200,17 +200,17 @@ def _remarks(chosen: Candidate) -> list[str]:
     stack, remarks = chosen.stack, []
     tilt = shear_deg(stack.affine)
     if tilt > TILT_TOLERATED_DEG:
-        remarks.append(f"a gantry tilt of {tilt:.1f}° was corrected by resampling")
+        remarks.append(f"A gantry tilt of {tilt:.1f}° was corrected by resampling.")
     if not stack.even:
         widest = float(np.diff(stack.along_mm).max())
         remarks.append(
-            f"slices {stack.spacing_mm:.2f} to {widest:.2f} mm apart "
-            f"were resampled to {stack.spacing_mm:.2f} mm"
+            f"Slices {stack.spacing_mm:.2f} to {widest:.2f} mm apart "
+            f"were resampled to {stack.spacing_mm:.2f} mm."
         )
     copies = sum(len(one.planes) for one in chosen.series.images if not one.scout)
     copies -= len(stack.planes)
     if copies:
-        remarks.append(f"copies of slices passed over: {copies}")
+        remarks.append(f"Copies of slices passed over: {copies}.")
     if chosen.enhanced:
-        remarks.append("contrast agent was given: bright vessels and urine may not be calcium")
+        remarks.append("Contrast agent was given: bright vessels and urine may not be calcium.")
     return remarks

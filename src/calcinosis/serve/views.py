@@ -14,7 +14,6 @@ from calcinosis.serve.worklist import StudyEntry
 from calcinosis.write.explanation.wording import percent
 from calcinosis.write.report.numbers import hydroxyapatite, number, quantity
 from calcinosis.write.report.wording import person_name
-from calcinosis.write.told import sentence
 
 ABOUT_FILES = {
     "report.html": "Report: one page, works offline, prints",
@@ -185,7 +184,7 @@ def _brief(results: Path) -> Brief | None:
         suggested=tuple(
             option["label"] for option in record["plan"] or [] if option["standing"] == "suggested"
         ),
-        remarks=tuple(map(sentence, (*record["series"]["remarks"], *record["remarks"]))),
+        remarks=(*record["series"]["remarks"], *record["remarks"]),
         product=None if product is None else f"{product:.0f} mg²/dL²",
         outlook=tuple(_outlook_line(option) for option in options),
         horizon=f"{options[0]['outcomes']['horizon_days']:.0f} days" if options else "",

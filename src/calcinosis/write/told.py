@@ -28,22 +28,16 @@ class Told:
 def told_of(analysis: Analysis) -> Told:
     """What is said of an analysed study."""
     remarks = (*analysis.study.remarks, *analysis.measurement.remarks, *analysis.remarks)
-    sentences = tuple(sentence(remark) for remark in remarks)
     explanation = analysis.explanation
     if explanation is None:
-        return Told((), (), sentences)
+        return Told((), (), remarks)
     ranked = explanation.differential.diagnoses
     return Told(
         tuple(_passage(flag) for flag in explanation.red_flags),
         tuple(each for each in ranked if each.probability >= WORTH_TELLING),
-        sentences,
+        remarks,
     )
 
 
 def _passage(flag: RedFlag) -> str:
-    return f"Red flag: {flag.label}: {'; '.join(flag.shown)}. {sentence(flag.action)}"
-
-
-def sentence(remark: str) -> str:
-    """A remark as a sentence."""
-    return f"{remark[:1].upper()}{remark[1:].removesuffix('.')}."
+    return f"Red flag: {flag.label}: {'; '.join(flag.shown)}. {flag.action}"
