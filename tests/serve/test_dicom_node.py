@@ -193,6 +193,17 @@ def test_a_node_open_to_the_network_must_say_to_whom(tmp_path):
         serve(Settings(data=tmp_path, allow_from=("everywhere",)))
 
 
+@pytest.mark.parametrize("taken", ["port", "web_port"])
+def test_a_node_whose_port_is_taken_leaves_nothing_and_prints_one_line(tmp_path, taken, capfd):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        number = other.getsockname()[1]
+        ports = {"port": 0, "web_port": 0, taken: number}
+        with pytest.raises(InputError, match=rf"port {number} \([^()]*in use\)$"):
+            serve(Settings(data=tmp_path / "node", **ports))
+    assert not (tmp_path / "node").exists()
+    assert capfd.readouterr() == ("", "")
+
+
 def test_tls_alone_is_spoken_when_asked(start, worklist, series, tmp_path):
     certificate, key = tmp_path / "node.pem", tmp_path / "node.key"
     subprocess.run(

@@ -65,6 +65,9 @@ def serve(settings: Settings) -> None:
     if len(names) < len(settings.peers):
         raise InputError("--peer: two peers have the same name")
     trust = cds_trust(settings.web_url, settings.cds_client, settings.cds_origin, settings.tls)
+    # Both ports before anything is made: a node that cannot listen leaves nothing behind.
+    listener = _listener(settings.host, settings.web_port)
+    _listener(settings.host, settings.port).close()
     worklist = open_worklist(settings.data, settings.database)
     jobs = [
         Supervisor(worklist, settings.limits, tuple(names), settings.deidentify).run,
@@ -72,7 +75,6 @@ def serve(settings: Settings) -> None:
     ]
     if settings.dicomweb:
         jobs.append(source(worklist, settings.dicomweb, settings.deidentify, settings.tls).run)
-    listener = _listener(settings)
     _speak_plainly()
     # Made before anything runs: a node without pages must not start.
     pages = _pages(worklist, settings, trust, admission)
@@ -113,14 +115,13 @@ def _pages(
     return web_server(app, host=settings.host, port=settings.web_port, tls=settings.tls)
 
 
-def _listener(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.web_port), family=family)
+        return socket.create_server((host, port), family=family)
     except OSError as error:
-        raise InputError(
-            f"cannot listen on {settings.host} port {settings.web_port} ({error.strerror or error})"
-        ) from error
+        why = str(error.strerror or error).partition(" (while")[0]  # Python repeats the address
+        raise InputError(f"cannot listen on {host} port {port} ({why})") from error
 
 
 def _admission(settings: Settings) -> Admission:
