@@ -334,7 +334,7 @@ class Patient:
             "label": ANALYTES[result.analyte].label,
             "value": result.value,
             "unit": result.unit,
-            "si_value": si and si[0],
+            "si_value": si and float(f"{si[0]:.6g}"),
             "si_unit": si and si[1],
             "comparator": result.comparator,
             "date": result.day.isoformat() if result.day else None,

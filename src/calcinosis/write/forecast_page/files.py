@@ -12,6 +12,7 @@ from calcinosis.forecast.labs import ANALYTES
 from calcinosis.forecast.outlook import Course, Outlook, forecast
 from calcinosis.forecast.scenario import read_scenario
 from calcinosis.forecast.session import Session
+from calcinosis.write.explanation.wording import percent
 
 Progress = Callable[[int, int], None]
 
@@ -118,10 +119,10 @@ def summary(outlook: Outlook) -> Iterator[str]:
             f"{course.name}: Ca {seen['calcium_mg_dl']:.1f}, P {seen['phosphate_mg_dl']:.1f} mg/dL,"
             f" Ca×P {seen['ca_p_product_mg2_dl2']:.0f} mg²/dL², PTH {seen['pth_pg_ml']:.0f} pg/mL"
             f" on day {seen['horizon_days']:.0f};"
-            f" chance of Ca×P below 55: {seen['chance_product_below_55']:.0%}"
+            f" chance of Ca×P below 55: {percent(seen['chance_product_below_55'])}"
         )
         halved = seen["chance_deposit_halved"]
         if halved is not None:
-            line += f"; of half the deposit gone: {halved:.0%}"
+            line += f"; of half the deposit gone: {percent(halved)}"
         yield line
         yield from (f"  {warning}" for warning in course.warnings)
