@@ -199,6 +199,7 @@ def test_from_storescu_to_the_report_on_screen_and_a_diagnosis_that_follows_the_
     assert next(iter(after)).startswith("Uremic")
     until(browser, "#result", "What treatment could do")
 
+    assert_report_fits_the_paper(browser, study)
     assert_downloads(browser, study)
     assert_deleted(browser, study)
     assert_calm(browser)
@@ -213,6 +214,21 @@ def assert_report_is_whole(browser, study):
     picture = browser.find_element(By.CSS_SELECTOR, "svg.picture image")
     assert picture.size["width"] > 100
     assert f"{FAMILY}, Hildegard" in browser.page_source, "whose report it is"
+
+
+def assert_report_fits_the_paper(browser, study):
+    """Forecast tables too, on A4 with margins of 10 mm: 190 mm are 718 CSS pixels."""
+    browser.get(f"{study}/report")
+    paper = {"width": 718, "height": 1047, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", paper)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert browser.find_elements(By.CSS_SELECTOR, ".panels"), "a forecast is there"
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 718
+    folded = browser.find_element(By.CSS_SELECTOR, "details:not([open]) table")
+    assert folded.size["height"] > 0, "what is folded is printed"
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.get(study)
 
 
 def assert_refused_values_stay(browser):

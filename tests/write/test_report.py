@@ -133,6 +133,14 @@ def test_what_reading_had_to_assume_is_said_at_the_top(analysis):
     assert remark in head
 
 
+def test_what_scrolls_is_reached_by_keyboard_and_named_for_what_it_holds(page):
+    scrolling = [about for _, about in page.tags if about.get("class") == "scroll"]
+    assert scrolling
+    assert all(about["tabindex"] == "0" for about in scrolling)
+    names = [about["aria-label"] for about in scrolling]
+    assert len(set(names)) == len(names)
+
+
 def test_it_says_what_it_is_not(html):
     assert "For research and teaching; not a medical device" in html
 
