@@ -119,7 +119,7 @@ def summary(outlook: Outlook) -> Iterator[str]:
             f"{course.name}: Ca {seen['calcium_mg_dl']:.1f}, P {seen['phosphate_mg_dl']:.1f} mg/dL,"
             f" Ca×P {seen['ca_p_product_mg2_dl2']:.0f} mg²/dL², PTH {seen['pth_pg_ml']:.0f} pg/mL"
             f" on day {seen['horizon_days']:.0f};"
-            f" chance of Ca×P below 55: {percent(seen['chance_product_below_55'])}"
+            f" chance of Ca×P below 55: {percent(seen['chance_product_below_55'] or 0.0)}"
         )
         halved = seen["chance_deposit_halved"]
         if halved is not None:
