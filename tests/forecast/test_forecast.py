@@ -503,6 +503,14 @@ def test_a_file_that_is_no_json_is_refused(tmp_path):
         read_scenario(path)
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"phases": ' + "1" * 5000 + "}"])
+def test_json_too_deep_or_with_a_number_too_long_is_refused(text, tmp_path):
+    path = tmp_path / "scenario.json"
+    path.write_text(text)
+    with pytest.raises(NotReadableError, match="no JSON"):
+        read_scenario(path)
+
+
 def test_a_field_that_stands_twice_is_refused(tmp_path):
     path = tmp_path / "scenario.json"
     path.write_text('{"phases": [{"days": 28, "days": 364}]}')

@@ -218,7 +218,9 @@ def read_scenario(path: Path) -> Scenario:
         content = json.loads(path.read_text("utf-8"), object_pairs_hook=once)
     except OSError as error:
         raise NotReadableError(f"{path}: cannot be read: {error.strerror}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise NotReadableError(f"{path}: no JSON: {error}") from error
     return parse_scenario(content, name=str(path))
 
