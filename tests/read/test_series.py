@@ -172,6 +172,18 @@ def test_the_directory_of_a_disc_stands_for_the_disc(tmp_path):
     np.testing.assert_array_equal(read_study(directory).volume.voxels, body())
 
 
+def test_links_to_folders_are_followed_once(tmp_path):
+    save(ct_series(), tmp_path / "archive")
+    linked = tmp_path / "study"
+    linked.mkdir()
+    (linked / "series").symlink_to(tmp_path / "archive")
+    (linked / "again").symlink_to(tmp_path / "archive")
+    (linked / "round").symlink_to(linked)
+    study = read_study(linked)
+    assert len(study.source_files) == 6
+    assert study.remarks == read_study(tmp_path / "archive").remarks
+
+
 def test_an_archive_in_the_folder_is_named_as_what_was_found(tmp_path):
     (tmp_path / "study.zip").write_bytes(b"PK\3\4")
     with pytest.raises(NotCtError, match=r"found an archive, to be unpacked first \(1\)"):

@@ -13,7 +13,7 @@ from calcinosis.serve.database import deliveries
 from calcinosis.serve.delivery import Outbox
 from calcinosis.serve.intake import Received, take_in
 from calcinosis.serve.peers import DeliveryError, peer
-from calcinosis.serve.pull import source
+from calcinosis.serve.pull import Source, source_url
 from calcinosis.serve.queue import ResultFile, claim, finish, queue_quiet
 from calcinosis.serve.worklist import open_worklist
 from dcmtk import storescu
@@ -157,12 +157,12 @@ def test_a_password_is_shown_nowhere():
 def test_studies_are_fetched_from_an_archive_once(worklist, orthanc, tmp_path):
     sent = save(ct_series(StudyDate="20260103"), tmp_path / "sent")
     assert storescu(orthanc.dicom_port, sent, "-aec", "ORTHANC").returncode == 0
-    pull = source(worklist, f"{orthanc.dicomweb_url}?StudyDate=20260101-", deidentify=False)
+    pull = Source(worklist, source_url(f"{orthanc.dicomweb_url}?StudyDate=20260101-"))
     assert pull.fetch(threading.Event()) == 6
     [entry] = worklist.studies()
     assert (entry.instances, entry.state) == (6, "receiving")
     assert pull.fetch(threading.Event()) == 0
-    other = source(worklist, f"{orthanc.dicomweb_url}?StudyDate=20270101-", deidentify=False)
+    other = Source(worklist, source_url(f"{orthanc.dicomweb_url}?StudyDate=20270101-"))
     assert other.fetch(threading.Event()) == 0
     assert urlsplit(orthanc.dicomweb_url).path
     assert list(worklist.store.incoming.iterdir()) == []

@@ -135,7 +135,6 @@ def test_orthanc_forwards_a_study_and_gets_its_results_once(node, tmp_path):
         (["--peer", "pacs"], "expected NAME=dicom"),
         (["--database", "mysql://host/name"], "--database"),
         (["--tls-key", "node.key"], "--tls-certificate and --tls-key"),
-        (["--dicomweb", "nowhere"], "--dicomweb"),
         (["--port", "99999"], "'--port'"),
         (["--web-port", "-1"], "'--web-port'"),
         (["--quiet-seconds", "-5"], "'--quiet-seconds'"),
@@ -143,7 +142,25 @@ def test_orthanc_forwards_a_study_and_gets_its_results_once(node, tmp_path):
     ],
 )
 def test_what_cannot_be_used_is_told_in_one_line(tmp_path, options, told):
-    command = [sys.executable, "-m", "calcinosis", "serve", "--data", tmp_path / "data"]
+    refused(tmp_path / "data", options, told)
+
+
+@pytest.mark.parametrize(
+    ("options", "token", "told"),
+    [
+        (["--dicomweb", "nowhere"], "t" * 20, "--dicomweb"),
+        (["--dicomweb", "https://pacs:port/dicom-web"], "t" * 20, "--dicomweb"),
+        ([], "short", "CALCINOSIS_TOKEN: the token has 5 characters"),
+    ],
+)
+def test_a_node_that_cannot_start_leaves_no_folder(tmp_path, monkeypatch, options, token, told):
+    monkeypatch.setenv("CALCINOSIS_TOKEN", token)
+    refused(tmp_path / "data", options, told)
+    assert not (tmp_path / "data").exists()
+
+
+def refused(data, options, told):
+    command = [sys.executable, "-m", "calcinosis", "serve", "--data", data]
     ended = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert told in ended.stderr

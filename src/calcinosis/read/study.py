@@ -168,9 +168,19 @@ def _dicom_files(path: Path) -> tuple[list[Path], Unpacked | None]:
                 return [path], None
         unpacked = unpack(path)
         path = unpacked.folder
-    walk = os.walk(path)
-    files = (Path(folder) / name for folder, _, names in walk for name in names)
-    return sorted(file for file in files if file.is_file()), unpacked
+    return sorted(_files_below(path)), unpacked
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Files of a folder and of those in it, links followed, each folder once."""
+    seen: set[Path] = set()
+    for place, inner, names in os.walk(folder, followlinks=True):
+        here = Path(place).resolve()
+        if here in seen:
+            inner.clear()
+            continue
+        seen.add(here)
+        yield from (file for name in names if (file := Path(place, name)).is_file())
 
 
 def _position(stated: str, wanted: str | None) -> tuple[str, bool, list[str]]:

@@ -82,6 +82,16 @@ class Access:
         return hmac.new(key, text.encode(), sha256).hexdigest()
 
 
+def given_token() -> str | None:
+    """The token from ``CALCINOSIS_TOKEN``, if it is set.
+
+    Raises:
+        InputError: it is shorter than 20 characters, or not printable ASCII.
+    """
+    given = os.environ.get(TOKEN_VARIABLE)
+    return None if given is None else _checked(given.strip(), TOKEN_VARIABLE)
+
+
 def access_token(folder: Path) -> tuple[str, Path | None]:
     """The token from ``CALCINOSIS_TOKEN``, else from ``folder/token``, made there at first.
 
@@ -95,9 +105,9 @@ def access_token(folder: Path) -> tuple[str, Path | None]:
         InputError: a token shorter than 20 characters.
         OutputError: the file cannot be read or written.
     """
-    given = os.environ.get(TOKEN_VARIABLE)
+    given = given_token()
     if given is not None:
-        return _checked(given.strip(), TOKEN_VARIABLE), None
+        return given, None
     file = folder / _TOKEN_FILE
     try:
         if file.exists():

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from calcinosis.errors import InputError
 from calcinosis.serve import dicom_node
-from calcinosis.serve.access import Access, access_token
+from calcinosis.serve.access import Access, access_token, given_token
 from calcinosis.serve.cds_clients import CdsTrust, cds_trust
 from calcinosis.serve.delivery import Outbox
 from calcinosis.serve.dicom_node import Admission
 from calcinosis.serve.peers import Peer
-from calcinosis.serve.pull import source
+from calcinosis.serve.pull import Source, source_url
 from calcinosis.serve.supervisor import Limits, Supervisor
 from calcinosis.serve.tls import Tls
 from calcinosis.serve.worklist import Worklist, open_worklist
@@ -65,7 +65,9 @@ def serve(settings: Settings) -> None:
     if len(names) < len(settings.peers):
         raise InputError("--peer: two peers have the same name")
     trust = cds_trust(settings.web_url, settings.cds_client, settings.cds_origin, settings.tls)
-    # Both ports before anything is made: a node that cannot listen leaves nothing behind.
+    url = source_url(settings.dicomweb) if settings.dicomweb else None
+    given_token()
+    # All of it before anything is made: a node that cannot start leaves nothing behind.
     listener = _listener(settings.host, settings.web_port)
     _listener(settings.host, settings.port).close()
     worklist = open_worklist(settings.data, settings.database)
@@ -73,8 +75,8 @@ def serve(settings: Settings) -> None:
         Supervisor(worklist, settings.limits, tuple(names), settings.deidentify).run,
         Outbox(worklist, names, settings.ae_title).run,
     ]
-    if settings.dicomweb:
-        jobs.append(source(worklist, settings.dicomweb, settings.deidentify, settings.tls).run)
+    if url:
+        jobs.append(Source(worklist, url, settings.deidentify, settings.tls).run)
     _speak_plainly()
     # Made before anything runs: a node without pages must not start.
     pages = _pages(worklist, settings, trust, admission)

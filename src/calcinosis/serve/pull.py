@@ -104,16 +104,20 @@ class Source:
         return {"ModalitiesInStudy": "CT", **asked}
 
 
-def source(worklist: Worklist, text: str, deidentify: bool, tls: Tls | None = None) -> Source:
+def source_url(text: str) -> SplitResult:
     """Read ``--dicomweb URL``.
 
     Raises:
         InputError: it is no web address.
     """
-    url = urlsplit(text)
-    if url.scheme not in ("http", "https") or not url.hostname:
+    try:
+        url = urlsplit(text)
+        known = url.scheme in ("http", "https") and url.hostname and url.port != 0
+    except ValueError:  # a port or an address in brackets that is none
+        known = False
+    if not known:
         raise InputError("--dicomweb cannot be read; expected https://HOST/PATH")
-    return Source(worklist, url, deidentify, tls or Tls())
+    return url
 
 
 def _uid(found: dict[str, Any], tag: str) -> str:
