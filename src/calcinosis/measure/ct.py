@@ -21,17 +21,16 @@ from calcinosis.measure.mass import (
     HounsfieldStatistics,
     LevelReading,
     Mass,
-    OtherCalcification,
-    Patch,
     Point,
 )
 from calcinosis.measure.masses import FoundMass, find_masses, possible_masses
-from calcinosis.measure.other import other_calcifications
+from calcinosis.measure.other import is_bone, name_specks
 from calcinosis.measure.seed import seed_voxels
 from calcinosis.measure.shells import shells_as_masses
 from calcinosis.measure.size import diameters
 from calcinosis.measure.skeleton import override_skeleton, skeleton_on_scan
 from calcinosis.measure.skin import Skin, find_skin, skin_distance_mm
+from calcinosis.measure.specks import Speck, find_specks
 from calcinosis.measure.tissue import classify, look_closer
 from calcinosis.measure.uncertainty import confidence_of, volume_interval
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid, resample
@@ -99,28 +98,31 @@ def measure_ct(
     found = _find(volume, seeds_lps_mm, skeleton, progress)
     calibration = calibration or calibration_for(study.tube_voltage_kv)
     masses: tuple[Mass, ...] = ()
-    if found.outlined:
+    anything = found.outlined or found.specks
+    landmarks = find_landmarks(volume, found.skeleton) if anything else None
+    if found.outlined and landmarks:
         around = Surroundings(
             volume,
             found.labels,
             found.skeleton,
             skeleton is not None,
-            find_landmarks(volume, found.skeleton),
+            landmarks,
             find_skin(volume),
         )
         masses = tuple(
             measure_mass(around, mass, levels, number, calibration)
             for number, (mass, levels) in enumerate(found.outlined, start=1)
         )
+    others = name_specks(found.specks, landmarks.joints if landmarks else ())
     return CtMeasurement(
         masses,
         found.labels,
         np.packbits(found.skeleton),
-        tuple(other for other, _ in found.others),
+        tuple(other for other, _ in others),
         calibration,
         METHOD,
         found.doubts,
-        other_places=tuple(where for _, where in found.others),
+        other_places=tuple(where for _, where in others),
     )
 
 
@@ -129,7 +131,7 @@ class _Found:
     """What the working grid tells of a scan; masses with their levels, largest first."""
 
     outlined: list[tuple[FoundMass, LevelReading]]
-    others: list[tuple[OtherCalcification, Patch]]
+    specks: list[Speck]
     labels: NDArray[np.uint8]
     skeleton: NDArray[np.bool_]
     doubts: tuple[str, ...]
@@ -159,10 +161,15 @@ def _find(
     outlines = [mass for mass, _ in outlined]
     body, scores = tissue.body, tissue.skeleton
     del tissue  # its memory is needed
-    others = other_calcifications(volume, grid, body, scores, _around_masses(grid, outlines))
+    specks = find_specks(volume, grid, body, scores, _around_masses(grid, outlines))
     labels = _label_map(volume, outlines)
-    bones = skeleton_on_scan(volume, grid, scores, labels) if skeleton is None else skeleton
-    return _Found(outlined, others, labels, bones, tuple(doubts))
+    bones = skeleton
+    if bones is None:
+        bones = skeleton_on_scan(volume, grid, scores, labels)
+        for speck in filter(is_bone, specks):
+            bones[speck.where.box] |= speck.where.mask
+        specks = [speck for speck in specks if not is_bone(speck)]
+    return _Found(outlined, specks, labels, bones, tuple(doubts))
 
 
 def _doubt(place_lps_mm: Iterable[float]) -> str:

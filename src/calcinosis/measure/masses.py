@@ -243,15 +243,21 @@ def _drawn_back(region: NDArray[np.bool_], score: NDArray[np.uint8]) -> NDArray[
     return np.asarray((sizes > _ISLAND_SHARE * sizes.max())[parts])
 
 
-def principal_extents_mm(places: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Length, width and thickness of working voxels [n, 3]: four standard deviations each."""
+def principal_axes(
+    places: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Length, width and thickness in mm of working voxels [n, 3], and the unit vectors along them.
+
+    Each is four standard deviations. Vectors are rows, in working voxels [z, y, x].
+    """
     spread = np.cov(places.T) * GRID_MM**2 + np.eye(3) * GRID_MM**2 / 12
-    return np.asarray(4 * np.sqrt(np.linalg.eigvalsh(spread))[::-1])
+    variances, vectors = np.linalg.eigh(spread)
+    return 4 * np.sqrt(variances)[::-1], vectors.T[::-1]
 
 
 def _is_tube(places: NDArray[np.int64]) -> bool:
     """Whether voxels lie like a vessel: narrow and much longer than wide."""
-    length_mm, width_mm, _ = principal_extents_mm(places)
+    (length_mm, width_mm, _), _ = principal_axes(places)
     return bool(width_mm < TUBE_WIDTH_MM and length_mm > TUBE_ELONGATION * width_mm)
 
 
