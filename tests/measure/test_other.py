@@ -106,6 +106,18 @@ def test_a_calcified_artery_along_the_limb_is_a_vessel_though_the_network_doubts
     assert scene.kinds() == ["vascular"]
 
 
+def test_walls_of_artery_and_vein_that_touch_are_vessels_though_the_network_doubts(scene):
+    muscle = scene.hu.copy()
+    for x in (60, 68):
+        scene.skeleton[scene.ball((30, 65, x), 6.5, 500, scale=(6, 1, 1))] = 80
+        lumen = scene.ball((30, 65, x), 5.5, 500, scale=(6, 1, 1))
+        scene.hu[lumen] = muscle[lumen]
+        scene.skeleton[lumen] = 0
+    (speck,) = scene.specks()
+    assert not is_bone(speck)
+    assert scene.kinds() == ["vascular"]
+
+
 def test_a_wire_on_the_skin_is_no_calcification(scene):
     scene.ball((30, 2, 65), 3, 800, scale=(5, 1, 1))
     scene.hu[:, :2] = AIR_HU

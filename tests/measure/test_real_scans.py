@@ -49,9 +49,56 @@ def test_knees_yield_no_mass_but_the_calcified_artery():
     assert "vascular" in {other.kind for other in result.other_calcifications}
 
 
-def test_the_nail_is_metal():
-    kinds = {other.kind for other in measured("totalseg/example_ct.nii.gz").other_calcifications}
-    assert "metal" in kinds
+LIMBS_WITHOUT_VESSELS = ["sts/sts_005.nii.gz", "vhf_legs/vhf_lower_legs.nii.gz"]
+
+
+@pytest.mark.parametrize("name", LIMBS_WITHOUT_VESSELS)
+def test_ribs_wires_and_bone_at_the_edge_are_no_vessels(name):
+    kinds = {other.kind for other in measured(name).other_calcifications}
+    assert "vascular" not in kinds
+
+
+def labelled_mm(*structures):
+    """Distance of each voxel of the labelled trunk from the nearest of these structures, mm."""
+    scan = study("totalseg/example_ct.nii.gz").volume
+    masks = [path for s in structures for path in (DATA / LABELS).glob(f"{s}*.nii.gz")]
+    union = np.logical_or.reduce([read_mask(path, scan) for path in masks])
+    return ndimage.distance_transform_edt(~union, sampling=scan.spacing_mm)
+
+
+LABELS = "totalseg/example_ct_seg_v1"
+
+
+@pytest.fixture(scope="module")
+def trunk():
+    """Kind and voxel of each other calcification in the labelled trunk."""
+    others = measured("totalseg/example_ct.nii.gz").other_calcifications
+    scan = study("totalseg/example_ct.nii.gz").volume
+    places = np.round(scan.to_indices([other.centroid_lps_mm for other in others])).astype(int)
+    return [(other.kind, tuple(place)) for other, place in zip(others, places, strict=True)]
+
+
+def test_the_nail_is_metal(trunk):
+    assert "metal" in {kind for kind, _ in trunk}
+
+
+def test_plaques_of_the_aorta_are_vascular(trunk):
+    aorta_mm = labelled_mm("aorta")
+    kinds = [kind for kind, place in trunk if aorta_mm[place] < 4]
+    assert len(kinds) >= 3
+    assert set(kinds) == {"vascular"}
+
+
+def test_ribs_and_vertebrae_are_no_vessels(trunk):
+    bone_mm = labelled_mm("rib", "vertebrae", "sacrum", "hip")
+    assert not [place for kind, place in trunk if kind == "vascular" and bone_mm[place] < 5]
+
+
+def test_stones_of_the_kidney_are_no_phleboliths(trunk):
+    kidney_mm = labelled_mm("kidney")
+    kinds = [kind for kind, place in trunk if kidney_mm[place] < 5]
+    assert len(kinds) >= 5
+    assert set(kinds) == {"unclassified"}
 
 
 @pytest.mark.parametrize("patient", sorted(set(SARCOMAS) - MINERALISED))

@@ -27,6 +27,8 @@ _OPAQUE_LIMIT_HU = 500.0
 _POOL_ML = 1.0
 _TUBE_ELONGATION, _TUBE_WIDTH_MM = 2.0, 18.0
 _LONG_MM, _LONG_ELONGATION = 30.0, 3.0
+_PAIR_MM, _PAIR_ELONGATION, _PAIR_WIDTH_MM = 45.0, 1.8, 30.0  # artery and vein side by side
+_WALL_SHARE = 0.15  # what walls fill of the cylinder around them
 _ALONG_BODY = 0.9  # cosine between a tube and the body's axis
 _ALONG_MM, _ASIDE_MM = 60.0, 8.0  # what lies so far along a vessel's line, and so near to it
 _IN_LINE_WIDTH_MM = 12.0
@@ -144,7 +146,20 @@ def _is_vessel_piece(speck: Speck) -> bool:
     if speck.bone_score <= _BONE_SCORE:
         return _is_tube(speck)
     long = speck.length_mm > _LONG_MM and _elongation(speck) > _LONG_ELONGATION
-    return long and _runs_along_body(speck) and speck.bone_score < _IN_LINE_BONE_SCORE
+    single = long and speck.bone_score < _IN_LINE_BONE_SCORE
+    return _runs_along_body(speck) and (single or _is_pair(speck))
+
+
+def _is_pair(speck: Speck) -> bool:
+    """Thin walls around much that is no calcium: vessels side by side, run together."""
+    cylinder_mm3 = speck.length_mm * speck.width_mm**2 * np.pi / 4
+    return (
+        speck.length_mm > _PAIR_MM
+        and _elongation(speck) > _PAIR_ELONGATION
+        and speck.width_mm < _PAIR_WIDTH_MM
+        and speck.volume_ml * 1000 < _WALL_SHARE * cylinder_mm3
+        and speck.bone_score < _SURE_BONE_SCORE
+    )
 
 
 def _along(speck: Speck, others: Sequence[Speck], tubes: Sequence[Speck]) -> bool:
@@ -159,7 +174,7 @@ def _on_axis(speck: Speck, tube: Speck) -> bool:
     offset = np.subtract(speck.centre_lps_mm, tube.centre_lps_mm)
     along = float(offset @ np.asarray(tube.axis_lps))
     aside = float(np.linalg.norm(offset - along * np.asarray(tube.axis_lps)))
-    return abs(along) < _ALONG_MM and aside < _ASIDE_MM
+    return abs(along) < _ALONG_MM and aside < max(_ASIDE_MM, tube.width_mm / 2)
 
 
 def _in_line(speck: Speck, others: Sequence[Speck]) -> int:
