@@ -28,6 +28,7 @@ DRAWN: dict[DecoyName, str] = {
     "bowel": "contrast",
 }
 CHANGED_HU = 60
+CHANGED_SHARE = 0.05  # walls fill little of what is found
 ANATOMIES: dict[DecoyName, tuple[str, ...]] = {"phlebolith": ("hips", "knees"), "bowel": ("hips",)}
 
 
@@ -59,7 +60,8 @@ def called(options: PhantomOptions, decoy: DecoyName) -> list[tuple[str, str, fl
     found = measure_ct(study)
     result = []
     for other, place in zip(found.other_calcifications, found.other_places, strict=True):
-        true = DRAWN[decoy] if changed[place.box][place.mask].mean() > 1 / 3 else "nothing"
+        drawn = changed[place.box][place.mask].mean() > CHANGED_SHARE
+        true = DRAWN[decoy] if drawn else "nothing"
         result.append((true, other.kind, other.volume_ml))
     result += [(DRAWN[decoy], "a mass", mass.volume_ml) for mass in found.masses]
     return result

@@ -70,7 +70,7 @@ def gap_mm(
     return max(0.0, float((to_bone_mm - half).min()))
 
 
-def _signed_distance_mm(mask: NDArray[np.bool_], spacing_mm: Spacing) -> NDArray[np.float32]:
+def signed_distance_mm(mask: NDArray[np.bool_], spacing_mm: Spacing) -> NDArray[np.float32]:
     """Distance to the surface of a mask between voxels: negative inside; no farther than reach."""
     half = np.float32(np.mean(spacing_mm) / 2)
     signed = np.minimum(distance_within(~mask, REACH_MM, spacing_mm), REACH_MM) - half
@@ -89,8 +89,8 @@ def site_of(volume: Volume, mass: NDArray[np.bool_], bone: NDArray[np.bool_]) ->
         volume.voxels,
         mass,
         bone,
-        _signed_distance_mm(mass, spacing_mm),
-        _signed_distance_mm(bone, spacing_mm),
+        signed_distance_mm(mass, spacing_mm),
+        signed_distance_mm(bone, spacing_mm),
     )
 
 

@@ -10,7 +10,7 @@ from scipy import ndimage
 from calcinosis.measure.bone_site import distance_far_mm
 from calcinosis.measure.calcium import calcium_mass, calibration_for
 from calcinosis.measure.envelope import CLOSING_MM
-from calcinosis.measure.erosion import apart, relate_to_bone
+from calcinosis.measure.erosion import CONTINUATION, apart, relate_to_bone
 from calcinosis.measure.joints import Landmarks, find_landmarks, name_nearest, nearest
 from calcinosis.measure.level_fluid import with_fluid
 from calcinosis.measure.locules import count_locules
@@ -24,6 +24,7 @@ from calcinosis.measure.mass import (
     Point,
 )
 from calcinosis.measure.masses import FoundMass, find_masses, possible_masses
+from calcinosis.measure.mirror_side import Body
 from calcinosis.measure.other import is_bone, name_specks
 from calcinosis.measure.seed import seed_voxels
 from calcinosis.measure.shells import shells_as_masses
@@ -58,17 +59,13 @@ class Surroundings:
     """What lies around the masses of a scan.
 
     Attributes:
-        volume: the scan.
-        labels: all masses, on its grid.
-        skeleton: bones, on its grid.
+        body: the scan, its masses and its bones.
         given: whether the user brought the skeleton.
         landmarks: joints and the names of bones, read off the skeleton.
         skin: where the air outside begins.
     """
 
-    volume: Volume
-    labels: NDArray[np.uint8]
-    skeleton: NDArray[np.bool_]
+    body: Body
     given: bool
     landmarks: Landmarks
     skin: Skin
@@ -102,9 +99,7 @@ def measure_ct(
     landmarks = find_landmarks(volume, found.skeleton) if anything else None
     if found.outlined and landmarks:
         around = Surroundings(
-            volume,
-            found.labels,
-            found.skeleton,
+            Body(volume, found.labels, found.skeleton),
             skeleton is not None,
             landmarks,
             find_skin(volume),
@@ -207,7 +202,8 @@ def measure_mass(
     calibration: Calibration,
 ) -> Mass:
     """All measures of one mass, whose number is its value in the label map."""
-    crop, envelope = around.volume.crop(mass.box), mass.envelope
+    labels, envelope = around.body.labels, mass.envelope
+    crop = around.body.volume.crop(mass.box)
     hu = crop.voxels.astype(np.float32)
     extent = diameters(crop, envelope.occupancy)
     size = crop.voxel_volume_ml
@@ -236,7 +232,7 @@ def measure_mass(
         fluid_levels=levels.levels,
         sedimentation_sign=levels.sedimentation_sign,
         bone=bone,
-        skin_distance_mm=skin_distance_mm(around.skin, mass.box, around.labels[mass.box] == number),
+        skin_distance_mm=skin_distance_mm(around.skin, mass.box, labels[mass.box] == number),
         confidence=confidence,
         remarks=(*remarks, *levels.remarks, *bone_remarks),
         perpendicular_ends_lps_mm=extent.perpendicular_ends_lps_mm,
@@ -252,24 +248,27 @@ def _bone_of(around: Surroundings, box: Box, number: int) -> tuple[BoneRelation,
     """How the mass lies to bone. A defect beside a cut of our own making proves no erosion.
 
     The built-in cut may take bone with the mass, so a missing piece may be the cut's fault. Only
-    lost cortex where the bone's smooth continuation runs is called erosion then.
+    cortex lost against the other side of the body, or where the bone's smooth continuation runs,
+    is called erosion then.
     """
-    volume = around.volume
-    near = volume.grow(box, _BONE_REACH_MM)
-    mass, own_cut = around.labels[near] == number, not around.given
-    bone = relate_to_bone(volume.crop(near), mass, around.skeleton[near], own_cut=own_cut)
+    body = around.body
+    near = body.volume.grow(box, _BONE_REACH_MM)
+    mass, skeleton = body.labels[near] == number, body.skeleton[near]
+    bone = relate_to_bone(
+        body.volume.crop(near), mass, skeleton, own_cut=not around.given, body=body
+    )
     far = bone.distance_mm is None or bone.distance_mm > _BONE_REACH_MM
-    if far and mass.any() and around.skeleton.any():
+    if far and mass.any() and body.skeleton.any():
         surface = np.argwhere(mass & ~ndimage.binary_erosion(mass))
         surface += [extent.start for extent in near]
-        bone = apart(distance_far_mm(volume, surface, around.skeleton))
+        bone = apart(distance_far_mm(body.volume, surface, body.skeleton))
     if around.given or bone.eroded is False or bone.contact_mm2 == 0:
         return bone, ()
     if bone.eroded:
         remark = (
-            "Erosion: the cortex is lost where the bone's smooth continuation runs under the mass. "
-            "Beside the program's own cut depth and volume are the least that is sure; a skeleton "
-            "mask (--skeleton FILE) measures them."
+            "Erosion: the cortex is lost. Measured against: "
+            f"{bone.expected_surface or CONTINUATION}. Beside the program's own cut depth and "
+            "volume are the least that is sure; a skeleton mask (--skeleton FILE) measures them."
         )
         return bone, (remark,)
     remark = (

@@ -4,6 +4,9 @@ A natural hollow keeps a dense line of cortex towards the mass; an eroded bone h
 the line is lost, the expected surface is the bone's own smooth continuation: what surrounds the
 loss is bridged (`bone_surface`). What the bone lacks below the bridge is the defect, also where the
 envelope lacks the soft part of the mass in it: lost cortex is followed from the mass down the pit.
+
+Where the other side of the body is in the picture and fits, it tells better what was there
+(`mirror_side`, `mirror_defect`): it goes before all this.
 """
 
 from dataclasses import dataclass, replace
@@ -35,11 +38,15 @@ from calcinosis.measure.bone_surface import (
     surface_points,
 )
 from calcinosis.measure.mass import BoneRelation
+from calcinosis.measure.mirror_defect import defect_against
+from calcinosis.measure.mirror_side import Body, find_mirror_side
 from calcinosis.measure.working_grid import Box
 from calcinosis.volume import Volume
 
 Array = NDArray[np.float64]
 
+CONTINUATION = "smooth continuation of the same bone where its cortex is lost"
+MIRROR = "the same bone of the other side, mirrored and laid over it"
 NEAR_MM = 25.0  # bone this far around the mass shapes the expected surface
 SPARE_MM = 2.5  # surface this close to the mass may be eroded
 AROUND_MM = 15.0  # the cortex up to here tells how dense the bone's cortex is
@@ -84,6 +91,7 @@ def relate_to_bone(
     skeleton: NDArray[np.bool_],
     *,
     own_cut: bool = False,
+    body: Body | None = None,
 ) -> BoneRelation:
     """Distance and contact to the nearest bone, and erosion of the cortex facing the mass.
 
@@ -93,6 +101,7 @@ def relate_to_bone(
         skeleton: bone on the same grid; marrow may or may not be filled.
         own_cut: the skeleton was cut from the mass by this program, so that bone it lacks may be
             the cut's fault.
+        body: the whole scan, to compare with its other side.
 
     Returns:
         `nearest` is left None: names of bones are read elsewhere. `distance_mm` is None without
@@ -121,6 +130,10 @@ def relate_to_bone(
         site.hu, site.to_bone_mm, site.to_mass_mm, site.spacing_mm, reach_mm=NEAR_MM
     )
     touching = BoneRelation(None, distance, contact, None, None, None)
+    side = find_mirror_side(body, volume.crop(box), site, points) if body else None
+    against = defect_against(site, side, own_cut=own_cut) if side else None
+    if against and not 0 < against[0] < EROSION_MIN_MM:
+        return _with_defect(touching, against, MIRROR)
     seen = _with_defect(touching, _defect(site, points))
     return _beside_own_cut(site, points, seen) if own_cut else seen
 
@@ -155,19 +168,21 @@ def _left_open(relation: BoneRelation) -> BoneRelation:
     return BoneRelation(relation.nearest, relation.distance_mm, relation.contact_mm2, *[None] * 3)
 
 
-def _with_defect(relation: BoneRelation, defect: tuple[float, float] | None) -> BoneRelation:
+def _with_defect(
+    relation: BoneRelation, defect: tuple[float, float] | None, surface: str = CONTINUATION
+) -> BoneRelation:
     """A relation with depth (mm) and volume (mL) of a defect; unchanged where none can be told."""
     if defect is None:
         return relation
     depth, volume_ml = defect
+    if depth == 0 and surface == CONTINUATION:
+        surface = "the bone's own cortex, unbroken under the contact"
     return replace(
         relation,
         erosion_depth_mm=depth,
         erosion_volume_ml=volume_ml,
         eroded=depth >= EROSION_MIN_MM,
-        expected_surface="smooth continuation of the same bone where its cortex is lost"
-        if depth
-        else "the bone's own cortex, unbroken under the contact",
+        expected_surface=surface,
     )
 
 
