@@ -1,4 +1,4 @@
-"""A block of a phantom around one mass: all its detail at a fraction of the body's cost."""
+"""A phantom with one mass, or the block around it alone: a fraction of the body's cost."""
 
 from dataclasses import dataclass, replace
 
@@ -14,6 +14,7 @@ from calcinosis.phantom.patient import (
     PhantomOptions,
     add_mass,
     find_sites,
+    make_phantom,
     scan_body,
     scan_grid,
 )
@@ -40,19 +41,7 @@ def draw_block(
 ) -> Block:
     """Anatomy, position, spacing (slices 0.5–3 mm, pixels between two), noise, kernel by seed."""
     rng = np.random.default_rng([seed, 77])
-    anatomy_name = str(rng.choice(["hips", "knees", "shoulders"]))
-    options = PhantomOptions(
-        seed=seed,
-        anatomy=anatomy_name,  # type: ignore[arg-type]
-        masses=(mass,),
-        decoys=(),
-        patient_position=str(rng.choice(list(GRAVITY_LPS))),
-        pixel_mm=float(rng.uniform(*pixels_mm)),
-        slice_spacing_mm=float(rng.uniform(0.5, 3.0)),
-        noise_hu=float(rng.uniform(10, 30)),
-        kernel=str(rng.choice(["soft", "standard", "sharp"])),  # type: ignore[arg-type]
-        rotation_deg=float(rng.choice([0, 0, 15])),
-    )
+    options = _options(seed, mass, rng, pixels_mm)
     anatomy = build_anatomy(options.anatomy, np.random.default_rng([seed, 1]))
     gravity = np.asarray(GRAVITY_LPS[options.patient_position])
     coarse = scan_grid(replace(options, pixel_mm=4.0, slice_spacing_mm=4.0), anatomy)
@@ -73,6 +62,34 @@ def draw_block(
     truth = labels.truth(tissue.bone_fraction >= 0.5, (), (float(x), float(y), float(z)))
     segmented, kind = imperfect(truth.envelope > 0, volume, rng)
     return Block(volume, truth, segmented & ~truth.skeleton, kind)
+
+
+def draw_whole(seed: int, mass: MassOptions) -> Block:
+    """The same choices, but the whole body and its other side, in voxels of 0.7 mm and more."""
+    rng = np.random.default_rng([seed, 77])
+    options = _options(seed, mass, rng, (0.7, 1.0))
+    options = replace(options, slice_spacing_mm=max(1.0, options.slice_spacing_mm))
+    phantom = make_phantom(options)
+    truth = phantom.truth
+    segmented, kind = imperfect(truth.envelope > 0, phantom.volume, rng)
+    return Block(phantom.volume, truth, segmented & ~truth.skeleton, kind)
+
+
+def _options(
+    seed: int, mass: MassOptions, rng: np.random.Generator, pixels_mm: tuple[float, float]
+) -> PhantomOptions:
+    return PhantomOptions(
+        seed=seed,
+        anatomy=str(rng.choice(["hips", "knees", "shoulders"])),  # type: ignore[arg-type]
+        masses=(mass,),
+        decoys=(),
+        patient_position=str(rng.choice(list(GRAVITY_LPS))),
+        pixel_mm=float(rng.uniform(*pixels_mm)),
+        slice_spacing_mm=float(rng.uniform(0.5, 3.0)),
+        noise_hu=float(rng.uniform(10, 30)),
+        kernel=str(rng.choice(["soft", "standard", "sharp"])),  # type: ignore[arg-type]
+        rotation_deg=float(rng.choice([0, 0, 15])),
+    )
 
 
 def imperfect(

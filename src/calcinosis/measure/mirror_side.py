@@ -29,18 +29,18 @@ _TURN_DEG = 20.0  # limbs lie turned against each other: tried about each axis, 
 _TURN_MAX_DEG = 40.0
 _CELL_MM = 4.0  # of the grid on which overlap is counted
 _BEHIND_MM, _ALONG_MM = 50.0, 60.0  # so far from straight across the other side may lie
-_APART_MM = 60.0  # the other side's place is no closer to the mass
+_ACROSS_MM = 60.0  # no closer to the mass, from side to side, is the other side of the body
 _OWN_MM = 25.0  # bone this close to the mass's centre is no other side
 _PLACES_EACH, _PLACES_MAX = 3, 12  # places tried: of each turn, and in all
 _SPARE_MM = 4.0  # surface this close to the mass may be eroded or cut
-_WEIGHT_MM = 15.0  # surface counts by its distance from the contact: to 1/e over this
+_WEIGHT_MM = 11.0  # surface counts by its distance from the contact: to 1/e over this
 _POINTS, _POINTS_FIRST, _POINTS_OTHER = 1200, 400, 30_000
 _POINTS_MIN, _CONTACT_MIN = 60, 5
 _CONTACT_MM = 2.5
 _ALIKE = 0.5  # cosine between normals of surfaces that are the same
 _KEPT = 0.8  # share of points that a step of the fit uses
 _FAR_MM, _CLOSE_MM = 12.0, 6.0  # a partner is sought so far away: first, and at last
-_THIN_MM = 2.0  # the skeleton is thinned to this before places are sought
+_THIN_MM = 3.0  # the skeleton is thinned to this before places are sought
 _MARGIN_MM = 12.0
 _SEEN_MM = 8.0  # around the mass the other side is read
 # Share of the surface around, by weight, that agrees within 1 mm (more where voxels are longer).
@@ -243,7 +243,7 @@ def _overlaps(around: _Around, others: Surface, turn: Array) -> Iterator[tuple[f
     overlap = fftconvolve(field, template[::-1, ::-1, ::-1], mode="valid")
     overlap /= np.linalg.norm(template)
     at = start - low + np.moveaxis(np.indices(overlap.shape), 0, -1) * _CELL_MM
-    apart = np.linalg.norm(at - around.mass_centre, axis=-1) > _APART_MM
+    apart = np.abs(at[..., 0] - around.mass_centre[0]) > _ACROSS_MM
     summit = apart & (ndimage.maximum_filter(overlap, 5) == overlap)
     summits = np.argwhere(summit)
     for place in summits[np.argsort(-overlap[summit])[:_PLACES_EACH]]:
@@ -303,8 +303,8 @@ def _partners(
 
 
 def _agreement(around: _Around, off_mm: Array, crop: Volume) -> float:
-    """The share of the surface, by weight, that is less than 1 mm off; more in long voxels."""
-    close = off_mm < 0.5 + 0.5 * max(1.0, *crop.spacing_mm)
+    """The share of the surface, by weight, that is less than 1 mm off; 1.5 mm in long voxels."""
+    close = off_mm < 0.5 + 0.5 * np.clip(max(crop.spacing_mm), 1.0, 2.0)
     return float(around.weights[close].sum() / around.weights.sum())
 
 
