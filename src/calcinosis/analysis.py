@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from calcinosis.explain.explanation import Explanation, explain
 from calcinosis.explain.findings import findings_of_masses
 from calcinosis.measure.mass import Calibration, CtMeasurement, Point
+from calcinosis.memory import give_small_pieces_back
 from calcinosis.patient import Patient
 from calcinosis.read.patient_file import PatientFile
 from calcinosis.read.subject import doubts, informed
@@ -77,6 +78,7 @@ def analyze(
         calibration=calibration,
         progress=progress,
     )
+    give_small_pieces_back()  # what follows loads the tables of DICOM
     timings_s = {"measure": perf_counter() - began}
     return explained(study, measurement, patient, timings_s)
 

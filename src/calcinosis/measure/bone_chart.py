@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from calcinosis.measure.bone_sections import GRID_MM, Array, Body
+from calcinosis.measure.masks import bounds
 from calcinosis.measure.mass import Point
 
 BONES = (
@@ -25,6 +26,7 @@ FLOOD_MM = 21.0
 REACH_MM = 60.0  # bone farther than this from a mass is not named
 TIE_MM = 4.0  # bones no farther than this beyond the nearest must agree on the name
 AGREEING = 0.8
+_SOME = 50  # every so many voxels of bone bound the distance of the nearest
 _OTHER = 255  # a bone without a name here, which no flood may take
 
 
@@ -85,15 +87,18 @@ class Chart:
         """Names of bone voxels: 1 + index into `BONES`, 0 where there is none."""
         from skimage.segmentation import watershed
 
-        bone = self.body.bone
         if not self.marks.any():
             return self.marks
+        box = bounds(self.body.bone)
+        bone, marks = self.body.bone[box], self.marks[box]
         depth = edt.edt(bone, black_border=True, parallel=1)
-        names = watershed(-depth, self.marks.astype(np.int32), mask=bone)
+        names = watershed(-depth, marks.astype(np.int32), mask=bone)
         names[names == _OTHER] = 0
-        unmarked = (self.marks == 0) | (self.marks == _OTHER)
+        unmarked = (marks == 0) | (marks == _OTHER)
         names[edt.edt(unmarked, parallel=1) * GRID_MM > FLOOD_MM] = 0
-        return np.asarray(names, np.uint8)
+        result = np.zeros_like(self.marks)
+        result[box] = names
+        return result
 
 
 def _code(bone: str | None) -> int:
@@ -116,7 +121,10 @@ def nearest_bone(body: Body, names: Names, surface_lps_mm: NDArray[np.float64]) 
     bone = np.argwhere(body.bone[box])
     if not len(bone):
         return None
-    away_mm, _ = cKDTree(places).query(bone + low)
+    surface = cKDTree(places)
+    some, _ = surface.query((bone + low)[::_SOME])
+    farthest = some.min() + 2 * TIE_MM / GRID_MM  # what is farther has no say: passed over
+    away_mm, _ = surface.query(bone + low, distance_upper_bound=farthest)
     away_mm = away_mm * GRID_MM
     if away_mm.min() > REACH_MM:
         return None

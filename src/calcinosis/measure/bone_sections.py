@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from calcinosis.measure.masks import rim, without_holes
 from calcinosis.measure.mass import Point
 from calcinosis.volume import Volume
 
@@ -62,7 +64,7 @@ def stand_along_axes(volume: Volume, skeleton: NDArray[np.bool_]) -> Body:
             whole = np.round(index).astype(np.int32)
             inside &= (whole >= 0) & (whole < size)
             place.append(np.clip(whole, 0, size - 1))
-        bone_here[:] = ndimage.binary_fill_holes(skeleton[tuple(place)] & inside)
+        bone_here[:] = without_holes(skeleton[tuple(place)] & inside)
         lung_here[:] = _lung(volume.voxels[tuple(place)], inside)
     return Body(bone, lung, low[::-1].astype(np.float64))
 
@@ -70,9 +72,10 @@ def stand_along_axes(volume: Volume, skeleton: NDArray[np.bool_]) -> Body:
 def _lung(hu: NDArray[np.int16], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Lung-like air of one slice that does not reach the edge of the picture."""
     air = (hu < -500) & inside
-    labels, _ = ndimage.label(air)
-    edge = inside & ~ndimage.binary_erosion(inside)
-    return np.asarray(air & ~np.isin(labels, np.unique(labels[edge])))
+    parts = cc3d.connected_components(air, connectivity=4)
+    outer = np.zeros(int(parts.max()) + 1, bool)
+    outer[parts[rim(inside)]] = True
+    return np.asarray(air & ~outer[parts])
 
 
 def sections(body: Body) -> list[list[Section]]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cc3d
 import edt
 import numpy as np
 from numpy.typing import NDArray
@@ -9,14 +10,17 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from calcinosis.measure.distance import Spacing, distance_within
+from calcinosis.measure.masks import bounds, grown, without_holes
 from calcinosis.measure.working_grid import Box
 from calcinosis.volume import Volume
 
 CONTACT_GAP_MM = 1.0  # envelope and bone closer than this touch
 HOLE_MAX_CM2 = 25.0
 MARROW_SHARE_MIN = 0.1  # of a hollow skeleton; joint spaces come to 0.03 (docs/accuracy.md)
-REACH_MM = 26.0  # farther from mass or bone nothing is asked
+# Farther from mass or bone, and deeper in either, nothing is asked.
+MASS_REACH_MM, BONE_REACH_MM, DEPTH_MM = 26.0, 18.0, 18.0
 FAR_POINTS = 20_000
+SOON_MM = 6.0  # bone is sought so near to a mass first
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +55,7 @@ def box_around(
             max(0, int(extent.start - np.ceil(margin_mm / step))),
             int(extent.stop + np.ceil(margin_mm / step)),
         )
-        for extent, step in zip(
-            ndimage.find_objects(mask.astype(np.uint8))[0], spacing_mm, strict=True
-        )
+        for extent, step in zip(bounds(mask), spacing_mm, strict=True)
     )
     return z, y, x
 
@@ -63,20 +65,31 @@ def gap_mm(
 ) -> float:
     """Distance between the surfaces of mass and bone; 0 where voxels touch."""
     near = box_around(mass, spacing_mm, max(spacing_mm))
-    if (mass[near] & ndimage.binary_dilation(bone[near])).any():
+    if (mass[near] & grown(bone[near])).any():
         return 0.0
-    to_bone_mm = edt.edt(~bone, anisotropy=spacing_mm, parallel=1)[mass]
-    half = np.float32(np.mean(spacing_mm) / 2)
-    return max(0.0, float((to_bone_mm - half).min()))
+    near = box_around(mass, spacing_mm, SOON_MM)
+    away_mm = _least_distance_mm(mass[near], bone[near], spacing_mm)
+    if away_mm > SOON_MM:  # bone beyond the box may be nearer than what lies in it
+        away_mm = _least_distance_mm(mass, bone, spacing_mm)
+    return max(0.0, float(away_mm - np.float32(np.mean(spacing_mm) / 2)))
 
 
-def signed_distance_mm(mask: NDArray[np.bool_], spacing_mm: Spacing) -> NDArray[np.float32]:
+def _least_distance_mm(
+    mass: NDArray[np.bool_], bone: NDArray[np.bool_], spacing_mm: Spacing
+) -> np.float32:
+    """From the middle of a voxel of the mass to the middle of one of bone."""
+    to_bone_mm = edt.edt(~bone, anisotropy=spacing_mm, parallel=1)
+    return np.float32(to_bone_mm[mass].min())
+
+
+def signed_distance_mm(
+    mask: NDArray[np.bool_], reach_mm: float, spacing_mm: Spacing
+) -> NDArray[np.float32]:
     """Distance to the surface of a mask between voxels: negative inside; no farther than reach."""
     half = np.float32(np.mean(spacing_mm) / 2)
-    signed = np.minimum(distance_within(~mask, REACH_MM, spacing_mm), REACH_MM) - half
-    (box,) = ndimage.find_objects(mask.view(np.uint8))
-    inner = tuple(slice(max(0, e.start - 1), e.stop + 1) for e in box)
-    inside = np.minimum(distance_within(mask[inner], REACH_MM, spacing_mm), REACH_MM)
+    signed = np.minimum(distance_within(~mask, reach_mm, spacing_mm), reach_mm) - half
+    inner = tuple(slice(max(0, e.start - 1), e.stop + 1) for e in bounds(mask))
+    inside = np.minimum(distance_within(mask[inner], DEPTH_MM, spacing_mm), DEPTH_MM)
     np.copyto(signed[inner], half - inside, where=mask[inner])
     return signed
 
@@ -89,8 +102,8 @@ def site_of(volume: Volume, mass: NDArray[np.bool_], bone: NDArray[np.bool_]) ->
         volume.voxels,
         mass,
         bone,
-        signed_distance_mm(mass, spacing_mm),
-        signed_distance_mm(bone, spacing_mm),
+        signed_distance_mm(mass, MASS_REACH_MM, spacing_mm),
+        signed_distance_mm(bone, BONE_REACH_MM, spacing_mm),
     )
 
 
@@ -122,15 +135,15 @@ def _holes(
     for bone, both, filling in zip(skeleton, solid, found, strict=True):
         if not bone.any():
             continue
-        holes, _ = ndimage.label(~both)
-        outside = np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])
+        within = without_holes(both) & ~both
+        if not within.any():
+            continue
+        holes = cc3d.connected_components(within, connectivity=4)
         for hole, extent in enumerate(ndimage.find_objects(holes), start=1):
-            if hole in outside:
-                continue
             window = tuple(slice(e.start - 1, e.stop + 1) for e in extent)
             member = holes[window] == hole
-            rim = ndimage.binary_dilation(member) & ~member
-            mostly_bone = np.count_nonzero(bone[window] & rim) > 0.5 * np.count_nonzero(rim)
+            around = grown(member) & ~member
+            mostly_bone = np.count_nonzero(bone[window] & around) > 0.5 * np.count_nonzero(around)
             if mostly_bone and np.count_nonzero(member) < largest:
                 np.putmask(filling[window], member, values=True)
     return found

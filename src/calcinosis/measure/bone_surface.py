@@ -160,13 +160,13 @@ def _cubic(
 ) -> NDArray[np.float64]:
     """Sum over the centres of weight times distance³, without a table of all distances."""
     result = np.zeros(len(places))
-    for n in range(len(places)):
-        for m in range(len(centres)):
-            z = places[n, 0] - centres[m, 0]
-            y = places[n, 1] - centres[m, 1]
-            x = places[n, 2] - centres[m, 2]
+    along_z, along_y, along_x = places[:, 0].copy(), places[:, 1].copy(), places[:, 2].copy()
+    for m in range(len(centres)):
+        weight, (centre_z, centre_y, centre_x) = weights[m], centres[m]
+        for n in range(len(result)):  # the inner loop, so that many places are done at once
+            z, y, x = along_z[n] - centre_z, along_y[n] - centre_y, along_x[n] - centre_x
             squared = z * z + y * y + x * x
-            result[n] += weights[m] * squared * np.sqrt(squared)
+            result[n] += weight * squared * np.sqrt(squared)
     return result
 
 

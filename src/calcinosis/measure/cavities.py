@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from itertools import product
 
 import cc3d
+import edt
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from calcinosis.measure.distance import distance_within
+from calcinosis.measure.masks import bounds, rim
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid, on_whole_grid
 
 _WATER_HU = (-25.0, 75.0)  # blurred walls and noise allowed for
@@ -35,7 +37,6 @@ _UNEVEN, _OFF_MM, _ROUND, _LESS_ROUND, _LEAST_ROUND = 0.08, 1.0, 0.10, 1.6, 0.22
 _SQUEEZED = 0.25  # of a cyst that others leave no room to be round
 _LONGEST = 1.6  # times as long as wide
 _TO_WALL_MM = 3.0  # from a cavity's middle, one voxel inside its water, to its blurred wall
-_VOXELS = (1.0, 1.0, 1.0)  # distances counted in voxels
 
 BoolArray = NDArray[np.bool_]
 
@@ -101,18 +102,18 @@ class Cavity:
 
 def find_cavities(grid: WorkingGrid, called: BoolArray) -> Iterator[Cavity]:
     """All round cavities of water in what is called mass or bone (working voxels [z, y, x])."""
-    for whole in ndimage.find_objects(called.view(np.uint8)):
-        smooth = ndimage.gaussian_filter(grid.hu[whole].astype(np.float32), _SMOOTH, truncate=3.0)
-        water = (smooth > _WATER_HU[0]) & (smooth < _WATER_HU[1]) & called[whole]
-        deep = distance_within(water, 1, _VOXELS) > 1
-        middles = cc3d.connected_components(deep, connectivity=6)
-        for label, extent in enumerate(ndimage.find_objects(middles), start=1):
-            box = on_whole_grid(extent, whole)
-            middle = middles[extent] == label
-            if np.count_nonzero(middle) > 1:
-                cavity = _look_around(grid, called, box, middle)
-                if cavity:
-                    yield cavity
+    whole = bounds(called)
+    smooth = ndimage.gaussian_filter(grid.hu[whole].astype(np.float32), _SMOOTH, truncate=3.0)
+    water = (smooth > _WATER_HU[0]) & (smooth < _WATER_HU[1]) & called[whole]
+    deep = water & ~rim(water, beyond=True)
+    middles = cc3d.connected_components(deep, connectivity=6)
+    for label, extent in enumerate(ndimage.find_objects(middles), start=1):
+        box = on_whole_grid(extent, whole)
+        middle = middles[extent] == label
+        if np.count_nonzero(middle) > 1:
+            cavity = _look_around(grid, called, box, middle)
+            if cavity:
+                yield cavity
 
 
 def _look_around(
@@ -148,7 +149,7 @@ def _look_around(
 
 def _deepest(mask: BoolArray) -> NDArray[np.int64]:
     """The voxel farthest from the outside of a mask; of several the one amid them."""
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1, 1:-1]
+    depth = edt.edt(mask, black_border=True, parallel=1)
     places = np.argwhere(depth == depth.max())
     return np.asarray(places[np.linalg.norm(places - places.mean(0), axis=1).argmin()])
 

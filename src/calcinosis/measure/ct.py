@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from calcinosis.measure.bone_site import distance_far_mm
 from calcinosis.measure.calcium import calcium_mass, calibration_for
@@ -14,6 +13,7 @@ from calcinosis.measure.erosion import CONTINUATION, apart, relate_to_bone
 from calcinosis.measure.joints import Landmarks, find_landmarks, name_nearest, nearest
 from calcinosis.measure.level_fluid import with_fluid
 from calcinosis.measure.locules import count_locules
+from calcinosis.measure.masks import grown, places, rim
 from calcinosis.measure.mass import (
     BoneRelation,
     Calibration,
@@ -35,6 +35,7 @@ from calcinosis.measure.specks import Speck, find_specks
 from calcinosis.measure.tissue import classify, look_closer
 from calcinosis.measure.uncertainty import confidence_of, volume_interval
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid, resample
+from calcinosis.memory import give_small_pieces_back
 from calcinosis.volume import Study, Volume
 
 _RIM_POINTS = 2000  # of a mass's surface are enough to tell which bone is nearest
@@ -157,6 +158,8 @@ def _find(
     body, scores = tissue.body, tissue.skeleton
     del tissue  # its memory is needed
     specks = find_specks(volume, grid, body, scores, _around_masses(grid, outlines))
+    del body
+    give_small_pieces_back()  # a fifth of the scan's own memory
     labels = _label_map(volume, outlines)
     bones = skeleton
     if bones is None:
@@ -190,7 +193,7 @@ def _around_masses(grid: WorkingGrid, found: Sequence[FoundMass]) -> NDArray[np.
     for mass in found:
         box = grid.grow(grid.box_of(mass.box), 2)
         inside = grid.hits(mass.box, mass.envelope.mask, box)
-        result[box] |= ndimage.binary_dilation(inside, iterations=2)
+        result[box] |= grown(inside, 2)
     return result
 
 
@@ -209,11 +212,11 @@ def measure_mass(
     size = crop.voxel_volume_ml
     volume_ml = float(envelope.occupancy.sum(dtype=np.float64) * size)
     calcium = calcium_mass(hu, envelope.calcified, size, calibration)
-    x, y, z = (float(v) for v in crop.to_lps(np.argwhere(envelope.mask).mean(0)))
+    x, y, z = (float(v) for v in crop.to_lps(places(envelope.mask).mean(0)))
     confidence, remarks = confidence_of(mass)
     bone, bone_remarks = _bone_of(around, mass.box, number)
-    rim = np.argwhere(envelope.mask & ~ndimage.binary_erosion(envelope.mask))
-    some = rim[:: len(rim) // _RIM_POINTS + 1]
+    surface = places(rim(envelope.mask))
+    some = surface[:: len(surface) // _RIM_POINTS + 1]
     bone = replace(bone, nearest=name_nearest(around.landmarks, crop.to_lps(some)))
     return Mass(
         id=number,
@@ -259,7 +262,7 @@ def _bone_of(around: Surroundings, box: Box, number: int) -> tuple[BoneRelation,
     )
     far = bone.distance_mm is None or bone.distance_mm > _BONE_REACH_MM
     if far and mass.any() and body.skeleton.any():
-        surface = np.argwhere(mass & ~ndimage.binary_erosion(mass))
+        surface = places(rim(mass))
         surface += [extent.start for extent in near]
         bone = apart(distance_far_mm(body.volume, surface, body.skeleton))
     if around.given or bone.eroded is False or bone.contact_mm2 == 0:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from calcinosis.measure.distance import Spacing, distance_within
+from calcinosis.measure.extremes import extreme_in_box, extreme_near
+from calcinosis.measure.masks import bounds, widened, without_holes
 
 SOFT_TISSUE_HU = 50.0  # muscle on unenhanced CT; a named parameter
 FAT_HU = -100.0
@@ -44,14 +46,10 @@ class Envelope:
 
 def closed(mask: BoolArray, radius_mm: float, spacing_mm: Spacing) -> BoolArray:
     """Closing with a ball, then holes filled. The box must leave a margin of the radius."""
-    result = np.zeros_like(mask)
-    for extent in ndimage.find_objects(mask.view(np.uint8)):
-        reach = [int(radius_mm / step) + 2 for step in spacing_mm]  # what the closing can touch
-        box = tuple(
-            slice(max(0, e.start - more), e.stop + more)
-            for e, more in zip(extent, reach, strict=True)
-        )
-        result[box] = _closed_parts(mask[box], radius_mm, spacing_mm)
+    result = np.zeros(mask.shape, bool)
+    reach = [int(radius_mm / step) + 2 for step in spacing_mm]  # what the closing can touch
+    box = widened(bounds(mask), reach)
+    result[box] = _closed_parts(mask[box], radius_mm, spacing_mm)
     return result
 
 
@@ -59,12 +57,12 @@ def _closed_parts(mask: BoolArray, radius_mm: float, spacing_mm: Spacing) -> Boo
     """Closing part by part: what lies farther apart than the ball is wide closes by itself."""
     grown = distance_within(~mask, radius_mm, spacing_mm) <= radius_mm
     parts = cc3d.connected_components(grown, connectivity=26)
-    result = np.zeros_like(mask)
+    result = np.zeros(mask.shape, bool)
     for label, extent in enumerate(ndimage.find_objects(parts), start=1):
-        box = tuple(slice(max(0, e.start - 1), e.stop + 1) for e in extent)
+        box = widened(extent, [1, 1, 1])
         part = parts[box] == label
         solid = (mask[box] & part) | (distance_within(part, radius_mm, spacing_mm) > radius_mm)
-        result[box] |= ndimage.binary_fill_holes(solid)
+        result[box] |= without_holes(solid)
     return result
 
 
@@ -97,8 +95,8 @@ def brightness(hu: FloatArray, spacing_mm: Spacing) -> Brightness:
     """Look at a box of Hounsfield units [z, y, x]."""
     smooth = ndimage.gaussian_filter(hu, [0.6 / s for s in spacing_mm], truncate=3.0)
     near = _neighbourhood(spacing_mm)
-    peak = ndimage.maximum_filter(smooth, footprint=near)
-    darkest = ndimage.minimum_filter(smooth, footprint=near) + _NOISE_DIP_HU
+    peak = extreme_near(smooth, near, np.maximum)
+    darkest = extreme_near(smooth, near, np.minimum) + _NOISE_DIP_HU
     return Brightness(smooth, peak, darkest)
 
 
@@ -111,8 +109,8 @@ def calcified_share(
     4 mm, for whose density it is taken. What has no soft tissue beside it is calcified whole,
     however uneven.
     """
-    size = [2 * int(max(_FULL_REACH_MM, s) / s) + 1 for s in spacing_mm]
-    full = ndimage.maximum_filter(np.where(mask, seen.smooth, np.float32(FAT_HU)), size)
+    reach = [int(max(_FULL_REACH_MM, s) / s) for s in spacing_mm]
+    full = extreme_in_box(np.where(mask, seen.smooth, np.float32(FAT_HU)), reach, np.maximum)
     share = seen.share(hu, np.maximum(full, seen.peak))
     return np.where(seen.darkest > _SOLID_HU, np.float32(1), share)
 

@@ -37,6 +37,7 @@ from calcinosis.measure.bone_surface import (
     patches,
     surface_points,
 )
+from calcinosis.measure.masks import grown, places, rim
 from calcinosis.measure.mass import BoneRelation
 from calcinosis.measure.mirror_defect import defect_against
 from calcinosis.measure.mirror_side import Body, find_mirror_side
@@ -115,7 +116,7 @@ def relate_to_bone(
         return BoneRelation(None, None, 0.0, None, None, None)
     box = box_around(envelope, volume.spacing_mm, NEAR_MM)
     if not skeleton[box].any():
-        surface = np.argwhere(envelope & ~ndimage.binary_erosion(envelope))
+        surface = places(rim(envelope))
         return apart(distance_far_mm(volume, surface, skeleton))
     bone = filled(skeleton[box], envelope[box], volume.spacing_mm)
     mass = envelope[box] & ~bone
@@ -350,7 +351,7 @@ def _on_coarse_grid(bridge: Bridge, site: Site, reach_mm: float) -> Array:
         for node, step, size in zip(nodes, spacing, site.mass.shape, strict=True)
     )
     close = (site.to_bone_mm[index] < NEAR_MM / 2) & (site.to_mass_mm[index] < reach_mm)
-    needed = ndimage.binary_dilation(close, iterations=2)
+    needed = grown(close, 2)
     coarse = np.full(nodes[0].shape, np.nan)
     coarse[needed] = bridge(np.stack([node[needed] for node in nodes], axis=1))
     return coarse

@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from calcinosis.measure.level_evidence import Evidence, evidence_for, one_interface
 from calcinosis.measure.level_surfaces import flat_parts, surfaces
+from calcinosis.measure.masks import bounds, widened
 from calcinosis.measure.mass import FluidLevel, LevelReading
 from calcinosis.measure.upright import ACROSS_STEP_MM, DOWN_STEP_MM, Upright, stand_upright
 from calcinosis.volume import Volume
@@ -25,6 +26,7 @@ CONFIDENCE_MIN = 0.65  # share of levels among surfaces like it
 SIGN_CONFIDENCE_MIN = 0.85
 AREA_CALLED_MIN_MM2 = 18.0  # smaller flat patches are as often ledges of paste
 LOCULE_MIN_ML = 0.5
+GRADIENT_REACH = 4  # samples: as far as a Gaussian of one sample is followed
 
 
 def find_fluid_levels(volume: Volume, envelope: NDArray[np.bool_]) -> LevelReading:
@@ -79,14 +81,15 @@ def _too_small(
             "Sedimentation sign cannot be judged: "
             f"the mass is smaller than the {LOCULE_MIN_ML:g} mL a locule needs."
         )
+    steps_mm = (DOWN_STEP_MM, ACROSS_STEP_MM, ACROSS_STEP_MM)
+    room = widened(bounds(upright.inside), [GRADIENT_REACH] * 3)  # what the filter sees of it
     gradient = np.sqrt(
         sum(
-            (ndimage.gaussian_filter1d(upright.hu, 1.0, axis=axis, order=1) / step) ** 2
-            for axis, step in enumerate((DOWN_STEP_MM, ACROSS_STEP_MM, ACROSS_STEP_MM))
+            (ndimage.gaussian_filter1d(upright.hu[room], 1.0, axis=axis, order=1) / step) ** 2
+            for axis, step in enumerate(steps_mm)
         )
     )
-    uniform = (gradient < 60.0 + 2 * upright.noise_hu) & upright.inside
-    steps_mm = (DOWN_STEP_MM, ACROSS_STEP_MM, ACROSS_STEP_MM)
+    uniform = (gradient < 60.0 + 2 * upright.noise_hu) & upright.inside[room]
     depth = edt.edt(uniform, anisotropy=steps_mm, black_border=True, parallel=1)
     locule_mm = 2 * float(depth.max())
     if locule_mm < needed_mm / 2:

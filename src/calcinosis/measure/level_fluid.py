@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from calcinosis.measure.envelope import Envelope
 from calcinosis.measure.fluid_levels import find_fluid_levels
+from calcinosis.measure.masks import bounds
 from calcinosis.measure.mass import FluidLevel, LevelReading
 from calcinosis.measure.masses import MARGIN_MM, FoundMass
 from calcinosis.volume import Volume
@@ -53,7 +54,7 @@ def with_fluid(volume: Volume, found: FoundMass) -> tuple[FoundMass, LevelReadin
     added = fluid_on_levels(near, mask, reading.levels)
     mask |= added
     occupancy[added] = 1
-    tight = near.grow(ndimage.find_objects(mask.view(np.uint8))[0], MARGIN_MM)
+    tight = near.grow(bounds(mask), MARGIN_MM)
     z, y, x = (
         slice(outer.start + inner.start, outer.start + inner.stop)
         for inner, outer in zip(tight, box, strict=True)

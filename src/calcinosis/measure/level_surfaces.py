@@ -1,6 +1,6 @@
 """Candidates for fluid levels: flat pieces of the sheets where fluid lies on something dense."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from calcinosis.measure.level_steps import find_steps, link, storeys
+from calcinosis.measure.masks import grown
 from calcinosis.measure.upright import ACROSS_STEP_MM, DOWN_STEP_MM, Upright
 
 # The thresholds below were chosen on our own phantoms (benchmarks/fluid_levels.py).
@@ -48,7 +49,7 @@ def surfaces(upright: Upright, along_mm: float) -> Iterator[Surface]:
     """Gently sloped sheets of fluid-over-sediment steps."""
     reach = round(max(REACH_MM, 2 * along_mm) / DOWN_STEP_MM)
     profile = ndimage.uniform_filter1d(upright.hu, 3, axis=0, mode="nearest")
-    near_mass = ndimage.binary_dilation(upright.inside, iterations=4)
+    near_mass = grown(upright.inside, 4)
     columns, steps = find_steps(profile, near_mass, reach)
     if len(steps) == 0:
         return
@@ -133,24 +134,25 @@ def _disc(radius_mm: float) -> NDArray[np.bool_]:
 
 def _blur(values: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Gaussian mean (1 mm) over the columns that are present; 0 elsewhere."""
-    weight = ndimage.gaussian_filter(present.astype(float), 1.0 / ACROSS_STEP_MM, mode="constant")
-    total = ndimage.gaussian_filter(values * present, 1.0 / ACROSS_STEP_MM, mode="constant")
+    weight, total = _spread([present.astype(float), values * present], 1.0)
     return np.asarray(np.where(present, total / np.maximum(weight, 1e-6), 0.0))
+
+
+def _spread(maps: Sequence[NDArray[np.float64]], sigma_mm: float) -> NDArray[np.float64]:
+    """Several maps of columns, each with a Gaussian of this standard deviation; 0 lies around."""
+    across = sigma_mm / ACROSS_STEP_MM
+    return np.asarray(ndimage.gaussian_filter(maps, (0, across, across), mode="constant"))
 
 
 def _slope_deg(height: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Slope of the plane fitted around every column (Gaussian weight, 1.25 mm)."""
     u, v = np.mgrid[: height.shape[0], : height.shape[1]] * ACROSS_STEP_MM
     weight = present.astype(float)
-
-    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        blurred = ndimage.gaussian_filter(values * weight, 1.25 / ACROSS_STEP_MM, mode="constant")
-        return np.asarray(blurred / np.maximum(total, 1e-6), dtype=np.float64)
-
-    total = ndimage.gaussian_filter(weight, 1.25 / ACROSS_STEP_MM, mode="constant")
-    mu, mv, mh = mean(u), mean(v), mean(height)
-    uu, vv, uv = mean(u * u) - mu**2, mean(v * v) - mv**2, mean(u * v) - mu * mv
-    uh, vh = mean(u * height) - mu * mh, mean(v * height) - mv * mh
+    products = (u, v, height, u * u, v * v, u * v, u * height, v * height)
+    total, *sums = _spread([weight, *(product * weight for product in products)], 1.25)
+    mu, mv, mh, muu, mvv, muv, muh, mvh = (part / np.maximum(total, 1e-6) for part in sums)
+    uu, vv, uv = muu - mu**2, mvv - mv**2, muv - mu * mv
+    uh, vh = muh - mu * mh, mvh - mv * mh
     determinant = np.maximum(uu * vv - uv**2, 1e-6)
     slope_u, slope_v = (vv * uh - uv * vh) / determinant, (uu * vh - uv * uh) / determinant
     return np.asarray(np.degrees(np.arctan(np.hypot(slope_u, slope_v))), dtype=np.float64)
@@ -166,7 +168,7 @@ def flat_parts(surface: Surface) -> Iterator[Surface]:
         if _area_mm2(member) < AREA_MIN_MM2:
             return
         yield replace(surface, present=member)
-        left &= ~ndimage.binary_dilation(member)
+        left &= ~grown(member)
 
 
 def _consensus(height: NDArray[np.float64], columns: NDArray[np.bool_]) -> NDArray[np.bool_]:

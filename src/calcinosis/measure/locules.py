@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from calcinosis.measure.distance import Spacing, distance_within
+from calcinosis.measure.masks import bounds, widened
 
 _WALL_HU = 60.0  # a septum differs this much from both sides; a named parameter
 _SEPTUM_MM = 1.5
 _EDGE_MM = 1.0  # and half a voxel: so near the outline, blur of the outer wall looks like a septum
+_TRUNCATE = 3.0  # standard deviations: how far the filters see
 _DEPTH_MM = 1.0  # two compartments are one when their neck is less than this narrower than them
 
 
@@ -24,11 +26,14 @@ def count_locules(hu: NDArray[np.float32], envelope: NDArray[np.bool_], spacing_
         spacing_mm: voxel spacing z, y, x.
     """
     sigma = [0.5 * _SEPTUM_MM / s for s in spacing_mm]
-    fine = ndimage.gaussian_filter(hu, [0.25 * s for s in sigma], truncate=3.0)
-    coarse = ndimage.gaussian_filter(hu, [3 * s for s in sigma], truncate=3.0)
+    wide = [3 * s for s in sigma]
+    # no more than the filters see from the mass, and one voxel on
+    room = widened(bounds(envelope), [int(_TRUNCATE * s) + 3 for s in wide])
+    hu, envelope = hu[room], envelope[room]
+    fine = ndimage.gaussian_filter(hu, [0.25 * s for s in sigma], truncate=_TRUNCATE)
+    coarse = ndimage.gaussian_filter(hu, wide, truncate=_TRUNCATE)
     walls = (np.abs(fine - coarse) > _WALL_HU) & _thin(fine, coarse)
-    (extent,) = ndimage.find_objects(envelope.view(np.uint8))
-    box = tuple(slice(max(0, e.start - 1), e.stop + 1) for e in extent)
+    box = widened(bounds(envelope), [1, 1, 1])
     inside, walls = envelope[box], walls[box]
     deepest_mm = min(size * step for size, step in zip(inside.shape, spacing_mm, strict=True))
     walls &= distance_within(inside, deepest_mm, spacing_mm) > _EDGE_MM + max(spacing_mm) / 2
@@ -81,9 +86,15 @@ def _flood(depth, falling, around, least):  # type: ignore[no-untyped-def]  # no
 def _thin(fine: NDArray[np.float32], coarse: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Ridges and valleys: the extreme of their neighbourhood along at least one axis."""
     detail = fine - coarse
+    dark, bright = detail < 0, detail > 0
     result = np.zeros(fine.shape, bool)
     for axis in range(3):
-        ahead, behind = np.roll(detail, -1, axis), np.roll(detail, 1, axis)
-        result |= (detail <= ahead) & (detail <= behind) & (detail < 0)
-        result |= (detail >= ahead) & (detail >= behind) & (detail > 0)
+        along = np.moveaxis(detail, axis, 0)
+        rising, falling = along[:-1] <= along[1:], along[:-1] >= along[1:]
+        valley, ridge = np.moveaxis(dark.copy(), axis, 0), np.moveaxis(bright.copy(), axis, 0)
+        valley[:-1] &= rising
+        valley[1:] &= falling
+        ridge[:-1] &= falling
+        ridge[1:] &= rising
+        result |= np.moveaxis(valley | ridge, 0, axis)
     return result

@@ -17,6 +17,7 @@ from calcinosis.measure.envelope import (
     closed,
     refine,
 )
+from calcinosis.measure.masks import bounds, rim, widened
 from calcinosis.measure.mass import Point
 from calcinosis.measure.seed import SEED_REACH_MM
 from calcinosis.measure.tissue import Index, TissueMap, ball, near_metal
@@ -140,10 +141,7 @@ def _candidates(grid: WorkingGrid, tissue: TissueMap) -> _Candidates:
     What is connected by faint voxels alone is not joined: they often lead to bone.
     """
     labels = np.zeros(grid.hu.shape, np.uint32)
-    likely = ndimage.find_objects((tissue.mass > _EDGE_CALL).view(np.uint8))
-    if not likely:
-        return _Candidates(labels, [], (slice(0, 0),) * 3)
-    around = grid.grow(likely[0], _EDGE_REACH)
+    around = grid.grow(bounds(tissue.mass > _EDGE_CALL), _EDGE_REACH)
     mass = tissue.mass[around]
     trusted = ~near_metal(grid.hu)[around]
     allowed = trusted & (tissue.skeleton[around] <= mass)
@@ -158,18 +156,12 @@ def _add_walls(labels: Labels, faint: NDArray[np.bool_]) -> None:
     """Give each faint voxel the label that is nearest to it, if one is within reach."""
     nearest = np.full(labels.shape, _EDGE_REACH**2, np.uint8)  # squared distances
     for label, extent in enumerate(ndimage.find_objects(labels), start=1):
-        box = _widened(extent, _EDGE_REACH)
+        box = widened(extent, [_EDGE_REACH] * 3)
         distance = distance_within(labels[box] != label, _EDGE_REACH, (1.0, 1.0, 1.0))
         away = np.rint(np.minimum(distance, 2 * _EDGE_REACH) ** 2).astype(np.uint8)
         nearer = faint[box] & (away < nearest[box])
         labels[box][nearer] = label
         nearest[box][nearer] = away[nearer]
-
-
-def _widened(extent: Box, reach: int) -> Box:
-    """A box with more voxels on all sides, cut where the array begins."""
-    z, y, x = (slice(max(0, e.start - reach), e.stop + reach) for e in extent)
-    return z, y, x
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,9 +216,9 @@ def _called_regions(
         _brightest(grid, labels, label, candidates.extents[label - 1])
         for label in np.flatnonzero(traits.doubtful()).tolist()
     ]
-    regions = np.zeros_like(labels)
+    regions = np.zeros(labels.shape, labels.dtype)
     for label in np.flatnonzero(traits.called()).tolist():
-        box = _widened(candidates.extents[label - 1], 2 * int(_NEARBY_MM / GRID_MM))
+        box = widened(candidates.extents[label - 1], [2 * int(_NEARBY_MM / GRID_MM)] * 3)
         regions[box][_drawn_back(labels[box] == label, tissue.mass[box])] = label
     return regions, unsure
 
@@ -272,9 +264,8 @@ def _share_on_edge(candidates: _Candidates) -> NDArray[np.float64]:
     labels, count = candidates.labels, len(candidates.extents) + 1
     surface = np.zeros(count)
     for label, extent in enumerate(candidates.extents, start=1):
-        part = labels[_widened(extent, 1)]
-        inner = ndimage.binary_erosion(part > 0)
-        surface[label] = np.count_nonzero((part == label) & ~inner)
+        part = labels[widened(extent, [1, 1, 1])]
+        surface[label] = np.count_nonzero((part == label) & rim(part > 0))
     faces = [np.take(labels, end, axis).ravel() for axis in range(3) for end in (0, -1)]
     return np.bincount(np.concatenate(faces), minlength=count) / np.maximum(surface, 1)
 

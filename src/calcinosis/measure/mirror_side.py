@@ -188,7 +188,7 @@ def _surface_of(
 ) -> tuple[Surface, NDArray[np.float32]]:
     """Points of the surface of bones with their marrow, and signed distances to it."""
     bone = filled(skeleton, np.zeros_like(skeleton), volume.spacing_mm)
-    distance_mm = signed_distance_mm(bone, volume.spacing_mm)
+    distance_mm = signed_distance_mm(bone, _MARGIN_MM, volume.spacing_mm)
     everywhere = np.zeros(bone.shape, np.float32)
     points = surface_points(volume.voxels, distance_mm, everywhere, volume.spacing_mm, 1.0)
     some = points[np.random.default_rng(0).permutation(len(points))[:count]]

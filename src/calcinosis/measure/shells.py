@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from calcinosis.measure.cavities import Cavity, find_cavities
+from calcinosis.measure.masks import grown
 from calcinosis.measure.tissue import SEED_RADIUS, Index, TissueMap, ball
 from calcinosis.measure.working_grid import WorkingGrid
 
@@ -28,7 +28,7 @@ def shells_as_masses(
     Returns:
         Dense working voxels of shells that may be cysts and were left as they were.
     """
-    called = tissue.mass.astype(np.int16) + tissue.skeleton > _LIKELY
+    called = np.add(tissue.mass, tissue.skeleton, dtype=np.uint16) > _LIKELY
     found = [cavity for cavity in find_cavities(grid, called) if cavity.beside_cyst()]
     cysts = _cysts_and_company(found, called.shape, seeds)
     if cysts.any():
@@ -58,7 +58,7 @@ def _cysts_and_company(
     for cavity in found:
         if cavity.radius_mm <= largest_mm:
             shells[cavity.box] |= cavity.shell
-    groups = cc3d.connected_components(ndimage.binary_dilation(shells, iterations=_GAP))
+    groups = cc3d.connected_components(grown(shells, _GAP))
     with_cyst = np.zeros(groups.max() + 1, bool)
     with_cyst[groups[sure]] = True
     return np.asarray(shells & with_cyst[groups])
@@ -73,9 +73,10 @@ def _take_what_hangs_on(cysts: NDArray[np.bool_], called: NDArray[np.bool_]) -> 
     """Add the called parts that touch nothing but cysts and are smaller than these."""
     rest = cc3d.connected_components(called & ~cysts, connectivity=18)
     size = np.bincount(rest.ravel())
-    touching = np.unique(rest[ndimage.binary_dilation(cysts)])
-    smaller = touching[(touching > 0) & (size[touching] < np.count_nonzero(cysts))]
-    cysts |= np.isin(rest, smaller)
+    touching = np.zeros(len(size), bool)
+    touching[rest[grown(cysts)]] = True
+    touching[0] = False
+    cysts |= (touching & (size < np.count_nonzero(cysts)))[rest]
 
 
 def _is_mass(tissue: TissueMap, cavity: Cavity) -> bool:

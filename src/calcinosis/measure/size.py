@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist, squareform
 
+from calcinosis.measure.masks import places
 from calcinosis.measure.mass import Point
 from calcinosis.volume import Volume
 
@@ -57,11 +58,12 @@ def _farthest(points: NDArray[np.float64]) -> tuple[float, int, int]:
 def _surface(occupancy: NDArray[np.float32]) -> NDArray[np.float64]:
     """Half-occupancy crossings along the three axes, in array indices, sub-voxel."""
     padded = np.pad(occupancy, 1)
+    inside = padded >= 0.5
     points = []
     for axis in range(3):
-        ahead = np.moveaxis(padded, axis, 0)
-        low, high = ahead[:-1], ahead[1:]
-        crossing = np.argwhere((low >= 0.5) != (high >= 0.5))
+        along, within = np.moveaxis(padded, axis, 0), np.moveaxis(inside, axis, 0)
+        low, high = along[:-1], along[1:]
+        crossing = places(within[:-1] != within[1:])
         a, b = low[tuple(crossing.T)], high[tuple(crossing.T)]
         place = crossing.astype(np.float64)
         place[:, 0] += (0.5 - a) / (b - a)

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from calcinosis.measure.masks import bounds
 from calcinosis.measure.tissue import DENSE_HU, TissueMap
 from calcinosis.measure.working_grid import WorkingGrid
 from calcinosis.volume import Volume
 
 _BONE = 127  # network score (of 255) above which a voxel is bone
-_PLANES = 16
+_PLANES = 8
 
 
 def skeleton_on_scan(
@@ -31,11 +31,10 @@ def skeleton_on_scan(
         slab = (slice(start, min(start + _PLANES, planes)), slice(0, rows), slice(0, columns))
         depth, *_ = grid.box_of(slab)
         bone = scores[depth] > _BONE
-        for extent in ndimage.find_objects(bone.view(np.uint8)):
-            _, across, along = grid.native_box(extent, volume.shape)
-            box = (slab[0], across, along)
-            result[box] = grid.to_native(scores, box) > _BONE
-            result[box] &= masses[box] == 0
+        _, across, along = grid.native_box(bounds(bone), volume.shape)
+        box = (slab[0], across, along)
+        result[box] = grid.to_native(scores, box) > _BONE
+        result[box] &= masses[box] == 0
     return result
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from calcinosis.measure.masks import places, rim
 from calcinosis.measure.working_grid import Box
 from calcinosis.volume import Volume
 
@@ -56,13 +56,15 @@ def skin_distance_mm(skin: Skin, box: Box, envelope: NDArray[np.bool_]) -> float
 
     None when no outside air is in the image, or the mass is empty.
     """
-    surface = np.argwhere(envelope & ~ndimage.binary_erosion(envelope))
+    surface = places(rim(envelope))
     if not len(surface) or skin.air is None:
         return None
-    places = np.unique((surface + [extent.start for extent in box]) // skin.step, axis=0)
-    places_mm = places * skin.step_mm
-    bound, _ = skin.air.query(places_mm[::50])  # lets the search pass over most of the others
-    away, _ = skin.air.query(places_mm, distance_upper_bound=bound.min() + skin.step_mm[1])
+    thinned = (surface + [extent.start for extent in box]) // skin.step
+    first, size = thinned.min(0), np.ptp(thinned, 0) + 1
+    once = np.unique(np.ravel_multi_index(tuple((thinned - first).T), size))
+    thinned_mm = (np.stack(np.unravel_index(once, size), 1) + first) * skin.step_mm
+    bound, _ = skin.air.query(thinned_mm[::50])  # lets the search pass over most of the others
+    away, _ = skin.air.query(thinned_mm, distance_upper_bound=bound.min() + skin.step_mm[1])
     distance = float(away.min() - skin.step_mm[1] / 2)
     return max(0.0, distance) if distance <= REACH_MM else None
 
@@ -75,7 +77,7 @@ def _first_air(voxels: NDArray[np.int16], step_mm: NDArray[np.float64]) -> NDArr
     outside = np.zeros(voxels.shape, bool)
     for plane, result in zip(voxels, outside, strict=True):
         result[:] = _flooded(_opened(plane > AIR_HU, disc))
-    return np.argwhere(outside & ~ndimage.binary_erosion(outside, border_value=1))
+    return places(rim(outside, beyond=True))
 
 
 @njit(cache=True)

@@ -6,11 +6,11 @@ from itertools import product
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from calcinosis.measure.distance import distance_within
+from calcinosis.measure.masks import bounds, grown, places, rim
 from calcinosis.measure.mass import Patch, Point
-from calcinosis.measure.masses import Labels, principal_axes
+from calcinosis.measure.masses import principal_axes
 from calcinosis.measure.tissue import METAL_HU
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid
 from calcinosis.volume import Volume
@@ -66,15 +66,22 @@ class Speck:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """One label on the working grid: its voxels in its box."""
+    """One density: its working voxels [n, 3]."""
 
-    box: Box
-    inside: NDArray[np.bool_]
+    places: NDArray[np.int64]
 
     @property
-    def places(self) -> NDArray[np.int64]:
-        """Its working voxels [n, 3]."""
-        return np.asarray(np.argwhere(self.inside) + [extent.start for extent in self.box])
+    def box(self) -> Box:
+        """The smallest that holds it."""
+        low, high = self.places.min(0).tolist(), (self.places.max(0) + 1).tolist()
+        z, y, x = map(slice, low, high)
+        return z, y, x
+
+    def within(self, box: Box) -> NDArray[np.bool_]:
+        """Its voxels in a box that holds it."""
+        inside = np.zeros([extent.stop - extent.start for extent in box], bool)
+        inside[tuple((self.places - [extent.start for extent in box]).T)] = True
+        return inside
 
 
 def find_specks(
@@ -93,11 +100,7 @@ def find_specks(
         skeleton: network scores for bone on that grid, 0…255.
         masses: voxels of the working grid taken by masses.
     """
-    labels = _free_densities(grid, body, _skeleton_core(grid, skeleton), masses)
-    parts = [
-        _Part(box, labels[box] == number)
-        for number, box in enumerate(ndimage.find_objects(labels), start=1)
-    ]
+    parts = _free_densities(grid, body, _skeleton_core(grid, skeleton), masses)
     skin_mm = distance_within(body[::2, ::2, ::2], SKIN_REACH_MM, (2 * GRID_MM,) * 3)
     specks = [_describe(volume, grid, part, body, skin_mm, skeleton) for part in parts]
     return [speck for speck in specks if speck.volume_ml >= _SMALLEST_ML]
@@ -108,36 +111,36 @@ def _free_densities(
     body: NDArray[np.bool_],
     bone: NDArray[np.bool_],
     masses: NDArray[np.bool_],
-) -> Labels:
-    """Label map of free densities on the working grid."""
+) -> list[_Part]:
+    """What is dense and free on the working grid."""
     candidates = grid.hu > _EDGE_HU
     candidates &= body
     candidates[masses] = False
     candidates[bone] = False
-    labels = np.zeros(candidates.shape, np.uint32)
-    for box in ndimage.find_objects(candidates.view(np.uint8)):
-        labels[box] = cc3d.connected_components(candidates[box], connectivity=26)
-    places = np.argwhere(candidates)
-    del candidates  # its memory is needed
-    if not len(places):
-        return labels
-    flat = labels[tuple(places.T)]
+    around = bounds(candidates)
+    labels = cc3d.connected_components(candidates[around], connectivity=26)
+    found = places(candidates[around])
+    flat = labels[tuple(found.T)]
+    if not len(found):
+        return []
+    found += [extent.start for extent in around]
     voxels = np.bincount(flat)
     peak = np.full(len(voxels), -np.inf)
-    np.maximum.at(peak, flat, grid.hu[tuple(places.T)])
-    near_bone = np.bincount(flat, _beside(bone, places)) / np.maximum(voxels, 1)
+    np.maximum.at(peak, flat, grid.hu[tuple(found.T)])
+    near_bone = np.bincount(flat, _beside(bone, found)) / np.maximum(voxels, 1)
     kept = (peak > _SEED_HU) & (voxels >= 3) & ((near_bone < 0.5) | (peak > METAL_HU))
-    labels[tuple(places.T)] = np.where(kept, np.cumsum(kept), 0)[flat]
-    return labels
+    order = np.argsort(flat, kind="stable")
+    starts = np.cumsum(voxels)[:-1]
+    return [_Part(found[own]) for number, own in enumerate(np.split(order, starts)) if kept[number]]
 
 
-def _beside(bone: NDArray[np.bool_], places: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of the places [n, 3] have bone within the gap."""
+def _beside(bone: NDArray[np.bool_], spots: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of some voxels [n, 3] have bone within the gap."""
     reach = int(_BONE_GAP_MM / GRID_MM)
     offsets = np.array(list(product(range(-reach, reach + 1), repeat=3)))
-    result = np.zeros(len(places), bool)
+    result = np.zeros(len(spots), bool)
     for offset in offsets[np.linalg.norm(offsets, axis=1) * GRID_MM <= _BONE_GAP_MM]:
-        result |= bone[tuple(np.clip(places + offset, 0, np.array(bone.shape) - 1).T)]
+        result |= bone[tuple(np.clip(spots + offset, 0, np.array(bone.shape) - 1).T)]
     return result
 
 
@@ -145,8 +148,8 @@ def _skeleton_core(grid: WorkingGrid, scores: NDArray[np.uint8]) -> NDArray[np.b
     """The skeleton without specks that the network took for bone: parts of at least 2 mL."""
     bone = scores > 100
     bone &= grid.hu < METAL_HU
-    for box in ndimage.find_objects(bone.view(np.uint8)):
-        bone[box] = cc3d.dust(bone[box], int(_BONE_PIECE_MM3 / GRID_MM**3), connectivity=26)
+    box = bounds(bone)
+    bone[box] = cc3d.dust(bone[box], int(_BONE_PIECE_MM3 / GRID_MM**3), connectivity=26)
     return bone
 
 
@@ -159,25 +162,23 @@ def _describe(
     skeleton: NDArray[np.uint8],
 ) -> Speck:
     """Measure one speck: its form on the working grid, its volume on the scan's own voxels."""
-    places = part.places
+    own = part.places
     around = grid.grow(part.box, _AROUND)
-    hu = grid.hu[around]
-    inside = np.zeros(hu.shape, bool)
-    inside[tuple((places - [extent.start for extent in around]).T)] = True
-    core = hu[ndimage.binary_erosion(inside)]
+    hu, inside = grid.hu[around], part.within(around)
+    core = hu[inside & ~rim(inside)]
     thick = core.size >= _CORE_VOXELS
     uneven = core.std() / max(core.mean(), 1) if thick else np.inf
     soft = hu[(hu < _EDGE_HU) & (hu > _AIR_HU)]
     surroundings_hu = float(np.median(soft)) if soft.size else 0.0
-    touching = ndimage.binary_dilation(inside, iterations=2) & ~inside
-    (length_mm, width_mm, _), axes = principal_axes(places)
+    touching = grown(inside, 2) & ~inside
+    (length_mm, width_mm, _), axes = principal_axes(own)
     axis = volume.to_lps(axes[0] * grid.step) - volume.to_lps(np.zeros(3))
     full_hu = float(np.median(core)) if thick else None
     volume_ml, peak_hu, where = _on_scan(volume, grid, part, max(surroundings_hu, 0.0), full_hu)
-    low, high = places.min(0)[1:], places.max(0)[1:]
+    low, high = own.min(0)[1:], own.max(0)[1:]
     return Speck(
         volume_ml=volume_ml,
-        centre_lps_mm=_point(volume.to_lps(places.mean(0) * grid.step)),
+        centre_lps_mm=_point(volume.to_lps(own.mean(0) * grid.step)),
         peak_hu=peak_hu,
         unevenness=float(uneven),
         surroundings_hu=surroundings_hu,
@@ -185,9 +186,9 @@ def _describe(
         length_mm=float(length_mm),
         width_mm=float(width_mm),
         axis_lps=_point(axis / np.linalg.norm(axis)),
-        skin_mm=float(skin_mm[tuple(places.T // 2)].min()),
-        bone_score=float(skeleton[tuple(places.T)].mean()),
-        section_cm2=_section_cm2(body, places[len(places) // 2]),
+        skin_mm=float(skin_mm[tuple(own.T // 2)].min()),
+        bone_score=float(skeleton[tuple(own.T)].mean()),
+        section_cm2=_section_cm2(body, own[len(own) // 2]),
         cut_off=bool((low == 0).any() or (high == np.array(grid.hu.shape[1:]) - 1).any()),
         where=where,
     )
@@ -213,10 +214,11 @@ def _on_scan(
 
     A voxel of `full_hu` is filled; of a thin speck that is nearly its brightest voxel.
     """
-    native = grid.native_box(part.box, volume.shape)
+    box = part.box
+    native = grid.native_box(box, volume.shape)
     hu = volume.voxels[native].astype(np.float32)
-    start = part.box[0].start, part.box[1].start, part.box[2].start
-    member = grid.to_native(part.inside.astype(np.float32), native, start) > 0.2
+    start = box[0].start, box[1].start, box[2].start
+    member = grid.to_native(part.within(box).astype(np.float32), native, start) > 0.2
     values = hu[member] if member.any() else hu.ravel()
     full_hu = full_hu or float(np.percentile(values, 98))
     share = np.clip((hu - background_hu) / max(full_hu - background_hu, 1), 0, 1)

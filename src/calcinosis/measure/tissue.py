@@ -5,6 +5,7 @@ The network is ours, trained on masses drawn into real scans (`training/`, model
 there may be a mass again, from four sides.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +16,9 @@ from typing import TYPE_CHECKING
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from calcinosis.measure.distance import distance_within
+from calcinosis.measure.masks import bounds, without_holes
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def body_mask(hu: NDArray[np.int16]) -> NDArray[np.bool_]:
     large[0] = False
     body = large[parts]
     for plane in body:
-        plane[:] = ndimage.binary_fill_holes(plane)
-    fine = body.repeat(2, 0).repeat(2, 1).repeat(2, 2)
+        plane[:] = without_holes(plane)
+    fine = body.repeat(2, 2).repeat(2, 1).repeat(2, 0)
     z, y, x = hu.shape
     return np.asarray(fine[:z, :y, :x], bool)
 
@@ -83,13 +84,25 @@ def load_network(threads: int = 2) -> "InferenceSession":
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = min(threads, _usable_cores())
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # two may share a core
     options.enable_mem_pattern = False  # plans for each size of block, which seldom comes again
     options.log_severity_level = 4  # what fails is told by us
     weights = resources.files("calcinosis.measure").joinpath("mass_network.onnx").read_bytes()
     with _memory_errors():
-        return onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            weights,
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=["NchwcTransformer"],  # reorders more than it spares here
+        )
+
+
+def _usable_cores() -> int:
+    """How many cores this process may use, where the system tells; threads share none of them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def classify(
@@ -161,15 +174,15 @@ def _blocks(dense: NDArray[np.bool_]) -> Iterator[tuple[Box, Box]]:
     """
     depth = len(dense)
     for slab in _parts(slice(0, depth), -(-depth // _SLAB), depth):
-        for _, *across in ndimage.find_objects(dense[slab[0]].view(np.uint8)):
-            height, width = (
-                slice(
-                    _STEP * max(0, (extent.start - _ROOM) // _STEP), min(size, extent.stop + _ROOM)
-                )
-                for extent, size in zip(across, dense.shape[1:], strict=True)
-            )
-            for row, column in _fewest_voxels(height, width, dense.shape[1:]):
-                yield (slab[0], row[0], column[0]), (slab[1], row[1], column[1])
+        if not dense[slab[0]].any():
+            continue
+        _, *across = bounds(dense[slab[0]])
+        height, width = (
+            slice(_STEP * max(0, (extent.start - _ROOM) // _STEP), min(size, extent.stop + _ROOM))
+            for extent, size in zip(across, dense.shape[1:], strict=True)
+        )
+        for row, column in _fewest_voxels(height, width, dense.shape[1:]):
+            yield (slab[0], row[0], column[0]), (slab[1], row[1], column[1])
 
 
 def _fewest_voxels(height: slice, width: slice, shape: tuple[int, ...]) -> list[tuple[Part, Part]]:

@@ -7,6 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from calcinosis.measure.masks import bounds, places, rim, widened
 from calcinosis.volume import Volume
 
 DOWN_STEP_MM = 0.5
@@ -36,7 +37,7 @@ class Upright:
 def stand_upright(volume: Volume, envelope: NDArray[np.bool_]) -> Upright:
     """Resample the surroundings of the envelope with axis 0 along gravity."""
     axes = _upright_axes(volume)
-    shell = np.argwhere(envelope & ~ndimage.binary_erosion(envelope))
+    shell = places(rim(envelope))
     placed = volume.to_lps(shell) @ axes
     low, high = placed.min(axis=0) - MARGIN_MM, placed.max(axis=0) + MARGIN_MM
     across = 0.5 if min(volume.spacing_mm) < 0.75 else ACROSS_STEP_MM
@@ -84,10 +85,7 @@ def _noise_hu(voxels: NDArray[np.int16], envelope: NDArray[np.bool_]) -> float:
 
     Differences of voxels three apart in the image plane, where kernels no longer correlate them.
     """
-    box = tuple(
-        slice(max(0, int(extent.start) - 10), int(extent.stop) + 10)
-        for extent in ndimage.find_objects(envelope.astype(np.uint8))[0]
-    )
+    box = widened(bounds(envelope), [10, 10, 10])
     around = voxels[box].astype(np.float32)
     first, second = around[:, :, :-3], around[:, :, 3:]
     soft = (np.abs(first) < 150) & (np.abs(second) < 150)

@@ -170,28 +170,33 @@ def _sample(
     step: NDArray[np.float64],
     shape: tuple[int, int, int],
 ) -> NDArray[np.float32]:
+    """Along x once for each row that is wanted, then between rows and planes."""
+    rises = [_between(start[0] + i * step[0], field.shape[0]) for i in range(shape[0])]
+    falls = [_between(start[1] + j * step[1], field.shape[1]) for j in range(shape[1])]
+    along = [_between(start[2] + k * step[2], field.shape[2]) for k in range(shape[2])]
+    first_z, first_y = rises[0][0], falls[0][0]
+    needed = field[first_z : rises[-1][1] + 1, first_y : falls[-1][1] + 1]
+    wide = np.empty((needed.shape[0], needed.shape[1], shape[2]))
+    for z in range(needed.shape[0]):
+        for y in range(needed.shape[1]):
+            for k, (x0, x1, fx) in enumerate(along):
+                wide[z, y, k] = needed[z, y, x0] * (1 - fx) + needed[z, y, x1] * fx
     result = np.empty(shape, np.float32)
-    last_z, last_y, last_x = field.shape[0] - 1, field.shape[1] - 1, field.shape[2] - 1
-    for i in range(shape[0]):
-        z = min(max(start[0] + i * step[0], 0.0), last_z)
-        z0 = min(int(z), max(last_z - 1, 0))
-        z1 = min(z0 + 1, last_z)
-        fz = z - z0
-        for j in range(shape[1]):
-            y = min(max(start[1] + j * step[1], 0.0), last_y)
-            y0 = min(int(y), max(last_y - 1, 0))
-            y1 = min(y0 + 1, last_y)
-            fy = y - y0
+    for i, (z0, z1, fz) in enumerate(rises):
+        for j, (y0, y1, fy) in enumerate(falls):
             for k in range(shape[2]):
-                x = min(max(start[2] + k * step[2], 0.0), last_x)
-                x0 = min(int(x), max(last_x - 1, 0))
-                x1 = min(x0 + 1, last_x)
-                fx = x - x0
-                low = (field[z0, y0, x0] * (1 - fx) + field[z0, y0, x1] * fx) * (1 - fy) + (
-                    field[z0, y1, x0] * (1 - fx) + field[z0, y1, x1] * fx
-                ) * fy
-                high = (field[z1, y0, x0] * (1 - fx) + field[z1, y0, x1] * fx) * (1 - fy) + (
-                    field[z1, y1, x0] * (1 - fx) + field[z1, y1, x1] * fx
-                ) * fy
+                low = wide[z0 - first_z, y0 - first_y, k] * (1 - fy)
+                low += wide[z0 - first_z, y1 - first_y, k] * fy
+                high = wide[z1 - first_z, y0 - first_y, k] * (1 - fy)
+                high += wide[z1 - first_z, y1 - first_y, k] * fy
                 result[i, j, k] = low * (1 - fz) + high * fz
     return result
+
+
+@njit(cache=True)
+def _between(place: float, size: int) -> tuple[int, int, float]:
+    """The two indices of a line between which a place lies, and how far on from the first."""
+    last = size - 1
+    place = min(max(place, 0.0), last)
+    first = min(int(place), max(last - 1, 0))
+    return first, min(first + 1, last), place - first

@@ -111,8 +111,12 @@ def _too_young(analysis: Analysis) -> bool:
 def _mass_views(analysis: Analysis) -> list[MassView]:
     from scipy.ndimage import find_objects
 
+    from calcinosis.measure.masks import bounds
+    from calcinosis.measure.working_grid import on_whole_grid
+
     measurement = analysis.measurement
-    boxes = find_objects(measurement.labels)
+    around = bounds(measurement.labels > 0)
+    boxes = [on_whole_grid(box, around) for box in find_objects(measurement.labels[around])]
     return [_mass_view(analysis, mass, boxes[mass.id - 1]) for mass in measurement.masses]
 
 
