@@ -17,7 +17,7 @@ from scipy.signal import fftconvolve
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from calcinosis.measure.bone_site import Site, box_around, filled, signed_distance_mm
+from calcinosis.measure.bone_site import Site, filled, signed_distance_mm
 from calcinosis.measure.bone_surface import SurfacePoints, surface_points
 from calcinosis.measure.working_grid import Box
 from calcinosis.volume import Volume
@@ -42,7 +42,8 @@ _KEPT = 0.8  # share of points that a step of the fit uses
 _FAR_MM, _CLOSE_MM = 12.0, 6.0  # a partner is sought so far away: first, and at last
 _THIN_MM = 3.0  # the skeleton is thinned to this before places are sought
 _MARGIN_MM = 12.0
-_SEEN_MM = 8.0  # around the mass the other side is read
+_SEEN_MM = 16.0  # around the contact the other side is read
+_AROUND_MM = 30.0  # surface farther from the contact tells nothing
 # Share of the surface around, by weight, that agrees within 1 mm (more where voxels are longer).
 # Of 18 intact contacts above it none lacked cortex over more than 5 mm² against the other side, of
 # 8 between 0.25 and it four did (phantoms 100–123 and masses drawn into both legs and shoulders;
@@ -147,31 +148,37 @@ def find_mirror_side(
     pose = _best_pose(around, body.surface)
     if pose is None:
         return None
-    other, skeleton = _other_box(body, pose(around.surface.places))
+    there = _box_there(body.volume, pose(around.surface.places))
+    other, skeleton = body.volume.crop(there), body.skeleton[there]
     if min(other.shape) < 3 or not skeleton.any():
         return None
-    surface, expected_mm = _surface_of(other, skeleton, _POINTS_OTHER)
+    surface, distance_mm = _surface_of(other, skeleton, _POINTS_OTHER)
     pose, off_mm = _fitted(pose, around, surface, cKDTree(surface.places), _CLOSE_MM)
     if _agreement(around, off_mm, crop) < _FIT_MIN:
         return None
-    box = box_around(site.mass, site.spacing_mm, _SEEN_MM)
-    places = pose(crop.crop(box).to_lps(np.moveaxis(np.indices(site.mass[box].shape), 0, -1)))
-    near = site.crop(box)
-    expected = _read(other, expected_mm, places, far=_MARGIN_MM)
-    if _has_a_mass(body, places[(np.abs(expected) < _SPARE_MM) & (near.to_mass_mm < _CONTACT_MM)]):
-        return None
-    hu = _read(other, other.voxels.astype(np.float32), places, far=0.0)
-    return MirrorSide(box, expected, hu, float(np.quantile(off_mm[np.isfinite(off_mm)], _KEPT)))
+    box = _box_here(site, points)
+    here, near = crop.crop(box), site.crop(box)
+    expected_mm = _laid_over(here, pose, other, distance_mm, far=_MARGIN_MM)
+    masses = _laid_over(here, pose, other, body.labels[there].astype(np.float32), far=0)
+    if masses[(np.abs(expected_mm) < _SPARE_MM) & (near.to_mass_mm < _CONTACT_MM)].any():
+        return None  # both sides may be eroded
+    hu = _laid_over(here, pose, other, other.voxels.astype(np.float32), far=0)
+    error_mm = float(np.quantile(off_mm[np.isfinite(off_mm)], _KEPT))
+    return MirrorSide(box, expected_mm, hu, error_mm)
 
 
 def _around(crop: Volume, site: Site, points: SurfacePoints) -> _Around | None:
     """Bone around the contact whose surface nothing has touched."""
     contact = points[points.to_mass_mm < _CONTACT_MM]
     free = np.flatnonzero(points.to_mass_mm > _SPARE_MM)
-    if len(free) < _POINTS_MIN or len(contact) < _CONTACT_MIN:
+    if len(contact) < _CONTACT_MIN:
         return None
-    some = points[np.random.default_rng(0).permutation(free)[:_POINTS]]
-    away_mm, _ = cKDTree(contact.places).query(some.places)
+    away_mm, _ = cKDTree(contact.places).query(points.places)
+    free = free[away_mm[free] < _AROUND_MM]
+    if len(free) < _POINTS_MIN:
+        return None
+    chosen = np.random.default_rng(0).permutation(free)[:_POINTS]
+    some, away_mm = points[chosen], away_mm[chosen]
     centre = np.asarray(ndimage.center_of_mass(site.mass))
     surface = _in_lps(crop, some)
     return _Around(surface, np.exp(-away_mm / _WEIGHT_MM), crop.to_lps(centre))
@@ -308,26 +315,41 @@ def _agreement(around: _Around, off_mm: Array, crop: Volume) -> float:
     return float(around.weights[close].sum() / around.weights.sum())
 
 
-def _other_box(body: Body, places: Array) -> tuple[Volume, NDArray[np.bool_]]:
-    """The part of the scan, and of its skeleton, around places."""
-    indices = body.volume.to_indices(places)
-    margin = _MARGIN_MM / np.asarray(body.volume.spacing_mm)
-    low = np.maximum(indices.min(0) - margin, 0).astype(int)
-    high = np.maximum(indices.max(0) + margin + 1, low).astype(int)
-    z, y, x = (slice(int(start), int(stop)) for start, stop in zip(low, high, strict=True))
-    return body.volume.crop((z, y, x)), body.skeleton[z, y, x]
+def _box_there(volume: Volume, places: Array) -> Box:
+    """The part of the scan around places."""
+    indices = volume.to_indices(places)
+    margin = _MARGIN_MM / np.asarray(volume.spacing_mm)
+    return _box(indices.min(0) - margin, indices.max(0) + margin, volume.shape)
 
 
-def _read(
-    volume: Volume, field: NDArray[np.float32], places: Array, far: float
+def _box_here(site: Site, points: SurfacePoints) -> Box:
+    """The part of the site around its contact."""
+    spacing = np.asarray(site.spacing_mm)
+    contact = points.places[points.to_mass_mm < _CONTACT_MM]
+    low, high = contact.min(0) - _SEEN_MM, contact.max(0) + _SEEN_MM
+    return _box(low / spacing, high / spacing, site.mass.shape)
+
+
+def _box(low: Array, high: Array, shape: tuple[int, ...]) -> Box:
+    z, y, x = (
+        slice(int(np.clip(start, 0, size)), int(np.clip(stop + 1, 0, size)))
+        for start, stop, size in zip(low, high, shape, strict=True)
+    )
+    return z, y, x
+
+
+def _laid_over(
+    here: Volume, pose: _Pose, other: Volume, field: NDArray[np.float32], far: float
 ) -> NDArray[np.float32]:
-    """A field on a volume's grid at places (…, 3); `far` outside it."""
-    indices = np.moveaxis(volume.to_indices(places), -1, 0)
-    return np.asarray(ndimage.map_coordinates(field, indices, order=1, cval=far, output=np.float32))
-
-
-def _has_a_mass(body: Body, places: Array) -> bool:
-    """Whether any mass lies at places: both sides may be eroded."""
-    indices = np.round(body.volume.to_indices(places)).astype(int)
-    inside = ((indices >= 0) & (indices < body.volume.shape)).all(axis=1)
-    return bool(body.labels[tuple(indices[inside].T)].any())
+    """A field on the other volume's grid, read on this one's; `far` outside it."""
+    back = np.linalg.inv(other.affine[:3, :3])
+    origin = pose(here.affine[:3, 3]) - other.affine[:3, 3]
+    laid: NDArray[np.float32] = ndimage.affine_transform(
+        field,
+        back @ pose.turn @ here.affine[:3, :3],
+        offset=back @ origin,
+        output_shape=here.shape,
+        order=1,
+        cval=far,
+    )
+    return laid
