@@ -87,10 +87,14 @@ def signed_distance_mm(
 ) -> NDArray[np.float32]:
     """Distance to the surface of a mask between voxels: negative inside; no farther than reach."""
     half = np.float32(np.mean(spacing_mm) / 2)
-    signed = np.minimum(distance_within(~mask, reach_mm, spacing_mm), reach_mm) - half
+    signed = distance_within(~mask, reach_mm, spacing_mm)
+    np.minimum(signed, np.float32(reach_mm), out=signed)
+    signed -= half
     inner = tuple(slice(max(0, e.start - 1), e.stop + 1) for e in bounds(mask))
-    inside = np.minimum(distance_within(mask[inner], DEPTH_MM, spacing_mm), DEPTH_MM)
-    np.copyto(signed[inner], half - inside, where=mask[inner])
+    inside = distance_within(mask[inner], DEPTH_MM, spacing_mm)
+    np.minimum(inside, np.float32(DEPTH_MM), out=inside)
+    np.subtract(half, inside, out=inside)
+    np.copyto(signed[inner], inside, where=mask[inner])
     return signed
 
 

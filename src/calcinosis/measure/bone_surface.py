@@ -65,7 +65,7 @@ def surface_points(
     shell = (to_bone_mm < 0) & (to_bone_mm > -1.01 * max(spacing_mm)) & (to_mass_mm < reach_mm)
     chosen = np.argwhere(shell)
     smooth = ndimage.gaussian_filter(to_bone_mm, 1.5 / spacing)
-    gradient = _gradient_at(smooth, chosen, spacing)
+    gradient = gradient_at(smooth, chosen, spacing)
     length = np.linalg.norm(gradient, axis=1)
     clear = length > 0.3
     chosen, normals = chosen[clear], gradient[clear] / length[clear, None]
@@ -77,7 +77,7 @@ def surface_points(
     return SurfacePoints(places, normals, to_mass, line.max(axis=1), outside < AIR_HU)
 
 
-def _gradient_at(
+def gradient_at(
     field: NDArray[np.float32], voxels: NDArray[np.int64], spacing_mm: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Central differences (n, 3) at voxels (n, 3), one-sided at the edge of the field."""

@@ -105,6 +105,7 @@ def measure_ct(
             landmarks,
             find_skin(volume),
         )
+        give_small_pieces_back()  # comparing both sides needs as much
         masses = tuple(
             measure_mass(around, mass, levels, number, calibration)
             for number, (mass, levels) in enumerate(found.outlined, start=1)

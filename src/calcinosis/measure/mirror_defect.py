@@ -16,6 +16,7 @@ from calcinosis.measure.bone_surface import (
     SurfacePoints,
     at_places,
     far_from,
+    gradient_at,
     largest_patch,
     surface_points,
 )
@@ -176,12 +177,13 @@ def _excess_hu(
     """
     spacing = np.asarray(spacing_mm)
     smooth = ndimage.gaussian_filter(side.expected_mm, 1.0 / spacing)
-    slopes = [slope[tuple(voxels.T)] for slope in np.gradient(smooth, *spacing)]
-    normals = np.stack(slopes, axis=1)
+    normals = gradient_at(smooth, voxels, spacing)
     normals /= np.maximum(np.linalg.norm(normals, axis=1), 0.1)[:, None]
     reach = float(np.clip(side.error_mm, *_TOLERANCE_MM))
-    steps = np.linspace(-reach, reach, 5)
-    lines = voxels[:, None] * spacing + normals[:, None] * steps[:, None]
-    values = at_places(there, lines.reshape(-1, 3), spacing_mm).reshape(lines.shape[:2])
+    least, most = np.full(len(voxels), np.inf), np.full(len(voxels), -np.inf)
+    for step in np.linspace(-reach, reach, 5):
+        values = at_places(there, voxels * spacing + normals * step, spacing_mm)
+        np.minimum(least, values, out=least)
+        np.maximum(most, values, out=most)
     seen = here[tuple(voxels.T)]
-    return np.asarray(seen - np.clip(seen, values.min(axis=1), values.max(axis=1)))
+    return np.asarray(seen - np.clip(seen, least, most))

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.signal import fftconvolve
+from scipy.fft import irfftn, rfftn
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
@@ -41,9 +41,9 @@ _ALIKE = 0.5  # cosine between normals of surfaces that are the same
 _KEPT = 0.8  # share of points that a step of the fit uses
 _FAR_MM, _CLOSE_MM = 12.0, 6.0  # a partner is sought so far away: first, and at last
 _THIN_MM = 3.0  # the skeleton is thinned to this before places are sought
-_MARGIN_MM = 12.0
+_MARGIN_MM = 8.0
 _SEEN_MM = 16.0  # around the contact the other side is read
-_AROUND_MM = 30.0  # surface farther from the contact tells nothing
+_AROUND_MM = 25.0  # surface farther from the contact tells nothing
 # Share of the surface around, by weight, that agrees within 1 mm (more where voxels are longer).
 # Of 18 intact contacts above it none lacked cortex over more than 5 mm² against the other side, of
 # 8 between 0.25 and it four did (phantoms 100–123 and masses drawn into both legs and shoulders;
@@ -196,7 +196,7 @@ def _surface_of(
     """Points of the surface of bones with their marrow, and signed distances to it."""
     bone = filled(skeleton, np.zeros_like(skeleton), volume.spacing_mm)
     distance_mm = signed_distance_mm(bone, _MARGIN_MM, volume.spacing_mm)
-    everywhere = np.zeros(bone.shape, np.float32)
+    everywhere = np.broadcast_to(np.float32(0), bone.shape)
     points = surface_points(volume.voxels, distance_mm, everywhere, volume.spacing_mm, 1.0)
     some = points[np.random.default_rng(0).permutation(len(points))[:count]]
     return _in_lps(volume, some), distance_mm
@@ -247,14 +247,22 @@ def _overlaps(around: _Around, others: Surface, turn: Array) -> Iterator[tuple[f
     stop[0] = max(others.places[:, 0].max(), stop[0])
     inside = ((others.places >= start) & (others.places <= stop)).all(axis=1)
     field = _counted(others.places[inside], None, start, stop)
-    overlap = fftconvolve(field, template[::-1, ::-1, ::-1], mode="valid")
-    overlap /= np.linalg.norm(template)
+    overlap = _correlated(field, template / np.linalg.norm(template))
     at = start - low + np.moveaxis(np.indices(overlap.shape), 0, -1) * _CELL_MM
     apart = np.abs(at[..., 0] - around.mass_centre[0]) > _ACROSS_MM
     summit = apart & (ndimage.maximum_filter(overlap, 5) == overlap)
     summits = np.argwhere(summit)
     for place in summits[np.argsort(-overlap[summit])[:_PLACES_EACH]]:
         yield float(overlap[tuple(place)]), _Pose(turn, at[tuple(place)] - turn @ centre)
+
+
+def _correlated(field: NDArray[np.float32], template: NDArray[np.float32]) -> Array:
+    """The sum of products for every place of the template that lies within the field."""
+    spectrum = rfftn(field) * np.conj(rfftn(template, field.shape))
+    within = [
+        slice(whole - part + 1) for whole, part in zip(field.shape, template.shape, strict=True)
+    ]
+    return np.asarray(irfftn(spectrum, field.shape)[tuple(within)])
 
 
 def _counted(places: Array, weights: Array | None, low: Array, high: Array) -> NDArray[np.float32]:
