@@ -6,7 +6,7 @@ Every parameter with a `fit_sd` in ``parameters.yaml`` may move, log-normally, a
 value (`prior`: what the literature or the first layout gave). A figure counts with a third of its
 accepted half-width, floor 4 %; far misses are softened. Damped Gauss-Newton from the values as
 they stand, of all parameters or those named; prints the table, and with --write puts the values
-into the YAML (those of the cohorts are for `forecast_targets.py`).
+into the YAML.
 """
 
 import re
@@ -15,37 +15,30 @@ from pathlib import Path
 
 import numpy as np
 from forecast_published import TARGETS
-from forecast_targets import PTX, SHPT, Cohort, figures
+from forecast_targets import figures
 
 from calcinosis.forecast.fit import posterior
-from calcinosis.forecast.parameters import Parameters, population, table
+from calcinosis.forecast.parameters import population, table
 
 YAML = Path(__file__).parents[1] / "src/calcinosis/forecast/parameters.yaml"
-COHORT_SD = {"shpt gland": 0.6, "ptx gland": 0.6, "ptx intake": 0.15}
-COHORT_PRIOR = {"shpt gland": 10.0, "ptx gland": 12.5, "ptx intake": 1.15}
-COHORT_NOW = {
-    "shpt gland": SHPT.gland_tendency,
-    "ptx gland": PTX.gland_tendency,
-    "ptx intake": PTX.p_intake_factor,
-}
 
 
 def main() -> None:
     """Fit, show, and write if asked."""
     rounds = int(next((a for a in sys.argv[1:] if a.isdigit()), "6"))
     centre = population()
-    spread = {name: row["fit_sd"] for name, row in table().items() if "fit_sd" in row} | COHORT_SD
+    spread = {name: row["fit_sd"] for name, row in table().items() if "fit_sd" in row}
     named = [name for name in spread if name in sys.argv[1:]]
     names = named or list(spread)
     sd = np.array([spread[name] for name in names])
-    prior = np.array([COHORT_PRIOR.get(n) or row_prior(n) for n in names])
-    now = np.array([COHORT_NOW.get(n) or getattr(centre, n) for n in names])
+    prior = np.array([row_prior(n) for n in names])
+    now = np.array([getattr(centre, n) for n in names])
 
     def values(steps: np.ndarray) -> dict[str, float]:
         return dict(zip(names, prior * np.exp(sd * steps), strict=True))
 
     def residuals(steps: np.ndarray) -> np.ndarray:
-        found = figures(*patients(centre, values(steps)))
+        found = figures(centre._replace(**values(steps)))
         misses = [t.weight * miss(t.value, *t.bounds, found[t.name]) for t in TARGETS]
         soft = np.sign(misses) * np.sqrt(2.0 * (np.sqrt(1.0 + np.square(misses)) - 1.0))
         result = np.concatenate([np.nan_to_num(soft, nan=50.0), steps])
@@ -57,24 +50,15 @@ def main() -> None:
     print()
     for name, step in zip(names, steps, strict=True):
         print(f"{name:28s}{fitted[name]:10.4g}  {step:+.2f} SD")
-    show(figures(*patients(centre, fitted)))
+    show(figures(centre._replace(**fitted)))
     if "--write" in sys.argv:
-        write({name: value for name, value in fitted.items() if name not in COHORT_SD})
+        write(fitted)
 
 
 def row_prior(name: str) -> float:
     """Prior value of a parameter: stated once in the YAML as `prior`, else its value."""
     row = table()[name]
     return float(row.get("prior", row["value"]))
-
-
-def patients(centre: Parameters, values: dict[str, float]) -> tuple[Parameters, Cohort, Cohort]:
-    """Population and the two cohorts for these values."""
-    own = {name: value for name, value in values.items() if name in Parameters._fields}
-    at = COHORT_NOW | values
-    shpt = Cohort("secondary hyperparathyroidism", at["shpt gland"])
-    ptx = Cohort("parathyroidectomy", at["ptx gland"], at["ptx intake"])
-    return centre._replace(**own), shpt, ptx
 
 
 def miss(value: float, low: float, high: float, found: float) -> float:

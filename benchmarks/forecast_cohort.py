@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
-from forecast_targets import USUAL
+from forecast_cohorts import USUAL
 
 from calcinosis.forecast.cohort import simulate_cohort, virtual_patients
 from calcinosis.forecast.scenario import parse_scenario

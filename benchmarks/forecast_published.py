@@ -13,7 +13,7 @@ class Target:
     source: str
     low: float | None = None
     high: float | None = None
-    weight: float = 1.0  # in the calibration; 0: looked at afterwards only
+    weight: float = 1.0  # in the calibration; 0: never fitted, looked at afterwards only
     recalled: bool = False
 
     @property
@@ -47,12 +47,23 @@ LOW_LATE = "53 % of 282 below 8.4, abstract MO812"
 YANO = "15 patients, doi:10.1055/s-2003-39483"
 COHORT = "2926 patients, doi:10.1038/s41598-018-29757-0"
 ARMAS = "doi:10.2215/CJN.08610812"
+HEANEY = "women, meals, doi:10.1002/jbmr.5650051107"
+# mean 351 +- 292 of those without a binder: the median of a log-normal of that SD
+QUNIBI = "placebo arm of 110, doi:10.1186/1471-2369-12-9"
 
 AGAR = "Agar 2011, after 4 h"
 STREMKE = "33P, Stremke 2021"
 MARTIN = "18 healthy, Martin 2011"
 SHORT = "21 patients: 1.99 to 1.27 mmol/L, PTH 44.2 to 21.4 pmol/L"
 HOURS = "doi:10.1111/sdi.12439"
+GALLIENI = "19 patients, Gallieni, J Nephrol 2001;14:176"
+CROSSOVER = "84 patients, sevelamer prescribing information"
+YEAR = "94 patients, sevelamer prescribing information"
+EMMETT = "91 patients, Emmett, Am J Kidney Dis 1991"
+IRON = "26 patients, ExplorIRON-CKD, median and quartile range"
+BORRELLI = "543 patients, doi:10.1371/journal.pone.0202417"
+ALTERNATE = "24 patients, Masterson, Hemodial Int"
+CAPD = "103 patients, Am J Kidney Dis 1995;25:452"
 JOFRE = "148 patients, Jofre, KI 2003;63 S85:97"
 
 TARGETS = [
@@ -100,19 +111,18 @@ TARGETS = [
     Target("meal of 375 mg P: less absorbed with sevelamer 2.4 g", 59.9, "mg", MARTIN),
     Target("meal of 375 mg P: less absorbed with lanthanum 1 g", 125.7, "mg", MARTIN),
     Target("haemodialysis: calcium absorbed of a meal's", 12, "%", ARMAS, 7, 17),
+    Target("healthy: calcium absorbed of 500 mg", 28.6, "%", HEANEY, weight=2),
     Target("calcium acetate against sevelamer: calcium", 0.63, "mg/dL", CARE, weight=2),
     Target("calcium acetate against sevelamer: phosphate", -1.08, "mg/dL", CARE),
     Target("calcium acetate against sevelamer: Ca x P", -6.1, "mg2/dL2", CARE),
-    Target("calcium salts against sevelamer, a year: PTH", -56, "pg/mL", SALTS, -84, -26),
-    Target("dialysate Ca 1.5 to 1.75, 10 mo: calcium", 0.56, "mg/dL", BATH),
-    Target("dialysate Ca 1.5 to 1.75, 10 mo: PTH", -58, "%", BATH),
+    Target("calcium salts against sevelamer, a year: PTH", -56, "pg/mL", SALTS, -84, -26, weight=2),
+    Target("dialysate Ca 1.5 to 1.75, 10 mo: calcium", 0.56, "mg/dL", BATH, weight=0.5),
+    Target("dialysate Ca 1.5 to 1.75, 10 mo: PTH", -58, "%", BATH, weight=0.5),
     Target("dialysate Ca 1.75 to 1.25, a year: PTH", 78, "%", POOR_BATH, weight=0.5),
     Target("dialysate Ca 1.75 to 1.25, a year: ALP", 57, "%", POOR_BATH, weight=0.3),
-    Target("dialysate Ca 1.75 to 1.5, 6 mo: calcium", -0.5, "mg/dL", SEOUL_BATH),
-    Target(
-        "dialysate Ca 1.25 against 1.75: calcium", -0.52, "mg/dL", BATH_TRIALS, -0.85, -0.20, 0.5
-    ),
-    Target("dialysate Ca 1.25 against 1.75: PTH", 39.6, "pg/mL", BATH_TRIALS, 14.8, 64.4, 0.5),
+    Target("dialysate Ca 1.75 to 1.5, 6 mo: calcium", -0.5, "mg/dL", SEOUL_BATH, weight=0.5),
+    Target("dialysate Ca 1.25 against 1.75: calcium", -0.52, "mg/dL", BATH_TRIALS, -0.85, -0.20, 2),
+    Target("dialysate Ca 1.25 against 1.75: PTH", 39.6, "pg/mL", BATH_TRIALS, 14.8, 64.4, 2),
     Target("calcitriol 2.8 ug/wk i.v., a year: calcium", 0.8, "mg/dL", LOW_DOSE, weight=0.5),
     Target("calcitriol 2.8 ug/wk i.v., a year: PTH", -52, "%", LOW_DOSE, -58, -46, 0.5),
     Target("frequent HD, binder -1.35 g: change of phosphate", -0.46, "mg/dL", FHN, -0.78, -0.13),
@@ -124,6 +134,18 @@ TARGETS = [
         -2.29,
         -0.74,
     ),
+    Target("FHN nocturnal, no binder: phosphate", -1.24, "mg/dL", FHN, -1.79, -0.68, weight=0),
+    Target(
+        "alternate nights, dialysate Ca 1.3: ionised calcium",
+        -0.12,
+        "mmol/L",
+        ALTERNATE,
+        -0.18,
+        -0.06,
+        weight=0,
+    ),
+    Target("alternate nights, dialysate Ca 1.3: PTH", 151, "pg/mL", ALTERNATE, 33, 269, weight=0),
+    Target("CAPD, dialysate Ca 1.0 against 1.75: calcium", -0.48, "mg/dL", CAPD, weight=0),
     Target(
         "short daily 5.3 x 2.63 h, start 6.16: phosphate",
         -2.2,
@@ -144,6 +166,14 @@ TARGETS = [
         236,
         468,
     ),
+    Target("sevelamer 4.9 g, 8 wk, from 8.4: phosphate", -2.0, "mg/dL", CROSSOVER, -2.5, -1.5),
+    Target("sevelamer 6.5 g, 52 wk, from 7.5: phosphate", -2.1, "mg/dL", YEAR, weight=0),
+    Target("sevelamer 3.1 g, 6 wk, from 7.4: phosphate", -2.0, "mg/dL", GALLIENI, weight=0),
+    Target("then none for 2 wk: phosphate", 1.7, "mg/dL", GALLIENI, weight=0),
+    Target("calcium acetate 3.9 g, a month, from 7.4: phosphate", -1.5, "mg/dL", EMMETT, weight=0),
+    Target("calcium acetate 3.9 g, a month: calcium", 0.6, "mg/dL", EMMETT, weight=0),
+    Target("calcium acetate 6.9 g, 3 mo: phosphate", -2.2, "mg/dL", EMMETT, weight=0),
+    Target("calcium acetate 6.9 g, 3 mo: calcium", 0.8, "mg/dL", EMMETT, weight=0),
     Target("secondary HPT: calcium", 9.6, "mg/dL", JAMA, weight=2),
     Target("secondary HPT: phosphate", 5.9, "mg/dL", JAMA),
     Target("secondary HPT: PTH", 849, "pg/mL", JAMA, weight=2),
@@ -167,7 +197,7 @@ TARGETS = [
     Target("PTX 12 mo: calcium", 8.35, "mg/dL", LOW_LATE, 8.2, 8.5, weight=1.5),
     Target("PTX 12 mo: gain of bone mineral", 11, "%", YANO, 6.4, 15.6),
     Target("PTX: week of lowest calcium", 2, "wk", HUNGRY, 1, 3, weight=2),
-    Target("PTX: week of highest ALP", 2, "wk", HUNGRY, 1, 4, weight=0.3),
+    Target("PTX: week of highest ALP", 2, "wk", HUNGRY, 1, 4),
     Target("PTX: calcium given in week 6", 2.4, "g/d", NEEDED),
     Target("transplant 3 mo: FGF23", 73, "ng/L", EVENEPOEL),
     Target("transplant 12 mo: FGF23", 56, "ng/L", EVENEPOEL),
@@ -181,6 +211,10 @@ TARGETS = [
     Target("eGFR 53: calcium", 8.9, "mg/dL", EVENEPOEL, 8.6, 9.2, weight=0.3),
     Target("eGFR 53: phosphate", 3.3, "mg/dL", EVENEPOEL, 2.7, 3.9),
     Target("eGFR 53: FGF23", 42, "pg/mL", "PMID 24429404"),
+    Target("eGFR 36: PTH", 46, "pg/mL", BORRELLI, 28, 81, weight=0),
+    Target("eGFR 18: FGF23", 212, "pg/mL", IRON, 154, 270),
+    Target("not dialysed, phosphate 5.1: PTH", 270, "pg/mL", QUNIBI, weight=0),
+    Target("not dialysed, phosphate 5.1: calcium", 8.8, "mg/dL", QUNIBI, 8.0, 9.6, weight=0),
     Target("eGFR 20: calcitriol", 20, "pg/mL", "doi:10.1053/j.ajkd.2012.04.014", 9, 31),
     Target("eGFR 20: PTH", 160, "pg/mL", "recalled", recalled=True, weight=0.3),
     Target("eGFR 20: phosphate", 4.3, "mg/dL", "recalled", recalled=True),

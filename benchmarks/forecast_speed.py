@@ -12,7 +12,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
-from forecast_targets import USUAL
+from forecast_cohorts import USUAL
 from numba import njit
 from scipy.integrate import odeint
 

@@ -1,24 +1,47 @@
 """The scenarios that must reproduce the published figures of `forecast_published`.
 
-Each cohort is entered as a user would enter it: prescription first, then what its baseline
-laboratory says about gland and intake (`Cohort`); the figures are what the model adds.
+Each cohort is entered as a user would enter it (`forecast_cohorts`); the figures are what the model
+adds.
 """
 
-from dataclasses import dataclass, field
-from typing import Any
-
 import numpy as np
+from forecast_cohorts import (
+    ALP,
+    BARE,
+    BATHED,
+    CA,
+    CINACALCET,
+    CUT,
+    CXP,
+    DRAINED,
+    FGF,
+    LOW_DOSE,
+    PTH,
+    PTX,
+    REFRACTORY,
+    RESIN,
+    RESIN_YEAR,
+    SHORT_DAILY,
+    SHPT,
+    TRANSPLANT,
+    UNDIALYSED,
+    USUAL,
+    WASHED_OUT,
+    Cohort,
+    D,
+    P,
+    Run,
+    on,
+    percent,
+    run,
+    session_of,
+)  # fmt: skip
 
-from calcinosis.forecast.labs import SCATTER, laboratory
-from calcinosis.forecast.model import gut, need_of_calcium
-from calcinosis.forecast.outlook import reported_rows
+from calcinosis.forecast.labs import SCATTER
+from calcinosis.forecast.model import absorbed_phosphate, absorbed_share, need_of_calcium
 from calcinosis.forecast.parameters import CA_MG_PER_MMOL, Parameters
-from calcinosis.forecast.scenario import parse_scenario
-from calcinosis.forecast.session import Session, last_sessions
-from calcinosis.forecast.simulate import simulate, starting_state
 from calcinosis.forecast.states import (
     CA_ABSORBED,
-    CA_BONE,
     CA_DIALYSED,
     CA_SECRETED,
     CA_URINE,
@@ -26,84 +49,7 @@ from calcinosis.forecast.states import (
     Array,
     Controls,
 )
-from calcinosis.forecast.treatments import (
-    BOUND_MG_PER_G,
-    CARE_CALCIUM_G_D,
-    before_day_0,
-    gland_tissue,
-    prescribe,
-    timeline,
-)
-
-
-@dataclass(frozen=True)
-class Cohort:
-    """What a cohort's baseline says of it: gland, phosphate intake (see the YAML)."""
-
-    name: str
-    gland_tendency: float | None = None
-    p_intake_factor: float = 1.0
-
-    def of(self, p: Parameters) -> Parameters:
-        """Parameters of this cohort's average patient."""
-        tendency = p.gland_tendency if self.gland_tendency is None else self.gland_tendency
-        return p._replace(gland_tendency=tendency, p_intake_factor=self.p_intake_factor)
-
-
-CINACALCET = Cohort("cinacalcet with calcitriol, PTH 483", gland_tendency=6.92)
-SHPT = Cohort("secondary hyperparathyroidism, trial entry", gland_tendency=24.7)
-SHORT_DAILY = Cohort(
-    "short daily, PTH 417, phosphate 6.16", gland_tendency=2.9, p_intake_factor=1.077
-)
-BATHED = Cohort("richer bath, PTH 373", gland_tendency=3.75)
-DRAINED = Cohort("poorer bath, PTH 175 on dialysate calcium 1.75", gland_tendency=2.85)
-TRANSPLANT = Cohort("transplant recipients, PTH about 300 before", gland_tendency=2.17)
-LOW_DOSE = Cohort("before calcitriol, on salts, PTH 400", gland_tendency=4.3)
-REFRACTORY = Cohort(
-    "refractory, PTH 1401, phosphate 6.9", gland_tendency=23.1, p_intake_factor=1.162
-)
-PTX = Cohort("before parathyroidectomy", gland_tendency=35.7, p_intake_factor=1.144)
-
-
-@dataclass(frozen=True)
-class Run:
-    """Central course of one scenario."""
-
-    day: Any
-    labs: dict[str, Any]
-    sessions: tuple[Session | None, ...]
-    states: Any = field(repr=False)
-    bone_calcium: Any = field(repr=False)  # mmol, at each day
-
-    def at(self, analyte: str, day: float) -> float:
-        """Value of the sample nearest to a day."""
-        return float(self.labs[analyte][np.abs(self.day - day).argmin()])
-
-
-def run(p: Parameters, patient: dict[str, Any], phases: list[dict[str, Any]]) -> Run:
-    """Central course of a scenario under these parameters."""
-    scenario = parse_scenario({"patient": patient, "phases": phases})
-    before = before_day_0(scenario.patient, scenario.phases[0])[-1]
-    start = starting_state(p, before)
-    plan = prescribe(before, scenario.phases)
-    course = timeline(plan, p)
-    states, pth = simulate(start, p, course, tissue=gland_tissue(before, p))
-    rows = reported_rows(course)
-    labs = laboratory(states[rows], pth[rows], p)
-    sessions_seen = last_sessions(plan, course, states, p)
-    return Run(course.day[rows], labs, sessions_seen, states, states[rows, CA_BONE])
-
-
-CA, P, PTH = "calcium_mg_dl", "phosphate_mg_dl", "pth_pg_ml"
-CXP, D, FGF, ALP = "ca_p_product_mg2_dl2", "calcitriol_pg_ml", "fgf23_pg_ml", "alp_relative"
-SEVELAMER = {"drug": "sevelamer", "g_per_day": 4.8}
-CUT = {"parathyroidectomy": {"remnant_fraction": 0.05}}
-USUAL = {
-    "days": 28,
-    "dialysis": {},
-    "binder": SEVELAMER,
-    "active_vitamin_d_ug_per_week": 2,
-}
+from calcinosis.forecast.treatments import BOUND_MG_PER_G, CARE_CALCIUM_G_D
 
 
 def fall(values: Array, part: int) -> float:
@@ -179,6 +125,8 @@ def phosphate_changes(p: Parameters) -> dict[str, float]:
     trial = run(p, {}, [conventional, {"days": 180, "dialysis": frequent, "binder": less}])
     night = {"sessions_per_week": 5.5, "hours": 7, "phosphate_clearance_ml_min": 100,
              "ultrafiltration_l": 1.4}  # fmt: skip
+    fhn = {"sessions_per_week": 5.2, "hours": 5.1, "phosphate_clearance_ml_min": 120,
+           "ultrafiltration_l": 1.4}  # fmt: skip
     short = {"sessions_per_week": 5.3, "hours": 2.63, **weekly}
     daily = run(SHORT_DAILY.of(p), {}, [USUAL, {"days": 364, "dialysis": short}])
     return {
@@ -186,11 +134,38 @@ def phosphate_changes(p: Parameters) -> dict[str, float]:
         "nocturnal HD 5.5 x 7 h: change of phosphate": change(
             180, dialysis=night, binder=None, diet={"phosphorus_mg_d": 1100}
         ),
+        "FHN nocturnal, no binder: phosphate": change(364, dialysis=fhn, binder=None),
         "short daily 5.3 x 2.63 h, start 6.16: phosphate": daily.at(P, 208) - daily.at(P, 28),
         "short daily 5.3 x 2.63 h, a year: PTH": percent(daily, PTH, 28, 392),
         "binder washout: rise of phosphate": change(28, binder=None),
         "dialysis for phosphate 5.5 without binder": hours_without_binder(p),
     }
+
+
+def binders(p: Parameters) -> dict[str, float]:
+    """Binders begun after a washout, and stopped again, in patients of that phosphate."""
+
+    def course(cohort: Cohort, *doses: tuple[str, float, int]) -> Run:
+        phases = [{"days": d, "binder": {"drug": drug, "g_per_day": g}} for drug, g, d in doses]
+        return run(cohort.of(p), {}, [BARE, *phases])
+
+    eight = course(RESIN, ("sevelamer", 4.9, 56))
+    year = course(RESIN_YEAR, ("sevelamer", 6.5, 364))
+    six = course(WASHED_OUT, ("sevelamer", 3.1, 42), ("sevelamer", 0.0, 14))
+    # doses of 325 and 586 mg calcium a meal
+    salt = course(WASHED_OUT, ("calcium_acetate", 3.85, 28), ("calcium_acetate", 6.95, 56))
+    found = {
+        "sevelamer 4.9 g, 8 wk, from 8.4: phosphate": eight.at(P, 84) - eight.at(P, 28),
+        "sevelamer 6.5 g, 52 wk, from 7.5: phosphate": year.at(P, 392) - year.at(P, 28),
+        "sevelamer 3.1 g, 6 wk, from 7.4: phosphate": six.at(P, 70) - six.at(P, 28),
+        "then none for 2 wk: phosphate": six.at(P, 84) - six.at(P, 70),
+    }
+    for key, name in ((P, "phosphate"), (CA, "calcium")):
+        begun = ", from 7.4" if key == P else ""
+        month, quarter = (salt.at(key, day) - salt.at(key, 28) for day in (56, 112))
+        found[f"calcium acetate 3.9 g, a month{begun}: {name}"] = month
+        found[f"calcium acetate 6.9 g, 3 mo: {name}"] = quarter
+    return found
 
 
 def hours_without_binder(p: Parameters) -> float:
@@ -204,13 +179,15 @@ def hours_without_binder(p: Parameters) -> float:
 def absorption(p: Parameters) -> dict[str, float]:
     """What the gut takes up, and the two parameters of phosphate kinetics that were measured."""
     nothing = Controls(*[0.0] * len(Controls._fields))
-    meal = nothing._replace(diet_ca=1.0, diet_p=1.0)
+    meal = nothing._replace(diet_p=1.0)
     found = {
         "phosphate mobilisation clearance": p.mobilisation * 1000 / 60,
         "central phosphate volume": p.p_volume_share * p.ecf_volume,
-        "haemodialysis: calcium absorbed of a meal's": 100 * gut(15.1, 0.0, meal, p)[0],
-        "healthy: phosphate absorbed": gut(p.calcitriol_ref, 0.0, meal, p)[1],
-        "CKD 3: phosphate absorbed": gut(30.0, 0.0, meal, p)[1],
+        "haemodialysis: calcium absorbed of a meal's": 100 * absorbed_share(15.1, meals(300), p),
+        "healthy: calcium absorbed of 500 mg": 100
+        * absorbed_share(p.calcitriol_ref, meals(500), p),
+        "healthy: phosphate absorbed": absorbed_phosphate(p.calcitriol_ref, meal, p),
+        "CKD 3: phosphate absorbed": absorbed_phosphate(30.0, meal, p),
     }
     absorbed = 281.7  # mg of the meal's 375, as measured without a binder
     for drug, grams in (("sevelamer", 2.4), ("lanthanum", 1)):
@@ -218,6 +195,11 @@ def absorption(p: Parameters) -> dict[str, float]:
         name = f"meal of 375 mg P: less absorbed with {drug} {grams:g} g"
         found[name] = absorbed * capacity / (absorbed + capacity)
     return found
+
+
+def meals(calcium_mg: float) -> float:
+    """Calcium eaten (mmol/h) with three such meals a day."""
+    return 3.0 * calcium_mg / CA_MG_PER_MMOL / 24.0
 
 
 def calcium_loads(p: Parameters) -> dict[str, float]:
@@ -256,10 +238,39 @@ def calcium_loads(p: Parameters) -> dict[str, float]:
     found["dialysate Ca 1.75 to 1.25, a year: ALP"] = percent(poorer, ALP, 28, 392)
     less = run(p, {}, [{**USUAL, **rich}, {"days": 182, **middle}])
     found["dialysate Ca 1.75 to 1.5, 6 mo: calcium"] = less.at(CA, 210) - less.at(CA, 28)
-    low, high = (run(p, {}, [USUAL, {"days": 364, **bath}]) for bath in (poor, rich))
+    # after it was lowered, vitamin D went from 1.87 to 2.62 ug/wk (281 patients,
+    # doi:10.3969/j.issn.1671-2390.2018.04.002); what the trials gave is not told
+    more = {"active_vitamin_d_ug_per_week": 2.75}
+    low, high = (run(p, {}, [USUAL, {"days": 364, **b}]) for b in ({**poor, **more}, rich))
     for key, name in ((CA, "calcium"), (PTH, "PTH")):
         found[f"dialysate Ca 1.25 against 1.75: {name}"] = low.at(key, 392) - high.at(key, 392)
-    return found | calcitriol(p)
+    return found | calcitriol(p) | other_dialysates(p)
+
+
+def other_dialysates(p: Parameters) -> dict[str, float]:
+    """Less calcium in the dialysate of alternate nights, and of peritoneal dialysis.
+
+    Of total calcium 0.47 is ionised. The nights' dialysate before is taken as that of the controls,
+    1.6; the peritoneal patients' carbonate as 500 mg a tablet, 5.9 against 4.2 tablets.
+    """
+    night = {"sessions_per_week": 3.5, "hours": 8, "phosphate_clearance_ml_min": 100}
+    nights = [on(dialysis={**night, "dialysate_calcium_mmol_l": bath}) for bath in (1.6, 1.3)]
+    course = run(p, {}, [nights[0], {**nights[1], "days": 364}])
+    low, high = (
+        run(p, {}, [on(
+            days=182, active_vitamin_d_ug_per_week=1.75,
+            dialysis={"modality": "pd", "dialysate_calcium_mmol_l": bath},
+            binder={"drug": "calcium_carbonate", "g_per_day": 0.5 * tablets},
+        )]).at(CA, 182)
+        for bath, tablets in ((1.0, 5.9), (1.75, 4.2))
+    )  # fmt: skip
+    ionised = 0.47 / CA_MG_PER_MMOL * 10
+    name = "alternate nights, dialysate Ca 1.3"
+    return {
+        f"{name}: ionised calcium": ionised * (course.at(CA, 392) - course.at(CA, 28)),
+        f"{name}: PTH": course.at(PTH, 392) - course.at(PTH, 28),
+        "CAPD, dialysate Ca 1.0 against 1.75: calcium": low - high,
+    }
 
 
 def calcitriol(p: Parameters) -> dict[str, float]:
@@ -267,37 +278,21 @@ def calcitriol(p: Parameters) -> dict[str, float]:
 
     0.92 ug is the largest dose of their course; after each of three sessions is assumed.
     """
-    salts = {**USUAL, "binder": {"drug": "calcium_carbonate", "g_per_day": 3}}
-    bare = {**salts, "active_vitamin_d_ug_per_week": 0}
     treated = {"days": 364, "active_vitamin_d_ug_per_week": 3 * 0.92 / 0.7}
-    course = run(LOW_DOSE.of(p), {}, [bare, treated])
+    course = run(LOW_DOSE.of(p), {}, [LOW_DOSE.before, treated])
     return {
         "calcitriol 2.8 ug/wk i.v., a year: calcium": course.at(CA, 392) - course.at(CA, 28),
         "calcitriol 2.8 ug/wk i.v., a year: PTH": percent(course, PTH, 28, 392),
     }
 
 
-def percent(course: Run, analyte: str, since: float, until: float) -> float:
-    """Change between two days, in per cent."""
-    return 100 * (course.at(analyte, until) / course.at(analyte, since) - 1)
-
-
-def session_of(course: Run) -> Session:
-    """The last phase's last session."""
-    (seen,) = [one for one in course.sessions[-1:] if one]
-    return seen
-
-
-HPT = USUAL
-
-
-def glands(p: Parameters, shpt: Cohort, ptx: Cohort) -> dict[str, float]:
+def glands(p: Parameters) -> dict[str, float]:
     """Secondary hyperparathyroidism: calcimimetics, parathyroidectomy."""
     found: dict[str, float] = {}
-    own = shpt.of(p)
+    own = SHPT.of(p)
     names = ((P, "phosphate"), (CA, "calcium"), (PTH, "PTH"))
     for drug, cohort in (("etelcalcetide", own), ("cinacalcet", CINACALCET.of(p))):
-        course = run(cohort, {}, [HPT, {"days": 182, "calcimimetic": {"drug": drug}}])
+        course = run(cohort, {}, [USUAL, {"days": 182, "calcimimetic": {"drug": drug}}])
         then = {key: course.at(key, 28) for key in (P, CA, PTH, CXP)}
         change = {key: 100 * (course.at(key, 28 + 182) / then[key] - 1) for key in then}
         if drug == "etelcalcetide":
@@ -305,18 +300,18 @@ def glands(p: Parameters, shpt: Cohort, ptx: Cohort) -> dict[str, float]:
             found |= {f"etelcalcetide 26 wk: {name}": change[key] for key, name in names}
         else:
             found |= {"cinacalcet 6 mo: PTH": change[PTH], "cinacalcet 6 mo: Ca x P": change[CXP]}
-    trial = run(own, {}, [HPT, {"days": 182, "calcimimetic": {"drug": "cinacalcet"}}])
+    trial = run(own, {}, [USUAL, {"days": 182, "calcimimetic": {"drug": "cinacalcet"}}])
     for key, name in ((CA, "calcium"), (CXP, "Ca x P")):
         found[f"calcimimetic against control: {name}"] = trial.at(key, 210) - trial.at(key, 28)
-    refractory = run(REFRACTORY.of(p), {}, [HPT])
+    refractory = run(REFRACTORY.of(p), {}, [USUAL])
     found["refractory HPT, PTH 1401: calcium"] = refractory.at(CA, 28)
-    found |= parathyroidectomy(ptx.of(p), names)
+    found |= parathyroidectomy(PTX.of(p), names)
     return found
 
 
 def parathyroidectomy(p: Parameters, names: tuple[tuple[str, str], ...]) -> dict[str, float]:
     """Five per cent of tissue left; all else as assumed without a word (usual care)."""
-    course = run(p, {}, [HPT, {"days": 370, "event": CUT}])
+    course = run(p, {}, [USUAL, {"days": 370, "event": CUT}])
     found = {f"before PTX: {name}": course.at(key, 28) for key, name in names}
     found |= {f"PTX 1 mo: {name}": course.at(key, 58) for key, name in names}
     found["PTX 12 mo: phosphate"] = course.at(P, 28 + 364)
@@ -341,7 +336,9 @@ def kidneys(p: Parameters) -> dict[str, float]:
     course = run(TRANSPLANT.of(p), {}, [USUAL, graft])
     after = course.day > 28
     lowest, lowest_day = lowest_recorded(course.day[after] - 28, course.labs[P][after])
-    ckd = {gfr: run(p, {"gfr_ml_min": gfr}, [{"days": 7}]) for gfr in (53, 20)}
+    ckd = {gfr: run(p, {"gfr_ml_min": gfr}, [{"days": 7}]) for gfr in (53, 36, 20, 18)}
+    # enrolled below 30 mL/min and above 4.5 mg/dL; what they filtered is not told, 15 assumed
+    undialysed = run(UNDIALYSED.of(p), UNDIALYSED.patient, [UNDIALYSED.before])
     found = {
         "transplant 3 mo: FGF23": course.at(FGF, 28 + 91),
         "transplant 12 mo: FGF23": course.at(FGF, 28 + 364),
@@ -354,6 +351,10 @@ def kidneys(p: Parameters) -> dict[str, float]:
         "eGFR 53: calcium": ckd[53].at(CA, 7),
         "eGFR 53: phosphate": ckd[53].at(P, 7),
         "eGFR 53: FGF23": ckd[53].at(FGF, 7),
+        "not dialysed, phosphate 5.1: PTH": undialysed.at(PTH, 0),
+        "not dialysed, phosphate 5.1: calcium": undialysed.at(CA, 0),
+        "eGFR 36: PTH": ckd[36].at(PTH, 7),
+        "eGFR 18: FGF23": ckd[18].at(FGF, 7),
         "eGFR 20: calcitriol": ckd[20].at(D, 7),
         "eGFR 20: PTH": ckd[20].at(PTH, 7),
         "eGFR 20: phosphate": ckd[20].at(P, 7),
@@ -396,15 +397,16 @@ def calcium_balance(course: Run, days: float) -> float:
     )
 
 
-def figures(p: Parameters, shpt: Cohort, ptx: Cohort) -> dict[str, float]:
+def figures(p: Parameters) -> dict[str, float]:
     """Every target's figure as the model gives it."""
     found = {
         **sessions(p),
         **usual(p),
         **phosphate_changes(p),
+        **binders(p),
         **absorption(p),
         **calcium_loads(p),
-        **glands(p, shpt, ptx),
+        **glands(p),
         **kidneys(p),
     }
     return {name: float(value) for name, value in found.items()}

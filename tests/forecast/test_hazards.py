@@ -8,12 +8,14 @@ from calcinosis.forecast.outlook import forecast
 from calcinosis.forecast.scenario import parse_scenario
 from calcinosis.write.forecast_page.page import chances, headline, render
 
-LABS = [
-    {"date": "2025-10-01", "analyte": analyte, "value": value, "unit": unit}
-    for analyte, value, unit in (
-        ("calcium", 9.8, "mg/dL"), ("phosphate", 7.4, "mg/dL"), ("pth", 700, "pg/mL"),
-    )
-]  # fmt: skip
+
+def labs(pth):
+    return [
+        {"date": "2025-10-01", "analyte": analyte, "value": value, "unit": unit}
+        for analyte, value, unit in (
+            ("calcium", 9.8, "mg/dL"), ("phosphate", 7.4, "mg/dL"), ("pth", pth, "pg/mL"),
+        )
+    ]  # fmt: skip
 
 
 def treated(carbonate_g=0.0, vitamin_d_ug=0.0, dialysate_mmol_l=1.5, days=365):
@@ -25,12 +27,12 @@ def treated(carbonate_g=0.0, vitamin_d_ug=0.0, dialysate_mmol_l=1.5, days=365):
     }
 
 
-def outlook_of(*options):
+def outlook_of(*options, pth=700):
     plan, *others = options
     return forecast(
         parse_scenario(
             {
-                "patient": {"labs": LABS, "deposit_calcium_g": 12},
+                "patient": {"labs": labs(pth), "deposit_calcium_g": 12},
                 "phases": plan,
                 "compare": [{"name": f"option {n}", "phases": o} for n, o in enumerate(others)],
             }
@@ -54,8 +56,8 @@ def test_a_calcium_load_is_not_named_best_whatever_it_does_to_the_deposit(loaded
     assert load.left_out in chances(load)
 
 
-def test_bone_that_is_not_formed_buffers_no_load_and_the_deposit_grows(loaded):
-    usual, load = loaded.courses
+def test_bone_that_is_not_formed_buffers_no_load_and_the_deposit_grows():
+    usual, load = outlook_of([treated(3.0)], [treated(9.0, 7.0, 1.75)], pth=120).courses
     relative = "deposit_relative"
     assert load.outcomes["pth_pg_ml"] < 101
     assert load.outcomes["ca_p_product_mg2_dl2"] > usual.outcomes["ca_p_product_mg2_dl2"]
@@ -88,6 +90,27 @@ def test_glands_that_stay_large_after_a_graft_are_not_held_against_it():
     told, *_ = warnings_of(weekly, run, [run], dialysed=False, grafted=True)
     assert "Glands that stayed large" in told
     assert "dialysate" not in told
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "dialysed", "told"),
+    [(500, 700, True, True), (280, 420, True, True), (500, 560, True, False),
+     (100, 250, True, False), (500, 700, False, False)],
+    ids=["high, rises", "becomes high", "hardly rises", "stays low", "without dialysis"],
+)  # fmt: skip
+def test_pth_that_rises_markedly_to_a_high_level_is_warned_of(first, last, dialysed, told):
+    weekly = 7.0 * np.arange(20)
+    run = {"calcium_mg_dl": np.full(20, 9.4), "phosphate_mg_dl": np.full(20, 5.0),
+           "pth_pg_ml": np.geomspace(first, last, 20),
+           "alp_relative": np.full(20, 2.0)}  # fmt: skip
+    warnings = warnings_of(weekly, run, [run] * 5, dialysed=dialysed, grafted=False)
+    assert any(warning.startswith("Rising PTH") for warning in warnings) == told
+
+
+def test_less_calcium_in_the_dialysate_raises_a_high_pth_and_the_forecast_says_so():
+    usual, poor = outlook_of([treated(days=364)], [treated(dialysate_mmol_l=1.0, days=364)]).courses
+    assert not any("Rising PTH" in warning for warning in usual.warnings)
+    assert any("Rising PTH" in warning for warning in poor.warnings)
 
 
 def test_where_every_option_harms_none_is_named():

@@ -10,6 +10,10 @@ HUNGRY_BONE_MG_DL = 7.5
 ADYNAMIC_PTH_PG_ML = (
     101.0  # below the lowest-risk range of dialysis, doi:10.1053/j.ajkd.2008.03.020
 )
+# On dialysis above 300 pg/mL: over the lowest-risk range (same study), where active vitamin D is
+# begun (KDOQI 2003, guideline 8). It rises markedly by a quarter in the plan's time: ours.
+HIGH_PTH_PG_ML = 300.0
+MARKED_RISE = 1.25
 ALARMING_CHANCE = 0.10
 # Corrected calcium above which calcium salts, vitamin D and dialysate calcium are lowered: KDOQI
 # 2003, guideline 6.3. It lasts when nobody lowered them for four weeks: ours.
@@ -37,6 +41,7 @@ def warnings_of(
         _hypercalcaemia(day, central, runs, grafted=grafted),
         _hungry_bone(day, central, runs),
         _adynamic_bone(central, runs) if dialysed else None,
+        _rising_pth(central, runs) if dialysed else None,
     )
     return tuple(warning for warning in found if warning)
 
@@ -121,6 +126,28 @@ def _adynamic_bone(central: Run, runs: Sequence[Run]) -> str | None:
 
 
 def _adynamic(run: Run) -> bool:
-    late = slice(-4, None)
-    low_pth = run["pth_pg_ml"][late].mean() < ADYNAMIC_PTH_PG_ML
-    return bool(low_pth and run["alp_relative"][late].mean() < 1.0)
+    low_pth = _late(run["pth_pg_ml"]) < ADYNAMIC_PTH_PG_ML
+    return low_pth and _late(run["alp_relative"]) < 1.0
+
+
+def _rising_pth(central: Run, runs: Sequence[Run]) -> str | None:
+    """Of a patient on dialysis at the end: the price of taking calcium or vitamin D away."""
+    chance = chance_of([_rises(run) for run in runs])
+    if not _rises(central) and chance <= 0.5:
+        return None
+    pth = central["pth_pg_ml"]
+    return (
+        f"Rising PTH: from {pth[0]:.0f} to {_late(pth):.0f} pg/mL; chance that it ends above "
+        f"{HIGH_PTH_PG_ML:.0f} and a quarter higher than today {100 * chance:.0f} %. Glands that "
+        "grow hardly shrink again: watch PTH, plan vitamin D or a calcimimetic."
+    )
+
+
+def _rises(run: Run) -> bool:
+    pth = run["pth_pg_ml"]
+    return _late(pth) > max(HIGH_PTH_PG_ML, MARKED_RISE * float(pth[0]))
+
+
+def _late(values: Array) -> float:
+    """Mean of the last four samples."""
+    return float(values[-4:].mean())

@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 
 from calcinosis.forecast.deposit import apatite_product, grown_and_lost
-from calcinosis.forecast.parameters import Parameters, Solved
+from calcinosis.forecast.parameters import CA_MG_PER_MMOL, Parameters, Solved
 from calcinosis.forecast.states import (
     CA_ABSORBED,
     CA_BONE,
@@ -113,33 +113,41 @@ def need_of_calcium(calcium: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def absorbed_share(calcitriol: float, p: Parameters) -> float:
-    """Share of calcium in the gut that is absorbed; patients differ in their odds of it.
+def absorbed_share(calcitriol: float, eaten: float, p: Parameters) -> float:
+    """Share of calcium in the gut that is absorbed when `eaten` mmol/h are; patients' odds differ.
 
     Calcium transport follows calcitriol more steeply than phosphate's: at the calcitriol of
-    haemodialysis patients little is left of it.
+    haemodialysis patients little is left of it. It saturates, diffusion does not, so the share
+    falls as more is eaten (Heaney 1990, doi:10.1002/jbmr.5650051107).
     """
     transport: float = (calcitriol / p.calcitriol_ref) ** p.ca_absorption_steepness
-    share = p.ca_absorption_base + p.ca_absorption_active * transport / (1.0 + transport)
+    usual = p.diet_ca_ref / CA_MG_PER_MMOL / 24.0
+    half = p.ca_absorption_half_load / CA_MG_PER_MMOL / 24.0
+    free = (half + usual) / (half + eaten)
+    share = p.ca_absorption_base + p.ca_absorption_active * transport / (1.0 + transport) * free
     return share * p.ca_absorption_odds / (1.0 + share * (p.ca_absorption_odds - 1.0))
 
 
 @njit(cache=True, nogil=True)
-def secreted_calcium(calcitriol: float, calcium: float, p: Parameters) -> float:
+def calcium_eaten(need: float, u: Controls, p: Parameters) -> float:
+    """Calcium of food, binders and postoperative care (mmol/h)."""
+    return u.diet_ca + u.binder_ca + need * p.care_taken * u.care_ca
+
+
+@njit(cache=True, nogil=True)
+def secreted_calcium(share: float, calcium: float, p: Parameters) -> float:
     """Calcium lost with digestive juices (mmol/h): most is absorbed again as calcium of food is."""
-    lost = p.ca_secretion * (1.0 - p.ca_secretion_upstream * absorbed_share(calcitriol, p))
+    lost = p.ca_secretion * (1.0 - p.ca_secretion_upstream * share)
     return (lost - p.calcium_offset) * min(1.0, calcium)
 
 
 @njit(cache=True, nogil=True)
-def gut(calcitriol: float, need: float, u: Controls, p: Parameters) -> tuple[float, float]:
-    """Calcium and phosphate absorbed (mmol/h); binders take a saturable share of phosphate."""
+def absorbed_phosphate(calcitriol: float, u: Controls, p: Parameters) -> float:
+    """Phosphate absorbed (mmol/h); binders take a saturable share of it."""
     active = calcitriol / (calcitriol + p.calcitriol_ref)
-    care_ca = need * p.care_taken * u.care_ca
-    calcium = (u.diet_ca + u.binder_ca + care_ca) * absorbed_share(calcitriol, p)
     free = u.diet_p * p.p_intake_factor * (p.p_absorption_base + p.p_absorption_active * active)
     bound = free * u.binder_capacity / (free + u.binder_capacity + 1e-12)
-    return calcium, free - bound
+    return free - bound
 
 
 @njit(cache=True, nogil=True)
@@ -188,21 +196,32 @@ def mobilised(y: Array, phosphate: float, p: Parameters) -> tuple[float, float]:
 
 
 @njit(cache=True, nogil=True)
+def yielded_by_mineral(surface: float, ln_phosphate: float, p: Parameters) -> float:
+    """Calcium (mmol/h) from the mineral under the bone surface, without any cells.
+
+    A store too large to change: it yields calcium when there is far too little (Parfitt, Bone
+    1987;8:S1; Talmage's water columns, Clin Orthop 1977;122:299), the less the more phosphate
+    there is above normal; too little phosphate does not dissolve bone, it hinders new mineral.
+    Third power, between the second order in which dicalcium phosphate grows (Nancollas 1973,
+    hrcak.srce.hr/290636) and the fourth of octacalcium phosphate (van Kemenade 1987). It takes
+    none up: serum is always supersaturated for apatite (PMID 20799206), yet finished bone, full of
+    mineral, stays as it is. A load goes to bone only where bone is formed.
+    """
+    phosphate = exp(p.mineral_exchange_p * max(0.0, ln_phosphate))
+    lack = 1.0 - surface / (p.exchangeable_volume * p.ca_ref) * phosphate
+    lack = min(0.5, max(0.0, lack))  # beyond any living patient, supply limits it
+    return float(p.mineral_exchange * p.ca_ref * lack**3)
+
+
+@njit(cache=True, nogil=True)
 def bone(y: Array, now: Serum, p: Parameters) -> tuple[float, float, float, float, float]:
     """Calcium (mmol/h): plasma to surface, yielded by mineral, resorbed, laid down, filled in.
 
     PTH raises the calcium at which blood and bone surface are at rest: it drives the pump that
-    returns to blood what leaks to the surface. Without any cells the mineral under the surface, a
-    store too large to change, yields calcium when there is far too little (Parfitt, Bone 1987;8:S1;
-    Talmage's water columns, Clin Orthop 1977;122:299): too little is less where there is more
-    phosphate, as with every calcium phosphate. Third power, between the second order in which
-    dicalcium phosphate grows (Nancollas 1973, hrcak.srce.hr/290636) and the fourth of octacalcium
-    phosphate (van Kemenade 1987). It takes none up: serum is always supersaturated for apatite
-    (PMID 20799206), yet finished bone, full of mineral, stays as it is. A load goes to bone only
-    where bone is formed, so bone that is not buffers little. Mineral is laid down where osteoblasts
-    work and calcium and phosphate allow: hungry bone when PTH suddenly ends. New bone takes up two
-    thirds of its mineral within weeks, the rest over most of a year (Fuchs 2008): it fills in long
-    after the osteoblasts have left.
+    returns to blood what leaks to the surface. Mineral is laid down where osteoblasts work and
+    calcium and phosphate allow: hungry bone when PTH suddenly ends. New bone takes up two thirds of
+    its mineral within weeks, the rest over most of a year (Fuchs 2008): it fills in long after the
+    osteoblasts have left.
     """
     set_point = exp(p.exchange_pth * now.ln_skeletal_pth)
     to_surface = p.exchange * (now.calcium - set_point * y[CA_SURFACE] / p.exchangeable_volume)
@@ -212,10 +231,7 @@ def bone(y: Array, now: Serum, p: Parameters) -> tuple[float, float, float, floa
     laid_down = (1.0 - p.late_mineral_share) * p.turnover * y[FORMATION] * allowed
     filled_in = y[CA_OWED] / (24.0 * p.late_mineral_days) * allowed
     left = min(1.0, max(0.0, y[CA_BONE]) / (0.1 * p.bone_ca_ref))  # no bone, no resorption
-    level = y[CA_SURFACE] / (p.exchangeable_volume * p.ca_ref)
-    lack = 1.0 - level * exp(p.mineral_exchange_p * now.ln_phosphate)
-    lack = min(0.5, max(0.0, lack))  # beyond any living patient, supply limits it
-    yielded = p.mineral_exchange * p.ca_ref * lack**3 * left
+    yielded = yielded_by_mineral(y[CA_SURFACE], now.ln_phosphate, p) * left
     return to_surface, yielded, p.turnover * y[RESORPTION] * left, laid_down, filled_in
 
 
@@ -255,7 +271,7 @@ def hormones(y: Array, now: Serum, u: Controls, p: Parameters) -> tuple[float, f
         p.fgf23_phosphate * now.ln_tissue_phosphate
         + p.fgf23_pth * now.ln_pth
         + p.fgf23_calcitriol * log(max(y[CALCITRIOL], 1e-3) / p.calcitriol_ref)
-        + p.fgf23_uraemia * uraemia(u, p) ** 6
+        + p.fgf23_uraemia * uraemia(u, p) ** 4
     )
     return (
         p.calcitriol_rate * (produced + drug - y[CALCITRIOL]),
@@ -317,8 +333,10 @@ def serum(y: Array, u: Controls, p: Parameters, s: Solved) -> Serum:
 def rates(y: Array, u: Controls, p: Parameters, s: Solved, dy: Array) -> None:
     """Right-hand side: write the change per hour of every state and counter into `dy`."""
     now = serum(y, u, p, s)
-    ca_gut, p_gut = gut(y[CALCITRIOL], need_of_calcium(now.calcium), u, p)
-    ca_secreted = secreted_calcium(y[CALCITRIOL], now.calcium, p)
+    eaten = calcium_eaten(need_of_calcium(now.calcium), u, p)
+    share = absorbed_share(y[CALCITRIOL], eaten, p)
+    ca_gut, p_gut = eaten * share, absorbed_phosphate(y[CALCITRIOL], u, p)
+    ca_secreted = secreted_calcium(share, now.calcium, p)
     ca_urine, p_urine = kidney(now, y[LN_FGF23], u, p, s)
     ca_dialysed, p_dialysed = dialyser(now, u, p)
     to_surface, yielded, resorbed, laid_down, filled_in = bone(y, now, p)

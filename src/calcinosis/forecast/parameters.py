@@ -41,6 +41,7 @@ class Parameters(NamedTuple):
     ca_absorption_base: float
     ca_absorption_active: float
     ca_absorption_steepness: float
+    ca_absorption_half_load: float
     ca_secretion: float
     ca_secretion_upstream: float
     p_absorption_base: float

@@ -38,14 +38,15 @@ from calcinosis.forecast.scenario import (
 )
 from calcinosis.forecast.states import Array, Controls
 
-# Phosphorus bound per gram at saturation (mg). Sevelamer: 375 mg meal, absorbed 282 mg alone,
-# 222 mg with 2.4 g (Martin 2011). Calcium salts: sevelamer / 0.75 (Phosphate Binder Equivalent
-# Dose, Daugirdas 2011). Lanthanum: between that review's 2.0 x calcium carbonate (84) and the
-# 227 of Martin 2011; at 3 g/d it must lower urine phosphate by 236-468 mg/d (Ren Fail 34:263).
+# Phosphorus bound per gram at saturation (mg). Sevelamer binds 0.75 of what calcium salts bind
+# (Phosphate Binder Equivalent Dose, Daugirdas 2011). 4.9 g of it lower phosphate by 2.0 (1.5 to
+# 2.5) mg/dL (84 patients, prescribing information), 2.4 g bind 60 mg of a meal's 282 (Martin 2011).
+# Lanthanum: between that review's 2.0 x calcium carbonate (90) and the 227 of Martin 2011; at 3 g/d
+# it must lower urine phosphate by 236-468 mg/d (Ren Fail 34:263).
 BOUND_MG_PER_G = {
-    "sevelamer": 32.0,
-    "calcium_acetate": 42.0,
-    "calcium_carbonate": 42.0,
+    "sevelamer": 34.0,
+    "calcium_acetate": 45.0,
+    "calcium_carbonate": 45.0,
     "lanthanum": 165.0,
 }
 CALCIUM_SHARE = {"calcium_acetate": 0.253, "calcium_carbonate": 0.400}  # by formula weight
