@@ -43,7 +43,7 @@ def ball(radius_mm, centre):
     )
 
 
-def scan(bone, mass, eaten, paste_hu=800):
+def scan(bone, mass, eaten, paste_hu):
     depth = ndimage.distance_transform_edt(bone | eaten, sampling=SPACING)
     hu = np.where(depth > CORTEX_MM, MARROW_HU, CORTEX_HU)
     hu = np.where((bone | eaten) & ~eaten, hu, np.where(mass, paste_hu, MUSCLE_HU))
@@ -65,8 +65,8 @@ def right():
 FRONT = (ASIDE_MM, -SHAFT_MM - 9.0, -14.0)
 
 
-def read(bone, mass, eaten, skeleton, labels=None):
-    volume = scan(bone, mass, eaten)
+def read(bone, mass, eaten, skeleton, labels=None, paste_hu=800):
+    volume = scan(bone, mass, eaten, paste_hu)
     labels = mass.astype(np.uint8) if labels is None else labels
     mass = mass & ~skeleton
     body = Body(volume, labels, skeleton)
@@ -88,6 +88,13 @@ def test_a_pit_under_paste_that_is_nearly_as_dense_as_cortex_is_found(left, righ
     assert relation.eroded is True
     assert relation.expected_surface == MIRROR
     assert relation.erosion_depth_mm == pytest.approx(6.0, abs=1.5)
+
+
+def test_a_shallow_pit_that_the_other_side_makes_likely_is_left_open(left, right):
+    mass = ball(13.0, FRONT)  # 4 mm deep, the paste as dense as cortex looks
+    eaten = mass & left
+    relation = read(left | right, mass, eaten, (left | right) & ~eaten, paste_hu=950)
+    assert relation.eroded is None
 
 
 def test_without_the_other_side_the_bones_own_continuation_is_used(left):

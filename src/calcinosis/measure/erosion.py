@@ -40,7 +40,7 @@ from calcinosis.measure.bone_surface import (
 from calcinosis.measure.masks import grown, places, rim
 from calcinosis.measure.mass import BoneRelation
 from calcinosis.measure.mirror_defect import defect_against
-from calcinosis.measure.mirror_side import Body, find_mirror_side
+from calcinosis.measure.mirror_side import Body, MirrorSide, find_mirror_side
 from calcinosis.measure.working_grid import Box
 from calcinosis.volume import Volume
 
@@ -132,11 +132,26 @@ def relate_to_bone(
     )
     touching = BoneRelation(None, distance, contact, None, None, None)
     side = find_mirror_side(body, volume.crop(box), site, points) if body else None
+    return _judged(touching, site, points, side, own_cut=own_cut)
+
+
+def _judged(
+    touching: BoneRelation,
+    site: Site,
+    points: SurfacePoints,
+    side: MirrorSide | None,
+    *,
+    own_cut: bool,
+) -> BoneRelation:
+    """Erosion by the other side where that decides, else by the bone's own continuation."""
     against = defect_against(site, side, own_cut=own_cut) if side else None
     if against and not 0 < against[0] < EROSION_MIN_MM:
         return _with_defect(touching, against, MIRROR)
     seen = _with_defect(touching, _defect(site, points))
-    return _beside_own_cut(site, points, seen) if own_cut else seen
+    if not own_cut:
+        return seen
+    seen = _beside_own_cut(site, points, seen)
+    return _left_open(seen) if side and seen.eroded is False else seen  # the sides differ
 
 
 def apart(distance_mm: float) -> BoneRelation:
