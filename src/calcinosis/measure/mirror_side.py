@@ -38,6 +38,7 @@ _POINTS, _POINTS_FIRST, _POINTS_OTHER = 1200, 400, 30_000
 _POINTS_MIN, _CONTACT_MIN = 60, 5
 _CONTACT_MM = 2.5
 _ALIKE = 0.5  # cosine between normals of surfaces that are the same
+_STEPS_FIRST, _STEPS = 10, 30
 _KEPT = 0.8  # share of points that a step of the fit uses
 _FAR_MM, _CLOSE_MM = 12.0, 6.0  # a partner is sought so far away: first, and at last
 _THIN_MM = 3.0  # the skeleton is thinned to this before places are sought
@@ -153,7 +154,7 @@ def find_mirror_side(
     if min(other.shape) < 3 or not skeleton.any():
         return None
     surface, distance_mm = _surface_of(other, skeleton, _POINTS_OTHER)
-    pose, off_mm = _fitted(pose, around, surface, cKDTree(surface.places), _CLOSE_MM)
+    pose, off_mm = _fitted(pose, around, surface, cKDTree(surface.places), _CLOSE_MM, _STEPS)
     if _agreement(around, off_mm, crop) < _FIT_MIN:
         return None
     box = _box_here(site, points)
@@ -214,7 +215,7 @@ def _best_pose(around: _Around, bones: Surface) -> _Pose | None:
     tree, few = cKDTree(others.places), around.first(_POINTS_FIRST)
     best, most = None, 0.0
     for place in _places_by_overlap(around, others):
-        pose, off_mm = _fitted(place, few, others, tree, _FAR_MM)
+        pose, off_mm = _fitted(place, few, others, tree, _FAR_MM, _STEPS_FIRST)
         share = float(few.weights[off_mm < _THIN_MM].sum())
         if share > most and pose.turned_deg < _TURN_MAX_DEG:
             best, most = pose, share
@@ -277,13 +278,18 @@ def _counted(places: Array, weights: Array | None, low: Array, high: Array) -> N
 
 
 def _fitted(
-    pose: _Pose, around: _Around, surface: Surface, tree: cKDTree, reach_mm: float
+    pose: _Pose,
+    around: _Around,
+    surface: Surface,
+    tree: cKDTree,
+    reach_mm: float,
+    steps: int,
 ) -> tuple[_Pose, Array]:
     """The pose moved until the surfaces meet, and how far each point is off; infinite: no partner.
 
     Point to plane; steps are small, so that turns add.
     """
-    for _ in range(30):
+    for _ in range(steps):
         places, partner, alike, away_mm = _partners(pose, around.surface, surface, tree, reach_mm)
         if np.count_nonzero(alike) < _POINTS_MIN / 2:
             break
