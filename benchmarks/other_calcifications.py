@@ -42,6 +42,7 @@ def bodies(seeds: range) -> list[PhantomOptions]:
                 seed=seed,
                 anatomy=str(rng.choice(["hips", "knees", "shoulders", "thorax"])),
                 masses=(),
+                decoys=(),
                 pixel_mm=float(rng.uniform(0.7, 1.3)),
                 slice_spacing_mm=float(rng.uniform(0.8, 3.2)),
                 noise_hu=float(rng.uniform(10, 30)),
