@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from calcinosis.errors import InputError
 from calcinosis.measure.ct import measure_ct
-from calcinosis.measure.erosion import MIRROR, relate_to_bone
-from calcinosis.measure.mass import BoneRelation
+from calcinosis.measure.erosion import relate_to_bone
+from calcinosis.measure.mass import MIRROR, BoneRelation
 from calcinosis.measure.mirror_side import Body
 from calcinosis.phantom.insert import insert_mass
 from calcinosis.phantom.masses import MassOptions, Style

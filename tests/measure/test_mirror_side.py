@@ -5,7 +5,8 @@ import pytest
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from calcinosis.measure.erosion import MIRROR, relate_to_bone
+from calcinosis.measure.erosion import relate_to_bone
+from calcinosis.measure.mass import MIRROR
 from calcinosis.measure.mirror_side import Body
 from calcinosis.volume import Volume
 

@@ -11,6 +11,7 @@ import pytest
 
 from calcinosis.explain.explanation import explain
 from calcinosis.lab_result import LabResult
+from calcinosis.measure.mass import MIRROR
 from calcinosis.read.case_file import Case
 from calcinosis.volume import Subject
 from calcinosis.write.explanation.wording import headline, said, units
@@ -19,7 +20,7 @@ from calcinosis.write.report.numbers import hydroxyapatite, length, number, quan
 from calcinosis.write.report.planes import Plane, level_view
 from calcinosis.write.report.projection import projections
 from calcinosis.write.report.seeds import seed_point
-from calcinosis.write.report.wording import identity, in_brief, remark, summary
+from calcinosis.write.report.wording import identity, in_brief, measures, remark, summary
 
 VOID = {"meta", "link", "br", "img"}
 
@@ -154,6 +155,15 @@ def test_limits_and_method_are_told(html):
 def test_a_mass_on_bone_or_in_doubt_comes_with_a_ready_command(html):
     commands = re.findall(r"calcinosis analyze INPUT --seed (-?[\d.]+),(-?[\d.]+),(-?[\d.]+)", html)
     assert len(commands) == 2  # one touches bone, the other is doubtful
+
+
+def test_it_says_when_bone_was_compared_with_the_other_side(analysis, html):
+    assert "compared with the other side" not in html
+    mass = analysis.measurement.masses[0]
+    bone = replace(mass.bone, expected_surface=MIRROR)
+    told = dict(measures(replace(mass, bone=bone)))["Bone"]
+    assert "; eroded (" in told
+    assert told.endswith("), compared with the other side")
 
 
 def test_the_seed_lies_in_dense_calcification_of_its_mass(analysis):

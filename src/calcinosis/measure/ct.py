@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from calcinosis.measure.bone_site import distance_far_mm
 from calcinosis.measure.calcium import calcium_mass, calibration_for
 from calcinosis.measure.envelope import CLOSING_MM
-from calcinosis.measure.erosion import CONTINUATION, apart, relate_to_bone
+from calcinosis.measure.erosion import apart, relate_to_bone
 from calcinosis.measure.joints import Landmarks, find_landmarks, name_nearest, nearest
 from calcinosis.measure.level_fluid import with_fluid
 from calcinosis.measure.locules import count_locules
 from calcinosis.measure.masks import grown, places, rim
 from calcinosis.measure.mass import (
+    CONTINUATION,
     BoneRelation,
     Calibration,
     CtMeasurement,

@@ -38,7 +38,7 @@ from calcinosis.measure.bone_surface import (
     surface_points,
 )
 from calcinosis.measure.masks import grown, places, rim
-from calcinosis.measure.mass import BoneRelation
+from calcinosis.measure.mass import CONTINUATION, MIRROR, BoneRelation
 from calcinosis.measure.mirror_defect import defect_against
 from calcinosis.measure.mirror_side import Body, MirrorSide, find_mirror_side
 from calcinosis.measure.working_grid import Box
@@ -46,8 +46,6 @@ from calcinosis.volume import Volume
 
 Array = NDArray[np.float64]
 
-CONTINUATION = "smooth continuation of the same bone where its cortex is lost"
-MIRROR = "the same bone of the other side, mirrored and laid over it"
 NEAR_MM = 25.0  # bone this far around the mass shapes the expected surface
 SPARE_MM = 2.5  # surface this close to the mass may be eroded
 AROUND_MM = 15.0  # the cortex up to here tells how dense the bone's cortex is

@@ -49,6 +49,11 @@ class Site:
     distance_mm: float
 
 
+# Against what the surface of an eroded bone is measured.
+CONTINUATION = "smooth continuation of the same bone where its cortex is lost"
+MIRROR = "the same bone of the other side, mirrored and laid over it"
+
+
 @dataclass(frozen=True)
 class BoneRelation:
     """How a mass lies to the nearest bone; without a depth or volume where `eroded` is None."""

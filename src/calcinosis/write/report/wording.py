@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from calcinosis.measure.mass import (
+    MIRROR,
     CtMeasurement,
     FluidLevel,
     HounsfieldStatistics,
@@ -184,12 +185,13 @@ def _bone(mass: Mass) -> str:
     text = f"touches {name} over {quantity(bone.contact_mm2 / 100, 'cm²')}"
     if bone.eroded is None:
         return f"{text}; erosion cannot be judged"
+    against = ", compared with the other side" if bone.expected_surface == MIRROR else ""
     if not bone.eroded:
-        return f"{text}; no erosion"
+        return f"{text}; no erosion{against}"
     depth = [] if bone.erosion_depth_mm is None else [f"{length(bone.erosion_depth_mm)} deep"]
     if bone.erosion_volume_ml is not None:
         depth.append(quantity(bone.erosion_volume_ml, "mL"))
-    return f"{text}; eroded" + (f" ({', '.join(depth)})" if depth else "")
+    return f"{text}; eroded" + (f" ({', '.join(depth)})" if depth else "") + against
 
 
 def level_row(level: FluidLevel) -> tuple[str, ...]:
