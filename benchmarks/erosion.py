@@ -13,12 +13,10 @@ than 3 mm (bone too thin) count for depth alone.
 import argparse
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from mass_block import draw_block, draw_whole
-from numpy.typing import NDArray
+from mass_block import Block, draw_block, draw_whole
 
 from calcinosis.errors import InputError
 from calcinosis.measure.ct import measure_ct
@@ -27,46 +25,34 @@ from calcinosis.measure.mass import MIRROR, BoneRelation
 from calcinosis.measure.mirror_side import Body
 from calcinosis.phantom.insert import insert_mass
 from calcinosis.phantom.masses import MassOptions, Style
-from calcinosis.phantom.truth import Truth
 from calcinosis.read.study import read_study
-from calcinosis.volume import Study, Volume
+from calcinosis.volume import Study
 
 ERODED_MM = 3.0
 MARGIN_MM = 20.0
 
 
-@dataclass(frozen=True, eq=False)
-class Case:
-    """One scan with one mass."""
-
-    name: str
-    volume: Volume
-    truth: Truth
-    segmented: NDArray[np.bool_]
-
-
-def given_reading(case: Case) -> BoneRelation:
+def given_reading(case: Block) -> BoneRelation:
     """Beside the true skeleton."""
     body = Body(case.volume, case.segmented.astype(np.uint8), case.truth.skeleton)
     return relate_to_bone(case.volume, case.segmented, case.truth.skeleton, body=body)
 
 
-def own_reading(case: Case) -> BoneRelation | None:
+def own_reading(case: Block) -> BoneRelation | None:
     """What `measure_ct` says of the mass that overlaps the true one most."""
     result = measure_ct(Study(case.volume))
     overlap = np.bincount(result.labels[case.truth.envelope > 0], minlength=2)[1:]
     return result.masses[int(overlap.argmax())].bone if overlap.any() else None
 
 
-def cases(seed: int, style: Style, scans: Sequence[Path], *, whole: bool) -> Iterator[Case]:
+def cases(seed: int, style: Style, scans: Sequence[Path], *, whole: bool) -> Iterator[Block]:
     """A seed's scans; none where there is no room for its mass."""
     rng = np.random.default_rng([seed, 6])
     wanted = float(rng.uniform(3, 9)) if seed % 2 else 0.0
     volume_ml = float(rng.uniform(10, 60))
     mass = MassOptions(volume_ml, contact="touching", erosion_mm=wanted, style=style)
     if not scans:
-        block = draw_whole(seed, mass) if whole else draw_block(seed, mass, MARGIN_MM)
-        yield Case(block.imperfection, block.volume, block.truth, block.segmented)
+        yield draw_whole(seed, mass) if whole else draw_block(seed, mass, MARGIN_MM)
     for path in scans:
         scan = read_study(path).volume
         try:
@@ -80,7 +66,7 @@ def cases(seed: int, style: Style, scans: Sequence[Path], *, whole: bool) -> Ite
             )
         except InputError:
             continue
-        yield Case(path.name, volume, truth, truth.envelope > 0)
+        yield Block(volume, truth, truth.envelope > 0, path.name)
 
 
 def main() -> None:
@@ -107,7 +93,8 @@ def main() -> None:
                 continue
             mirror = "mirror side" if read.expected_surface == MIRROR else ""
             print(
-                f"seed {seed}: {case.name}, true {depth:.1f} mm, read {read.erosion_depth_mm}"
+                f"seed {seed}: {case.imperfection}, true {depth:.1f} mm, "
+                f"read {read.erosion_depth_mm}"
                 f" eroded {read.eroded}, contact {read.contact_mm2:.0f} mm² {mirror}"
             )
             if depth == 0 or depth >= ERODED_MM:

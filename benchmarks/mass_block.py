@@ -25,7 +25,10 @@ from calcinosis.volume import GRAVITY_LPS, Volume
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """A small scan and what it holds; `segmented` is the envelope as a segmentation gives it."""
+    """A scan and what it holds; `segmented` is the envelope as a segmentation gives it.
+
+    `imperfection` says how far that is from the truth, or names the real scan it was drawn into.
+    """
 
     volume: Volume
     truth: Truth

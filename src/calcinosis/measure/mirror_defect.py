@@ -131,9 +131,8 @@ def _missing(
     if len(opening) == 0:
         return 0.0, 0.0
     depth_mm, _ = cKDTree(opening).query(gone)
-    return float(np.percentile(depth_mm, _DEEPEST_PERCENT)), len(gone) * float(
-        np.prod(spacing)
-    ) / 1000
+    volume_ml = len(gone) * float(np.prod(spacing)) / 1000
+    return float(np.percentile(depth_mm, _DEEPEST_PERCENT)), volume_ml
 
 
 def _measured(
