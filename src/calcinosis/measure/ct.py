@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from calcinosis.measure.array_order import ArrayOrder, in_usual_order
 from calcinosis.measure.bone_site import distance_far_mm
 from calcinosis.measure.calcium import calcium_mass, calibration_for
 from calcinosis.measure.envelope import CLOSING_MM
@@ -93,9 +94,27 @@ def measure_ct(
     Raises:
         InputError: a seed point outside the scan or not on calcification.
     """
-    volume = study.volume
-    found = _find(volume, seeds_lps_mm, skeleton, progress)
+    order = ArrayOrder.of(study.volume)
     calibration = calibration or calibration_for(study.tube_voltage_kv)
+    if order.usual:
+        return _measure(study.volume, seeds_lps_mm, skeleton, calibration, progress)
+    if skeleton is not None:
+        skeleton = order.turned(skeleton)
+    volume = in_usual_order(study.volume)
+    return order.measurement_turned_back(
+        _measure(volume, seeds_lps_mm, skeleton, calibration, progress)
+    )
+
+
+def _measure(
+    volume: Volume,
+    seeds_lps_mm: Sequence[Point],
+    skeleton: NDArray[np.bool_] | None,
+    calibration: Calibration,
+    progress: Callable[[float], None] | None,
+) -> CtMeasurement:
+    """As `measure_ct`, of voxels whose axes run head, back, left."""
+    found = _find(volume, seeds_lps_mm, skeleton, progress)
     masses: tuple[Mass, ...] = ()
     anything = found.outlined or found.specks
     landmarks = find_landmarks(volume, found.skeleton) if anything else None
