@@ -4,7 +4,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from calcinosis.measure.ct import told_by_levels
+from calcinosis.measure.envelope import Envelope
 from calcinosis.measure.fluid_levels import find_fluid_levels
+from calcinosis.measure.masses import FoundMass, PerhapsMass
 from calcinosis.volume import GRAVITY_LPS, Volume
 
 AXIAL = np.array([[0.0, 0, 1], [0, 1, 0], [1, 0, 0]])  # columns: z, y, x axis in LPS (x, y, z)
@@ -178,3 +181,15 @@ def test_spacing_obliquity_and_noise_do_not_hide_a_level(slices_mm, pixel_mm, tu
     )
     (level,) = find_fluid_levels(volume, envelope).levels
     assert level.tilt_deg < 3
+
+
+@pytest.mark.parametrize("layered", [True, False], ids=["settled", "solid"])
+def test_what_the_network_doubts_is_a_mass_where_calcium_has_settled(layered):
+    volume, envelope = locule_scan(radius_mm=14, solid=not layered)
+    whole = envelope.astype(np.float32)
+    box = tuple(slice(0, size) for size in envelope.shape)
+    doubtful = FoundMass(box, Envelope(envelope, whole, whole), 0.6, seeded=False)
+    told, unsure = told_by_levels(volume, [PerhapsMass((1.0, 2.0, 3.0), doubtful)])
+    assert len(told) == layered
+    assert unsure == ([] if layered else [(1.0, 2.0, 3.0)])
+    assert all("settled" in levels.remarks[-1] for _, levels in told)

@@ -29,7 +29,7 @@ def test_where_the_network_sees_nothing_nothing_is_found_or_looked_at_again():
     volume, grid, tissue = scene()
     assert possible_masses(grid, tissue) == []
     found = find_masses(volume, grid, tissue)
-    assert found.masses == found.unsure_lps_mm == ()
+    assert found.masses == found.unsure == ()
 
 
 LEFT, RIGHT = cube(14, 14, 6, 12), cube(14, 14, 42, 12)
@@ -55,10 +55,10 @@ def test_a_doubtful_density_is_no_mass_until_a_seed_says_so():
     half = scene((LEFT, 600, 180), ((slice(14, 22), *LEFT[1:]), 600, SURE))
     unseeded = find_masses(*half)
     assert unseeded.masses == ()
-    assert len(unseeded.unsure_lps_mm) == 1
+    assert len(unseeded.unsure) == 1
     seeded = find_masses(*half, [(20, 20, 12)])
     assert [mass.seeded for mass in seeded.masses] == [True]
-    assert seeded.unsure_lps_mm == ()
+    assert seeded.unsure == ()
 
 
 def test_more_is_asked_of_what_the_edge_of_the_scan_cuts():

@@ -1,5 +1,6 @@
 """What real scans must give: no calcified mass where there is none, and the rest by its kind."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -99,6 +100,34 @@ def test_stones_of_the_kidney_are_no_phleboliths(trunk):
     kinds = [kind for kind, place in trunk if kidney_mm[place] < 5]
     assert len(kinds) >= 5
     assert set(kinds) == {"unclassified"}
+
+
+def filled(organ, more_hu, *, layered=False):
+    """The labelled trunk with contrast agent in an organ, on its floor if layered; how much, mL."""
+    scan = study("totalseg/example_ct.nii.gz").volume
+    inside = ndimage.binary_erosion(read_mask(DATA / LABELS / f"{organ}.nii.gz", scan))
+    inside &= scan.voxels > -150  # gas stays gas
+    if layered:
+        front, back = np.flatnonzero(inside.any((0, 2)))[[0, -1]]
+        inside[:, : (front + back) // 2] = False
+    agent = ndimage.gaussian_filter(np.where(inside, np.float32(more_hu), 0), 0.5)
+    voxels = (scan.voxels + np.rint(agent)).astype(np.int16)
+    return replace(scan, voxels=voxels), np.count_nonzero(inside) * scan.voxel_volume_ml
+
+
+@pytest.mark.parametrize("organ", ["small_bowel", "colon", "stomach"])
+def test_contrast_agent_in_bowel_and_stomach_is_no_mass(organ):
+    volume, _ = filled(organ, 350)
+    assert measure_ct(Study(volume)).masses == ()
+
+
+def test_contrast_agent_settled_in_the_bladder_is_no_mass_but_measured():
+    volume, agent_ml = filled("urinary_bladder", 600, layered=True)
+    result = measure_ct(Study(volume))
+    assert result.masses == ()
+    largest = result.other_calcifications[0]
+    assert largest.kind == "contrast"
+    assert largest.volume_ml == pytest.approx(agent_ml, rel=0.1)
 
 
 @pytest.mark.parametrize("patient", sorted(set(SARCOMAS) - MINERALISED))

@@ -159,6 +159,14 @@ def test_a_mass_that_is_called_anyway_is_not_named_as_unsure():
     assert shells_as_masses(WorkingGrid(hu, np.ones(3)), tissue) == []
 
 
+def test_a_cyst_that_the_network_half_believes_in_is_named():
+    hu, skeleton = scene()
+    shell(hu, skeleton, (40, 40, 40), 20, 55, open_below=-0.5)
+    half = np.where(skeleton > 0, 150, 0).astype(np.uint8)
+    tissue = TissueMap(half, np.zeros_like(skeleton), hu > -500)
+    assert len(shells_as_masses(WorkingGrid(hu, np.ones(3)), tissue)) == 1
+
+
 def test_a_bone_beside_a_cyst_stays_bone():
     hu, skeleton = scene()
     bone = vertebral_body(hu, skeleton, 30)

@@ -1,6 +1,6 @@
 """The measuring of a CT, from voxels to masses: the main path through this room."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from calcinosis.measure.bone_site import distance_far_mm
 from calcinosis.measure.calcium import calcium_mass, calibration_for
 from calcinosis.measure.envelope import CLOSING_MM
 from calcinosis.measure.erosion import apart, relate_to_bone
+from calcinosis.measure.joint import Joint
 from calcinosis.measure.joints import Landmarks, find_landmarks, name_nearest, nearest
 from calcinosis.measure.level_fluid import with_fluid
 from calcinosis.measure.locules import count_locules
@@ -23,10 +24,19 @@ from calcinosis.measure.mass import (
     HounsfieldStatistics,
     LevelReading,
     Mass,
+    OtherCalcification,
+    Patch,
     Point,
 )
-from calcinosis.measure.masses import FoundMass, find_masses, possible_masses
+from calcinosis.measure.masses import (
+    FoundMass,
+    PerhapsMass,
+    find_masses,
+    lps_point,
+    possible_masses,
+)
 from calcinosis.measure.mirror_side import Body
+from calcinosis.measure.opacified import as_calcification, is_opacified, remark_on
 from calcinosis.measure.other import is_bone, name_specks
 from calcinosis.measure.seed import seed_voxels
 from calcinosis.measure.shells import shells_as_masses
@@ -41,6 +51,9 @@ from calcinosis.memory import give_small_pieces_back
 from calcinosis.volume import Study, Volume
 
 _RIM_POINTS = 2000  # of a mass's surface are enough to tell which bone is nearest
+_TOLD_BY_LEVEL = (
+    "What the network was not sure of is called a mass because calcium has settled in it."
+)
 _BONE_REACH_MM = 40.0  # bone farther than this is looked for in the whole scan
 
 METHOD = (
@@ -118,6 +131,7 @@ def _measure(
     masses: tuple[Mass, ...] = ()
     anything = found.outlined or found.specks
     landmarks = find_landmarks(volume, found.skeleton) if anything else None
+    found, opacified = _without_opacified(volume, found, landmarks.joints if landmarks else ())
     if found.outlined and landmarks:
         around = Surroundings(
             Body(volume, found.labels, found.skeleton),
@@ -131,6 +145,7 @@ def _measure(
             for number, (mass, levels) in enumerate(found.outlined, start=1)
         )
     others = name_specks(found.specks, landmarks.joints if landmarks else ())
+    others = sorted(others + opacified, key=lambda other: -other[0].volume_ml)
     return CtMeasurement(
         masses,
         found.labels,
@@ -141,6 +156,26 @@ def _measure(
         found.doubts,
         other_places=tuple(where for _, where in others),
     )
+
+
+def _without_opacified(
+    volume: Volume, found: "_Found", joints: Sequence[Joint]
+) -> tuple["_Found", list[tuple[OtherCalcification, Patch]]]:
+    """What was found, less contrast agent in bladder and bowel, which is another calcification."""
+    kept, taken, densest = [], [], []
+    labels = np.zeros(len(found.outlined) + 1, np.uint8)
+    for number, (mass, levels) in enumerate(found.outlined, start=1):
+        if is_opacified(volume, mass, levels, joints):
+            other, place = as_calcification(volume, mass)
+            taken.append(other)
+            densest.append(place)
+        else:
+            kept.append((mass, levels))
+            labels[number] = len(kept)
+    if not taken:
+        return found, []
+    doubts = (*found.doubts, remark_on(densest))
+    return replace(found, outlined=kept, labels=labels[found.labels], doubts=doubts), taken
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,9 +205,10 @@ def _find(
         tissue = override_skeleton(grid, tissue, skeleton)
         open_shells = []
     found = find_masses(volume, grid, tissue, seeds)
-    doubts = [_doubt(place) for place in found.unsure_lps_mm]
-    doubts += [_doubt(volume.to_lps(np.array(place) * grid.step)) for place in open_shells]
     outlined = [with_fluid(volume, mass) for mass in found.masses]
+    by_level, unsure = told_by_levels(volume, found.unsure)
+    outlined += by_level
+    unsure += [lps_point(volume, np.array(place) * grid.step) for place in open_shells]
     del found  # the outlines before fluid was added
     outlined.sort(key=lambda pair: -float(pair[0].envelope.occupancy.sum()))
     outlines = [mass for mass, _ in outlined]
@@ -182,16 +218,39 @@ def _find(
     del body
     give_small_pieces_back()  # a fifth of the scan's own memory
     labels = _label_map(volume, outlines)
+    doubts = tuple(_doubt(place) for place in unsure if not labels[_voxel(volume, place)])
     bones = skeleton
     if bones is None:
         bones = skeleton_on_scan(volume, grid, scores, labels)
         for speck in filter(is_bone, specks):
             bones[speck.where.box] |= speck.where.mask
         specks = [speck for speck in specks if not is_bone(speck)]
-    return _Found(outlined, specks, labels, bones, tuple(doubts))
+    return _Found(outlined, specks, labels, bones, doubts)
 
 
-def _doubt(place_lps_mm: Iterable[float]) -> str:
+def told_by_levels(
+    volume: Volume, unsure: Sequence[PerhapsMass]
+) -> tuple[list[tuple[FoundMass, LevelReading]], list[Point]]:
+    """What may be a mass and has the sedimentation sign is one; the places of the rest."""
+    told: list[tuple[FoundMass, LevelReading]] = []
+    unsure_lps_mm: list[Point] = []
+    for perhaps in unsure:
+        mass, levels = with_fluid(volume, perhaps.mass)
+        if levels.sedimentation_sign:
+            told.append((mass, replace(levels, remarks=(*levels.remarks, _TOLD_BY_LEVEL))))
+        else:
+            unsure_lps_mm.append(perhaps.place_lps_mm)
+    return told, unsure_lps_mm
+
+
+def _voxel(volume: Volume, place_lps_mm: Point) -> tuple[int, int, int]:
+    """The voxel of a place in the scan, or the nearest to it."""
+    indices = np.rint(volume.to_indices(place_lps_mm)).astype(int)
+    z, y, x = np.clip(indices, 0, np.array(volume.shape) - 1).tolist()
+    return z, y, x
+
+
+def _doubt(place_lps_mm: Point) -> str:
     """What the reader can do about a density that may be a mass."""
     x, y, z = place_lps_mm
     return (

@@ -83,44 +83,73 @@ class FoundMass:
 
 
 @dataclass(frozen=True, eq=False)
+class PerhapsMass:
+    """What may be a mass, but the network is not sure of: its brightest place, and its outline."""
+
+    place_lps_mm: Point
+    mass: FoundMass
+
+
+@dataclass(frozen=True, eq=False)
 class FoundMasses:
-    """Masses, largest first, and the places of what may be one but is not called."""
+    """Masses, largest first, and what may be one but is not called."""
 
     masses: tuple[FoundMass, ...]
-    unsure_lps_mm: tuple[Point, ...]
+    unsure: tuple[PerhapsMass, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Regions:
+    """Working voxels of masses and of what may be one.
+
+    Attributes:
+        labels: the label map.
+        unsure: the labels of what may be a mass, with the brightest voxel of each.
+        first_seeded: this label and higher ones were asked for by a seed.
+    """
+
+    labels: Labels
+    unsure: dict[int, Index]
+    first_seeded: int
 
 
 def find_masses(
     volume: Volume, grid: WorkingGrid, tissue: TissueMap, seeds: Sequence[Index] = ()
 ) -> FoundMasses:
     """All masses of at least 1 mL; each seed, a working voxel on calcification, forces one."""
-    regions, first_seeded, unsure = _regions(grid, tissue, seeds)
-    found = [
-        _on_native_grid(volume, grid, tissue, regions, label, extent, seeded=label >= first_seeded)
-        for label, extent in enumerate(ndimage.find_objects(regions), start=1)
-        if extent
-    ]
-    size = volume.voxel_volume_ml
-    masses = [
-        mass
-        for mass in found
-        if mass.seeded or mass.envelope.occupancy.sum() * size >= SMALLEST_MASS_ML
-    ]
+    regions = _regions(grid, tissue, seeds)
+    masses, unsure = [], []
+    for label, extent in enumerate(ndimage.find_objects(regions.labels), start=1):
+        if extent is None:
+            continue
+        seeded = label >= regions.first_seeded
+        mass = _on_native_grid(volume, grid, tissue, regions.labels, label, extent, seeded=seeded)
+        if label in regions.unsure:
+            place = lps_point(volume, np.array(regions.unsure[label]) * grid.step)
+            unsure.append(PerhapsMass(place, mass))
+        elif seeded or mass.envelope.occupancy.sum() * volume.voxel_volume_ml >= SMALLEST_MASS_ML:
+            masses.append(mass)
     masses.sort(key=lambda mass: -float(mass.envelope.occupancy.sum()))
-    places = [volume.to_lps(np.array(place) * grid.step) for place in unsure]
-    return FoundMasses(tuple(masses), tuple((float(x), float(y), float(z)) for x, y, z in places))
+    return FoundMasses(tuple(masses), tuple(unsure))
 
 
-def _regions(
-    grid: WorkingGrid, tissue: TissueMap, seeds: Sequence[Index]
-) -> tuple[Labels, int, list[tuple[int, ...]]]:
-    """Label map of masses, the first label that a seed asked for, and places of doubt."""
+def lps_point(volume: Volume, indices: NDArray[np.float64]) -> Point:
+    """A place among the scan's voxels (z, y, x) as LPS mm."""
+    x, y, z = volume.to_lps(indices).tolist()
+    return x, y, z
+
+
+def _regions(grid: WorkingGrid, tissue: TissueMap, seeds: Sequence[Index]) -> _Regions:
+    """What the network holds for masses, and what seeds ask for."""
     candidates = _candidates(grid, tissue)
-    regions, unsure = _called_regions(grid, tissue, candidates)
-    first_seeded = int(regions.max()) + 1
+    labels, unsure = _called_regions(grid, tissue, candidates)
+    first_seeded = int(labels.max()) + 1
     for label, seed in enumerate(seeds, start=first_seeded):
-        regions[_seeded_region(grid, tissue, candidates.labels, seed)] = label
-    return regions, first_seeded, [place for place in unsure if regions[place] < first_seeded]
+        labels[_seeded_region(grid, tissue, candidates.labels, seed)] = label
+    left = {label: place for label, place in unsure.items() if labels[place] < first_seeded}
+    for label in unsure.keys() - left.keys():
+        labels[labels == label] = 0  # the seed has taken its heart
+    return _Regions(labels, left, first_seeded)
 
 
 def possible_masses(grid: WorkingGrid, tissue: TissueMap, seeds: Sequence[Index] = ()) -> list[Box]:
@@ -208,18 +237,18 @@ def _traits(grid: WorkingGrid, tissue: TissueMap, candidates: _Candidates) -> _T
 
 def _called_regions(
     grid: WorkingGrid, tissue: TissueMap, candidates: _Candidates
-) -> tuple[Labels, list[tuple[int, ...]]]:
-    """Label map of what is surely a mass, and the brightest voxels of what may be one."""
+) -> tuple[Labels, dict[int, Index]]:
+    """Label map of what is or may be a mass, and the brightest voxels of what only may be."""
     labels = candidates.labels
     traits = _traits(grid, tissue, candidates)
-    unsure = [
-        _brightest(grid, labels, label, candidates.extents[label - 1])
-        for label in np.flatnonzero(traits.doubtful()).tolist()
-    ]
     regions = np.zeros(labels.shape, labels.dtype)
-    for label in np.flatnonzero(traits.called()).tolist():
+    for label in np.flatnonzero(traits.called() | traits.doubtful()).tolist():
         box = widened(candidates.extents[label - 1], [2 * int(_NEARBY_MM / GRID_MM)] * 3)
         regions[box][_drawn_back(labels[box] == label, tissue.mass[box])] = label
+    unsure = {
+        label: _brightest(grid, labels, label, candidates.extents[label - 1])
+        for label in np.flatnonzero(traits.doubtful()).tolist()
+    }
     return regions, unsure
 
 
@@ -253,10 +282,11 @@ def _is_tube(places: NDArray[np.int64]) -> bool:
     return bool(width_mm < TUBE_WIDTH_MM and length_mm > TUBE_ELONGATION * width_mm)
 
 
-def _brightest(grid: WorkingGrid, labels: Labels, label: int, extent: Box) -> tuple[int, ...]:
+def _brightest(grid: WorkingGrid, labels: Labels, label: int, extent: Box) -> Index:
     """The brightest voxel of a label, which lies in a box."""
     places = np.argwhere(labels[extent] == label) + [part.start for part in extent]
-    return tuple(places[grid.hu[tuple(places.T)].argmax()])
+    z, y, x = places[grid.hu[tuple(places.T)].argmax()].tolist()
+    return z, y, x
 
 
 def _share_on_edge(candidates: _Candidates) -> NDArray[np.float64]:

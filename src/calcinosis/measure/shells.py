@@ -15,6 +15,7 @@ from calcinosis.measure.tissue import SEED_RADIUS, Index, TissueMap, ball
 from calcinosis.measure.working_grid import WorkingGrid
 
 _LIKELY = 128  # network score (of 255), mass and bone together
+_SURE = 217  # of mass alone; what is less sure may not be called
 _GAP = 1  # working voxels: the gap between cysts of one group is at most twice as wide
 
 
@@ -80,8 +81,8 @@ def _take_what_hangs_on(cysts: NDArray[np.bool_], called: NDArray[np.bool_]) -> 
 
 
 def _is_mass(tissue: TissueMap, cavity: Cavity) -> bool:
-    """Whether most of a cavity's shell is held for mass anyway."""
-    return bool(np.mean(tissue.mass[cavity.box][cavity.shell] > _LIKELY) > 1 / 2)
+    """Whether most of a cavity's shell is surely held for mass anyway."""
+    return bool(np.mean(tissue.mass[cavity.box][cavity.shell] > _SURE) > 1 / 2)
 
 
 def _brightest(grid: WorkingGrid, cavity: Cavity) -> Index:

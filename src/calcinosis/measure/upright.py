@@ -48,7 +48,7 @@ def stand_upright(volume: Volume, envelope: NDArray[np.bool_]) -> Upright:
     matrix = to_index @ axes * steps
     hu = _sample(volume.voxels, start, matrix, shape)
     inside = _sample_nearest(envelope, start, matrix, shape)
-    noise = _noise_hu(volume.voxels, envelope)
+    noise = noise_hu(volume.voxels, envelope)
     sigma_mm = 0.6 if noise < 14 else 0.8 if noise < 26 else 1.0
     for axis in (1, 2):
         hu = ndimage.gaussian_filter1d(hu, sigma_mm / across, axis=axis, mode="nearest")
@@ -80,7 +80,7 @@ def _upright_axes(volume: Volume) -> NDArray[np.float64]:
     return np.stack([down, across, np.cross(down, across)], axis=1)
 
 
-def _noise_hu(voxels: NDArray[np.int16], envelope: NDArray[np.bool_]) -> float:
+def noise_hu(voxels: NDArray[np.int16], envelope: NDArray[np.bool_]) -> float:
     """Noise (standard deviation) in the soft tissue around the mass.
 
     Differences of voxels three apart in the image plane, where kernels no longer correlate them.

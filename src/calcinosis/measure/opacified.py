@@ -1,0 +1,128 @@
+"""Contrast agent in bladder and bowel: evenly dense, in pelvis or abdomen, and no mass.
+
+It may lie in a layer under urine: a true level, but not of a mass. Limits were chosen on phantoms
+and a labelled scan with filled bladders and bowels (docs/accuracy.md).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from calcinosis.measure.distance import distance_within
+from calcinosis.measure.joint import Joint
+from calcinosis.measure.masks import places
+from calcinosis.measure.mass import LevelReading, OtherCalcification, Patch, Point
+from calcinosis.measure.masses import FoundMass, lps_point
+from calcinosis.measure.upright import noise_hu
+from calcinosis.volume import Volume
+
+# The cavity of the pelvis: shares of the way from the midline to the hips, below its brim and
+# above; from the symphysis down, to the front, to the brim, and up.
+_INWARDS, _BETWEEN_ILIA = 0.75, 1.25
+_BELOW_MM, _BEFORE_MM, _BRIM_MM, _ABOVE_MM = 10.0, 25.0, 60.0, 160.0
+# That of the abdomen: below and above the lower end of a spine, beside it and before its middle.
+_SPINE_MM = {"lumbar spine": (60.0, 140.0), "thoracic spine": (160.0, 40.0)}
+_ASIDE_OF_SPINE_MM, _BEFORE_SPINE_MM = 125.0, 10.0
+_SHARE = 0.9  # of a density that lies there
+_DEEP_MM = 4.0  # inside the outline: what a blurred wall does not touch
+_BESIDE_LEVEL_MM = 3.0
+_EVEN_SHARE = 0.85  # of the dense voxels are as dense as those around, but for noise and shade
+_AROUND_MM = 4.0  # standard deviation of the mean over dense voxels alone
+_NOISES, _SHADE = 3.0, 0.08  # standard deviations; share of the density (beam hardening)
+_DENSE_HU, _HALF = 150.0, 0.5
+
+
+def is_opacified(
+    volume: Volume, mass: FoundMass, levels: LevelReading, joints: Sequence[Joint]
+) -> bool:
+    """Whether what was found is contrast agent in a hollow organ.
+
+    Args:
+        volume: the whole CT.
+        mass: as outlined; one that a seed asked for is none.
+        levels: its fluid levels.
+        joints: of the scan; without hips or spine the place is not known, nothing is told.
+    """
+    if mass.seeded:
+        return False
+    inside_lps_mm = volume.crop(mass.box).to_lps(places(mass.envelope.mask))
+    share = float(np.mean(_in_cavity(inside_lps_mm, joints)))
+    return share >= _SHARE and _is_even(volume, mass, levels)
+
+
+def as_calcification(
+    volume: Volume, mass: FoundMass
+) -> tuple[tuple[OtherCalcification, Patch], Point]:
+    """What is opacified as another calcification, and its densest place."""
+    crop, dense = volume.crop(mass.box), mass.envelope.calcified
+    patch = Patch(mass.box, dense > _HALF)
+    centre = lps_point(crop, places(mass.envelope.mask).mean(0))
+    volume_ml = float(dense.sum(dtype=np.float64) * volume.voxel_volume_ml)
+    hu = np.where(patch.mask, crop.voxels, np.iinfo(np.int16).min)
+    densest = np.array(np.unravel_index(hu.argmax(), hu.shape), np.float64)
+    return (OtherCalcification("contrast", volume_ml, centre), patch), lps_point(crop, densest)
+
+
+def remark_on(places_lps_mm: Sequence[Point]) -> str:
+    """What the reader can do where contrast agent was taken for granted."""
+    seeds = ", ".join(f"--seed {x:.0f},{y:.0f},{z:.0f}" for x, y, z in places_lps_mm)
+    return (
+        "What is evenly dense in pelvis or abdomen was taken for contrast agent in bladder or "
+        f"bowel; a seed measures it as a mass: {seeds}."
+    )
+
+
+def _in_cavity(places_lps_mm: NDArray[np.float64], joints: Sequence[Joint]) -> NDArray[np.bool_]:
+    """Which places lie in the cavity of pelvis or abdomen, as far as the joints tell."""
+    inside = _in_pelvis(places_lps_mm, joints)
+    for joint in joints:
+        if joint.name in _SPINE_MM:
+            below_mm, above_mm = _SPINE_MM[joint.name]
+            x, y, z = (places_lps_mm - joint.centre_lps_mm).T
+            before = (np.abs(x) < _ASIDE_OF_SPINE_MM) & (y < -_BEFORE_SPINE_MM)
+            inside |= before & (z > -below_mm) & (z < above_mm)
+    return inside
+
+
+def _in_pelvis(places_lps_mm: NDArray[np.float64], joints: Sequence[Joint]) -> NDArray[np.bool_]:
+    """Which places lie between the hips, or higher up between the ilia, before the sacrum."""
+    hips = [joint.centre_lps_mm[0] for joint in joints if joint.name == "hip"]
+    front = next((j.centre_lps_mm for j in joints if j.name == "pubic symphysis"), None)
+    back = [joint.centre_lps_mm[1] for joint in joints if joint.name == "sacroiliac"]
+    if not hips or not back or front is None:
+        return np.zeros(len(places_lps_mm), bool)
+    x, y, z = (places_lps_mm - front).T
+    share = np.abs(x) / min(abs(hip - front[0]) for hip in hips)
+    low = (z > -_BELOW_MM) & (z < _BRIM_MM) & (share < _INWARDS)
+    high = (z >= _BRIM_MM) & (z < _ABOVE_MM) & (share < _BETWEEN_ILIA)
+    return np.asarray((low | high) & (y > -_BEFORE_MM) & (y < min(back) - front[1]))
+
+
+def _is_even(volume: Volume, mass: FoundMass, levels: LevelReading) -> bool:
+    """Whether what is dense is as dense as what lies around it, as in a solution."""
+    crop = volume.crop(mass.box)
+    depth_mm = distance_within(mass.envelope.mask, _DEEP_MM, crop.spacing_mm)
+    deep = (depth_mm >= _DEEP_MM) & mass.envelope.mask
+    for level in levels.levels:
+        deep &= np.abs(_below_mm(crop, level.centroid_lps_mm)) > _BESIDE_LEVEL_MM
+    deep &= crop.voxels > _DENSE_HU
+    if not deep.any():
+        return False
+    sigma = [_AROUND_MM / step for step in crop.spacing_mm]
+    hu, weight = (
+        ndimage.gaussian_filter(field.astype(np.float32), sigma, truncate=2.0)
+        for field in (np.where(deep, crop.voxels, 0), deep)
+    )
+    usual = hu[deep] / weight[deep]
+    allowed = np.maximum(_NOISES * noise_hu(crop.voxels, mass.envelope.mask), _SHADE * usual)
+    return bool(np.mean(np.abs(crop.voxels[deep] - usual) < allowed) >= _EVEN_SHARE)
+
+
+def _below_mm(volume: Volume, place_lps_mm: Point) -> NDArray[np.float64]:
+    """How far down from a place each voxel lies."""
+    z, y, x = np.ogrid[tuple(slice(size) for size in volume.shape)]
+    down = volume.gravity_lps @ volume.affine[:3, :3]
+    start = float((volume.affine[:3, 3] - place_lps_mm) @ volume.gravity_lps)
+    return np.asarray(start + down[0] * z + down[1] * y + down[2] * x)
