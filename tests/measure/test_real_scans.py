@@ -121,6 +121,31 @@ def test_contrast_agent_in_bowel_and_stomach_is_no_mass(organ):
     assert measure_ct(Study(volume)).masses == ()
 
 
+@pytest.mark.parametrize(
+    ("organ", "radius_mm", "rim_mm", "heart_hu"),
+    [("gallbladder", 10, 10, 400), ("gallbladder", 13, 2.5, 20), ("kidney_left", 12, 12, 500)],
+    ids=["solid gallstone", "gallstone with a rim", "stone of the kidney"],
+)
+def test_a_stone_in_an_organ_is_no_mass_but_reported(organ, radius_mm, rim_mm, heart_hu):
+    scan = study("totalseg/example_ct.nii.gz").volume
+    centre = np.argwhere(read_mask(DATA / LABELS / f"{organ}.nii.gz", scan)).mean(0).round()
+    away = np.ones(scan.shape)
+    away[tuple(centre.astype(int))] = 0
+    away_mm = ndimage.distance_transform_edt(away, sampling=scan.spacing_mm)
+    stone_hu = np.where(away_mm > radius_mm - rim_mm, 500, heart_hu)
+    share = ndimage.gaussian_filter((away_mm < radius_mm).astype(float), 0.4)
+    voxels = np.rint(scan.voxels * (1 - share) + share * stone_hu).astype(np.int16)
+    result = measure_ct(Study(replace(scan, voxels=voxels)))
+    assert result.masses == ()
+    there = scan.to_lps(centre)
+    near = [
+        other
+        for other in result.other_calcifications
+        if np.linalg.norm(other.centroid_lps_mm - there) < radius_mm
+    ]
+    assert any(other.volume_ml > 1 for other in near)
+
+
 def test_contrast_agent_settled_in_the_bladder_is_no_mass_but_measured():
     volume, agent_ml = filled("urinary_bladder", 600, layered=True)
     result = measure_ct(Study(volume))

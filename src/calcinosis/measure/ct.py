@@ -36,7 +36,7 @@ from calcinosis.measure.masses import (
     possible_masses,
 )
 from calcinosis.measure.mirror_side import Body
-from calcinosis.measure.opacified import as_calcification, is_opacified, remark_on
+from calcinosis.measure.organs import as_calcification, is_content, lies_in_cavity, remark_on
 from calcinosis.measure.other import is_bone, name_specks
 from calcinosis.measure.seed import seed_voxels
 from calcinosis.measure.shells import shells_as_masses
@@ -53,6 +53,10 @@ from calcinosis.volume import Study, Volume
 _RIM_POINTS = 2000  # of a mass's surface are enough to tell which bone is nearest
 _TOLD_BY_LEVEL = (
     "What the network was not sure of is called a mass because calcium has settled in it."
+)
+_DEEP = (
+    "It lies in the cavity of pelvis or abdomen, where stones, nodes and fibroids calcify: it is "
+    "measured like a mass beside a joint, but may be one of these."
 )
 _BONE_REACH_MM = 40.0  # bone farther than this is looked for in the whole scan
 
@@ -131,7 +135,7 @@ def _measure(
     masses: tuple[Mass, ...] = ()
     anything = found.outlined or found.specks
     landmarks = find_landmarks(volume, found.skeleton) if anything else None
-    found, opacified = _without_opacified(volume, found, landmarks.joints if landmarks else ())
+    found, contents = _without_contents(volume, found, landmarks.joints if landmarks else ())
     if found.outlined and landmarks:
         around = Surroundings(
             Body(volume, found.labels, found.skeleton),
@@ -145,7 +149,7 @@ def _measure(
             for number, (mass, levels) in enumerate(found.outlined, start=1)
         )
     others = name_specks(found.specks, landmarks.joints if landmarks else ())
-    others = sorted(others + opacified, key=lambda other: -other[0].volume_ml)
+    others = sorted(others + contents, key=lambda other: -other[0].volume_ml)
     return CtMeasurement(
         masses,
         found.labels,
@@ -158,23 +162,23 @@ def _measure(
     )
 
 
-def _without_opacified(
+def _without_contents(
     volume: Volume, found: "_Found", joints: Sequence[Joint]
 ) -> tuple["_Found", list[tuple[OtherCalcification, Patch]]]:
-    """What was found, less contrast agent in bladder and bowel, which is another calcification."""
+    """What was found, less what organs hold, which is another calcification."""
     kept, taken, densest = [], [], []
     labels = np.zeros(len(found.outlined) + 1, np.uint8)
     for number, (mass, levels) in enumerate(found.outlined, start=1):
-        if is_opacified(volume, mass, levels, joints):
-            other, place = as_calcification(volume, mass)
+        deep = lies_in_cavity(volume, mass, joints)
+        if deep and is_content(volume, mass, levels):
+            other, place = as_calcification(volume, mass, levels)
             taken.append(other)
             densest.append(place)
         else:
-            kept.append((mass, levels))
+            remarks = (*levels.remarks, _DEEP) if deep else levels.remarks
+            kept.append((mass, replace(levels, remarks=remarks)))
             labels[number] = len(kept)
-    if not taken:
-        return found, []
-    doubts = (*found.doubts, remark_on(densest))
+    doubts = (*found.doubts, remark_on(densest)) if taken else found.doubts
     return replace(found, outlined=kept, labels=labels[found.labels], doubts=doubts), taken
 
 

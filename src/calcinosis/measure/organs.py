@@ -1,7 +1,8 @@
-"""Contrast agent in bladder and bowel: evenly dense, in pelvis or abdomen, and no mass.
+"""What organs of pelvis and abdomen hold: contrast agent and stones, which are no masses.
 
-It may lie in a layer under urine: a true level, but not of a mass. Limits were chosen on phantoms
-and a labelled scan with filled bladders and bowels (docs/accuracy.md).
+They are evenly dense, or a shell around what is not dense. Contrast agent may lie in a layer under
+urine: a true level, but not of a mass. Limits were chosen on phantoms and a labelled scan with
+bladders and bowels filled and stones drawn (docs/accuracy.md).
 """
 
 from collections.abc import Sequence
@@ -22,9 +23,9 @@ from calcinosis.volume import Volume
 # above; from the symphysis down, to the front, to the brim, and up.
 _INWARDS, _BETWEEN_ILIA = 0.75, 1.25
 _BELOW_MM, _BEFORE_MM, _BRIM_MM, _ABOVE_MM = 10.0, 25.0, 60.0, 160.0
-# That of the abdomen: below and above the lower end of a spine, beside it and before its middle.
-_SPINE_MM = {"lumbar spine": (60.0, 140.0), "thoracic spine": (160.0, 40.0)}
-_ASIDE_OF_SPINE_MM, _BEFORE_SPINE_MM = 125.0, 10.0
+# That of the abdomen: below and above the lower end of a spine, beside it and behind its middle.
+_SPINE_MM = {"lumbar spine": (60.0, 180.0), "thoracic spine": (160.0, 20.0)}
+_ASIDE_OF_SPINE_MM, _BEHIND_SPINE_MM = 125.0, 10.0
 _SHARE = 0.9  # of a density that lies there
 _DEEP_MM = 4.0  # inside the outline: what a blurred wall does not touch
 _BESIDE_LEVEL_MM = 3.0
@@ -32,45 +33,67 @@ _EVEN_SHARE = 0.85  # of the dense voxels are as dense as those around, but for 
 _AROUND_MM = 4.0  # standard deviation of the mean over dense voxels alone
 _NOISES, _SHADE = 3.0, 0.08  # standard deviations; share of the density (beam hardening)
 _DENSE_HU, _HALF = 150.0, 0.5
+_HOLLOW_SHARE = 0.05  # of what is deep inside a shell may be dense
+_POOL_ML = 15.0  # more than the largest stone in mind
 
 
-def is_opacified(
-    volume: Volume, mass: FoundMass, levels: LevelReading, joints: Sequence[Joint]
-) -> bool:
-    """Whether what was found is contrast agent in a hollow organ.
+def lies_in_cavity(volume: Volume, mass: FoundMass, joints: Sequence[Joint]) -> bool:
+    """Whether a mass lies in the cavity of pelvis or abdomen, as far as the joints tell.
+
+    Args:
+        volume: the whole CT.
+        mass: as outlined.
+        joints: of the scan; without hips or spine the place is not known, and the answer is no.
+    """
+    inside_lps_mm = volume.crop(mass.box).to_lps(places(mass.envelope.mask))
+    return bool(np.mean(_in_cavity(inside_lps_mm, joints)) >= _SHARE)
+
+
+def is_content(volume: Volume, mass: FoundMass, levels: LevelReading) -> bool:
+    """Whether what lies in that cavity looks like contrast agent or a stone.
 
     Args:
         volume: the whole CT.
         mass: as outlined; one that a seed asked for is none.
         levels: its fluid levels.
-        joints: of the scan; without hips or spine the place is not known, nothing is told.
     """
     if mass.seeded:
         return False
-    inside_lps_mm = volume.crop(mass.box).to_lps(places(mass.envelope.mask))
-    share = float(np.mean(_in_cavity(inside_lps_mm, joints)))
-    return share >= _SHARE and _is_even(volume, mass, levels)
+    crop = volume.crop(mass.box)
+    deep = distance_within(mass.envelope.mask, _DEEP_MM, crop.spacing_mm) >= _DEEP_MM
+    deep &= mass.envelope.mask
+    for level in levels.levels:
+        deep &= np.abs(_below_mm(crop, level.centroid_lps_mm)) > _BESIDE_LEVEL_MM
+    dense = deep & (crop.voxels > _DENSE_HU)
+    if np.count_nonzero(dense) < _HOLLOW_SHARE * np.count_nonzero(deep):
+        return bool(deep.any())
+    return bool(dense.any()) and _is_even(crop, dense, noise_hu(crop.voxels, mass.envelope.mask))
 
 
 def as_calcification(
-    volume: Volume, mass: FoundMass
+    volume: Volume, mass: FoundMass, levels: LevelReading
 ) -> tuple[tuple[OtherCalcification, Patch], Point]:
-    """What is opacified as another calcification, and its densest place."""
+    """What an organ holds as another calcification, and its densest place.
+
+    With a level, or more than a stone is, it can only be contrast agent.
+    """
     crop, dense = volume.crop(mass.box), mass.envelope.calcified
     patch = Patch(mass.box, dense > _HALF)
     centre = lps_point(crop, places(mass.envelope.mask).mean(0))
     volume_ml = float(dense.sum(dtype=np.float64) * volume.voxel_volume_ml)
+    pool = volume_ml > _POOL_ML or bool(levels.sedimentation_sign)
     hu = np.where(patch.mask, crop.voxels, np.iinfo(np.int16).min)
     densest = np.array(np.unravel_index(hu.argmax(), hu.shape), np.float64)
-    return (OtherCalcification("contrast", volume_ml, centre), patch), lps_point(crop, densest)
+    other = OtherCalcification("contrast" if pool else "unclassified", volume_ml, centre)
+    return (other, patch), lps_point(crop, densest)
 
 
 def remark_on(places_lps_mm: Sequence[Point]) -> str:
-    """What the reader can do where contrast agent was taken for granted."""
+    """What the reader can do where a content of organs was taken for granted."""
     seeds = ", ".join(f"--seed {x:.0f},{y:.0f},{z:.0f}" for x, y, z in places_lps_mm)
     return (
-        "What is evenly dense in pelvis or abdomen was taken for contrast agent in bladder or "
-        f"bowel; a seed measures it as a mass: {seeds}."
+        "What is evenly dense, or a shell, in pelvis or abdomen was taken for contrast agent or a "
+        f"stone in an organ; a seed measures it as a mass: {seeds}."
     )
 
 
@@ -81,7 +104,7 @@ def _in_cavity(places_lps_mm: NDArray[np.float64], joints: Sequence[Joint]) -> N
         if joint.name in _SPINE_MM:
             below_mm, above_mm = _SPINE_MM[joint.name]
             x, y, z = (places_lps_mm - joint.centre_lps_mm).T
-            before = (np.abs(x) < _ASIDE_OF_SPINE_MM) & (y < -_BEFORE_SPINE_MM)
+            before = (np.abs(x) < _ASIDE_OF_SPINE_MM) & (y < _BEHIND_SPINE_MM)
             inside |= before & (z > -below_mm) & (z < above_mm)
     return inside
 
@@ -100,24 +123,16 @@ def _in_pelvis(places_lps_mm: NDArray[np.float64], joints: Sequence[Joint]) -> N
     return np.asarray((low | high) & (y > -_BEFORE_MM) & (y < min(back) - front[1]))
 
 
-def _is_even(volume: Volume, mass: FoundMass, levels: LevelReading) -> bool:
+def _is_even(crop: Volume, dense: NDArray[np.bool_], noise: float) -> bool:
     """Whether what is dense is as dense as what lies around it, as in a solution."""
-    crop = volume.crop(mass.box)
-    depth_mm = distance_within(mass.envelope.mask, _DEEP_MM, crop.spacing_mm)
-    deep = (depth_mm >= _DEEP_MM) & mass.envelope.mask
-    for level in levels.levels:
-        deep &= np.abs(_below_mm(crop, level.centroid_lps_mm)) > _BESIDE_LEVEL_MM
-    deep &= crop.voxels > _DENSE_HU
-    if not deep.any():
-        return False
     sigma = [_AROUND_MM / step for step in crop.spacing_mm]
     hu, weight = (
         ndimage.gaussian_filter(field.astype(np.float32), sigma, truncate=2.0)
-        for field in (np.where(deep, crop.voxels, 0), deep)
+        for field in (np.where(dense, crop.voxels, 0), dense)
     )
-    usual = hu[deep] / weight[deep]
-    allowed = np.maximum(_NOISES * noise_hu(crop.voxels, mass.envelope.mask), _SHADE * usual)
-    return bool(np.mean(np.abs(crop.voxels[deep] - usual) < allowed) >= _EVEN_SHARE)
+    usual = hu[dense] / weight[dense]
+    allowed = np.maximum(_NOISES * noise, _SHADE * usual)
+    return bool(np.mean(np.abs(crop.voxels[dense] - usual) < allowed) >= _EVEN_SHARE)
 
 
 def _below_mm(volume: Volume, place_lps_mm: Point) -> NDArray[np.float64]:

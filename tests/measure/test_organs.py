@@ -1,5 +1,6 @@
-"""Contrast agent in bladder and bowel is no mass, though it may lie in a level; masses stay."""
+"""Contrast agent and stones in organs are no masses, whatever level they show; masses stay."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -11,7 +12,7 @@ from calcinosis.measure.envelope import Envelope
 from calcinosis.measure.joint import Joint
 from calcinosis.measure.mass import LevelReading
 from calcinosis.measure.masses import FoundMass
-from calcinosis.measure.opacified import is_opacified
+from calcinosis.measure.organs import is_content, lies_in_cavity
 from calcinosis.phantom.masses import MassOptions
 from calcinosis.phantom.patient import PhantomOptions, make_phantom
 from calcinosis.volume import Study, Volume
@@ -44,8 +45,12 @@ def ball(centre_lps_mm, *, hu=400.0, uneven_hu=0.0, seeded=False):
 BLADDER = (0.0, 0.0, 20.0)
 
 
+def is_held_by_an_organ(volume, mass, levels, joints):
+    return lies_in_cavity(volume, mass, joints) and is_content(volume, mass, levels)
+
+
 def test_an_even_density_between_the_hips_is_contrast_agent():
-    assert is_opacified(*ball(BLADDER), NO_LEVELS, PELVIS)
+    assert is_held_by_an_organ(*ball(BLADDER), NO_LEVELS, PELVIS)
 
 
 @pytest.mark.parametrize(
@@ -54,15 +59,22 @@ def test_an_even_density_between_the_hips_is_contrast_agent():
     ids=["hip", "ischial tuberosity", "perineum", "before the symphysis", "behind the sacrum"],
 )
 def test_what_lies_elsewhere_is_a_mass(centre):
-    assert not is_opacified(*ball(centre), NO_LEVELS, PELVIS)
+    assert not is_held_by_an_organ(*ball(centre), NO_LEVELS, PELVIS)
 
 
 def test_what_is_cloudy_is_a_mass():
-    assert not is_opacified(*ball(BLADDER, uneven_hu=150), NO_LEVELS, PELVIS)
+    assert not is_held_by_an_organ(*ball(BLADDER, uneven_hu=150), NO_LEVELS, PELVIS)
+
+
+def test_a_shell_in_the_pelvis_is_taken_for_a_stone():
+    volume, mass = ball(BLADDER)
+    away_mm = np.linalg.norm(np.mgrid[:31, :31, :31] - 15, axis=0) * 2
+    voxels = np.where(away_mm < 12, np.int16(20), volume.voxels)
+    assert is_held_by_an_organ(replace(volume, voxels=voxels), mass, NO_LEVELS, PELVIS)
 
 
 def test_what_a_seed_asked_for_is_a_mass():
-    assert not is_opacified(*ball(BLADDER, seeded=True), NO_LEVELS, PELVIS)
+    assert not is_held_by_an_organ(*ball(BLADDER, seeded=True), NO_LEVELS, PELVIS)
 
 
 SPINE = (Joint("lumbar spine", None, (0.0, 20.0, 60.0), 160.0),)
@@ -70,11 +82,11 @@ SPINE = (Joint("lumbar spine", None, (0.0, 20.0, 60.0), 160.0),)
 
 @pytest.mark.parametrize(("centre", "told"), [((60, -40, 100), True), ((60, 90, 100), False)])
 def test_before_the_spine_an_even_density_is_contrast_agent_behind_it_a_mass(centre, told):
-    assert is_opacified(*ball(centre), NO_LEVELS, SPINE) == told
+    assert is_held_by_an_organ(*ball(centre), NO_LEVELS, SPINE) == told
 
 
 def test_without_a_hip_nothing_is_told():
-    assert not is_opacified(*ball(BLADDER), NO_LEVELS, PELVIS[2:])
+    assert not is_held_by_an_organ(*ball(BLADDER), NO_LEVELS, PELVIS[2:])
 
 
 @cache
@@ -99,7 +111,7 @@ def test_a_bladder_with_a_fluid_level_is_named_contrast_and_says_how_to_measure_
     largest = result.other_calcifications[0]
     assert largest.kind == "contrast"
     assert largest.volume_ml == pytest.approx(bladder.volume_ml, rel=0.15)
-    assert any("bladder or bowel" in remark and "--seed" in remark for remark in result.remarks)
+    assert any("in an organ" in remark and "--seed" in remark for remark in result.remarks)
     assert result.other_places[0].mask.any()
 
 
