@@ -134,6 +134,19 @@ def test_air_beside_a_limb_that_fills_a_turned_picture_is_no_lung():
     assert thorax_of(stand_along_axes(volume, np.zeros(voxels.shape, bool))) is None
 
 
+def test_air_between_thighs_and_table_is_no_lung():
+    _, y, x = np.mgrid[:60, :100, :180]
+    thighs = np.hypot(y - 44, np.abs(x - 90) - 40) < 41
+    table = (y > 80) & (y < 85)
+    voxels = np.where(thighs | table, 40, -1000).astype(np.int16)
+    affine = np.diag([3.0, 3.0, 3.0, 1.0])[:, [2, 1, 0, 3]]
+    volume = Volume(voxels, affine)
+    assert thorax_of(stand_along_axes(volume, np.zeros(voxels.shape, bool))) is None
+    gap = (voxels == -1000) & (y > 44) & (y < 82) & (np.abs(x - 90) < 40)
+    lung = Volume(np.where(gap, -850, voxels).astype(np.int16), affine)
+    assert thorax_of(stand_along_axes(lung, np.zeros(voxels.shape, bool))) is not None
+
+
 LOW_MM = -360.0
 SEEDS = (1, 2)
 
