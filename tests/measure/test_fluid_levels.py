@@ -7,7 +7,8 @@ from scipy import ndimage
 from calcinosis.measure.ct import told_by_levels
 from calcinosis.measure.envelope import Envelope
 from calcinosis.measure.fluid_levels import find_fluid_levels
-from calcinosis.measure.masses import FoundMass, PerhapsMass
+from calcinosis.measure.level_fluid import with_fluid
+from calcinosis.measure.masses import FoundMass
 from calcinosis.volume import GRAVITY_LPS, Volume
 
 AXIAL = np.array([[0.0, 0, 1], [0, 1, 0], [1, 0, 0]])  # columns: z, y, x axis in LPS (x, y, z)
@@ -153,11 +154,46 @@ def test_thick_slices_parallel_to_the_level_cannot_be_judged():
     assert is_a_sentence(reading.remarks[0])
 
 
+def test_of_coarse_voxels_nothing_is_said_about_slices():
+    (remark,) = find_fluid_levels(*locule_scan(spacing=(3.4, 3.4, 3.4))).remarks
+    assert "voxels of 3.4 mm blur a fluid level away" in remark
+
+
 def test_a_mass_too_small_to_show_layers_cannot_be_judged():
     reading = find_fluid_levels(*locule_scan(radius_mm=2.2))
     assert reading.sedimentation_sign is None
     assert "0.5 mL" in reading.remarks[0]
     assert is_a_sentence(reading.remarks[0])
+
+
+@pytest.mark.parametrize("seed", [0, 3, 9])
+def test_ledges_of_cloudy_paste_that_are_level_by_chance_are_no_sign(seed):
+    places = np.mgrid[:96, :96, :96]
+    ball = sum((axis - 48.0) ** 2 for axis in places) < 42**2
+    rng = np.random.default_rng(seed)
+    cloud = ndimage.gaussian_filter(rng.standard_normal(ball.shape), 2.5)
+    paste = 60 + 360 / (1 + np.exp(-3 * (cloud / cloud.std() + 0.3)))
+    hu = ndimage.gaussian_filter(np.where(ball, paste, 50.0), 0.5)
+    hu += rng.normal(0, 8, hu.shape)
+    affine = np.eye(4)[:, [2, 1, 0, 3]]
+    reading = find_fluid_levels(Volume(np.round(hu).astype(np.int16), affine), ball)
+    assert reading.sedimentation_sign is None
+    assert reading.levels == ()
+    assert "chance" in reading.remarks[0]
+    assert is_a_sentence(reading.remarks[0])
+
+
+def test_marrow_on_the_cortex_of_a_bone_is_no_fluid_on_sediment():
+    z, y, x = np.mgrid[:60, :60, :60]
+    chalk = (z - 30) ** 2 + (y - 44) ** 2 + (x - 30) ** 2 < 18**2  # its top lies on the bone
+    bone = (np.abs(z - 30) < 15) & (np.abs(x - 30) < 15) & (y >= 15) & (y < 30)
+    hu = np.where(chalk, 650.0, 50.0)
+    hu[bone] = np.where(y < 26, 0, 1200)[bone]  # marrow in cortex
+    hu = ndimage.gaussian_filter(hu, 0.7) + np.random.default_rng(0).normal(0, 8, hu.shape)
+    volume = Volume(np.round(hu).astype(np.int16), np.eye(4)[:, [2, 1, 0, 3]])
+    outline = chalk | (bone & (y >= 28))  # which has crept into the cortex
+    assert find_fluid_levels(volume, outline).levels
+    assert not find_fluid_levels(volume, outline, bone & ~outline).levels
 
 
 def is_a_sentence(remark):
@@ -189,7 +225,7 @@ def test_what_the_network_doubts_is_a_mass_where_calcium_has_settled(layered):
     whole = envelope.astype(np.float32)
     box = tuple(slice(0, size) for size in envelope.shape)
     doubtful = FoundMass(box, Envelope(envelope, whole, whole), 0.6, seeded=False)
-    told, unsure = told_by_levels(volume, [PerhapsMass((1.0, 2.0, 3.0), doubtful)])
+    told, unsure = told_by_levels([((1.0, 2.0, 3.0), *with_fluid(volume, doubtful))])
     assert len(told) == layered
     assert unsure == ([] if layered else [(1.0, 2.0, 3.0)])
     assert all("settled" in levels.remarks[-1] for _, levels in told)

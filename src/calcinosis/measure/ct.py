@@ -1,6 +1,6 @@
 """The measuring of a CT, from voxels to masses: the main path through this room."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,7 +30,6 @@ from calcinosis.measure.mass import (
 )
 from calcinosis.measure.masses import (
     FoundMass,
-    PerhapsMass,
     find_masses,
     lps_point,
     possible_masses,
@@ -44,12 +43,13 @@ from calcinosis.measure.size import diameters
 from calcinosis.measure.skeleton import override_skeleton, skeleton_on_scan
 from calcinosis.measure.skin import Skin, find_skin, skin_distance_mm
 from calcinosis.measure.specks import Speck, find_specks
-from calcinosis.measure.tissue import classify, look_closer
+from calcinosis.measure.tissue import TissueMap, classify, look_closer
 from calcinosis.measure.uncertainty import confidence_of, volume_interval
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid, resample
 from calcinosis.memory import give_small_pieces_back
 from calcinosis.volume import Study, Volume
 
+_BONE = 128  # network score, of 255
 _RIM_POINTS = 2000  # of a mass's surface are enough to tell which bone is nearest
 _TOLD_BY_LEVEL = (
     "What the network was not sure of is called a mass because calcium has settled in it."
@@ -209,8 +209,10 @@ def _find(
         tissue = override_skeleton(grid, tissue, skeleton)
         open_shells = []
     found = find_masses(volume, grid, tissue, seeds)
-    outlined = [with_fluid(volume, mass) for mass in found.masses]
-    by_level, unsure = told_by_levels(volume, found.unsure)
+    outlined = [_with_fluid(volume, grid, tissue, mass) for mass in found.masses]
+    by_level, unsure = told_by_levels(
+        (one.place_lps_mm, *_with_fluid(volume, grid, tissue, one.mass)) for one in found.unsure
+    )
     outlined += by_level
     unsure += [lps_point(volume, np.array(place) * grid.step) for place in open_shells]
     del found  # the outlines before fluid was added
@@ -232,18 +234,24 @@ def _find(
     return _Found(outlined, specks, labels, bones, doubts)
 
 
+def _with_fluid(
+    volume: Volume, grid: WorkingGrid, tissue: TissueMap, mass: FoundMass
+) -> tuple[FoundMass, LevelReading]:
+    """A mass with the fluid on its levels, which marrow on cortex is none of."""
+    return with_fluid(volume, mass, grid.to_native(tissue.skeleton, mass.box) > _BONE)
+
+
 def told_by_levels(
-    volume: Volume, unsure: Sequence[PerhapsMass]
+    unsure: Iterable[tuple[Point, FoundMass, LevelReading]],
 ) -> tuple[list[tuple[FoundMass, LevelReading]], list[Point]]:
     """What may be a mass and has the sedimentation sign is one; the places of the rest."""
     told: list[tuple[FoundMass, LevelReading]] = []
     unsure_lps_mm: list[Point] = []
-    for perhaps in unsure:
-        mass, levels = with_fluid(volume, perhaps.mass)
+    for place, mass, levels in unsure:
         if levels.sedimentation_sign:
             told.append((mass, replace(levels, remarks=(*levels.remarks, _TOLD_BY_LEVEL))))
         else:
-            unsure_lps_mm.append(perhaps.place_lps_mm)
+            unsure_lps_mm.append(place)
     return told, unsure_lps_mm
 
 

@@ -1,6 +1,6 @@
 """Is a candidate surface a fluid level? Its plane, its rim, and what lies above and below it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from calcinosis.measure.upright import ACROSS_STEP_MM, DOWN_STEP_MM, Upright
 TILT_MAX_DEG = 4.0
 TILT_SLACK_DEG_MM = 8.0  # the tilt of a small surface is less sure: this over its radius
 TILT_CALLED_MAX_DEG = 5.0  # however small the surface
+TILTED_MAX_DEG = 15.0  # steeper ones are seldom whole
+CONFIDENCE_MIN = 0.65  # share of levels among surfaces like it
 SAGITTA_MAX_MM = 0.5
 # Of confidence: constant, share of the tilt allowed, roughness, sagitta, falling rim, and the
 # logarithms of area, rise and voxels across.
@@ -101,6 +103,15 @@ class Evidence:
             np.log(self.voxels_across),
         )
         return float(expit(np.dot(WEIGHTS, evidence)))
+
+    def is_tilted_level(self, along_mm: float) -> bool:
+        """Whether it would be called a level, if only it were square to gravity."""
+        return (
+            TILT_CALLED_MAX_DEG < self.tilt_deg < TILTED_MAX_DEG
+            and self.sagitta_mm <= SAGITTA_MAX_MM
+            and replace(self, tilt_deg=0.0).confidence() >= CONFIDENCE_MIN
+            and self.holds_fluid_on_sediment(along_mm)
+        )
 
     def repeats(self, other: "Evidence") -> bool:
         """Whether this is another reading of the same interface."""

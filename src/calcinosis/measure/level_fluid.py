@@ -37,10 +37,18 @@ class _Ball:
     radius_mm: float
 
 
-def with_fluid(volume: Volume, found: FoundMass) -> tuple[FoundMass, LevelReading]:
-    """A mass with all of the fluid that lies on its levels, and the levels."""
+def with_fluid(
+    volume: Volume, found: FoundMass, bone: NDArray[np.bool_] | None = None
+) -> tuple[FoundMass, LevelReading]:
+    """A mass with all of the fluid that lies on its levels, and the levels.
+
+    Args:
+        volume: the scan.
+        found: the mass as outlined.
+        bone: in the box of the mass.
+    """
     envelope = found.envelope
-    reading = find_fluid_levels(volume.crop(found.box), envelope.mask)
+    reading = find_fluid_levels(volume.crop(found.box), envelope.mask, bone)
     if not reading.levels:
         return found, reading
     box = volume.grow(found.box, max(_reach_mm(_ball(level)) for level in reading.levels))
