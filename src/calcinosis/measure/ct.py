@@ -44,7 +44,7 @@ from calcinosis.measure.skeleton import override_skeleton, skeleton_on_scan
 from calcinosis.measure.skin import Skin, find_skin, skin_distance_mm
 from calcinosis.measure.specks import Speck, find_specks
 from calcinosis.measure.tissue import TissueMap, classify, look_closer
-from calcinosis.measure.uncertainty import confidence_of, volume_interval
+from calcinosis.measure.uncertainty import confidence_of, cut_off, volume_interval
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid, resample
 from calcinosis.memory import give_small_pieces_back
 from calcinosis.volume import Study, Volume
@@ -224,7 +224,7 @@ def _find(
     del body
     give_small_pieces_back()  # a fifth of the scan's own memory
     labels = _label_map(volume, outlines)
-    doubts = tuple(_doubt(place) for place in unsure if not labels[_voxel(volume, place)])
+    doubts = _doubts([place for place in unsure if not labels[_voxel(volume, place)]])
     bones = skeleton
     if bones is None:
         bones = skeleton_on_scan(volume, grid, scores, labels)
@@ -262,13 +262,17 @@ def _voxel(volume: Volume, place_lps_mm: Point) -> tuple[int, int, int]:
     return z, y, x
 
 
-def _doubt(place_lps_mm: Point) -> str:
-    """What the reader can do about a density that may be a mass."""
-    x, y, z = place_lps_mm
-    return (
-        "A density that may be a mass or bone was not called; if it is a mass, "
-        f"--seed {x:.0f},{y:.0f},{z:.0f} measures it."
-    )
+def _doubts(places_lps_mm: Sequence[Point]) -> tuple[str, ...]:
+    """What the reader can do about densities that may be masses."""
+    seeds = "; ".join(f"--seed {x:.0f},{y:.0f},{z:.0f}" for x, y, z in places_lps_mm)
+    if len(places_lps_mm) > 1:
+        remark = (
+            f"{len(places_lps_mm)} densities that may be masses or bone were not called; if one is "
+            f"a mass, its seed measures it: {seeds}."
+        )
+        return (remark,)
+    remark = "A density that may be a mass or bone was not called; if it is a mass, "
+    return (f"{remark}{seeds} measures it.",) if places_lps_mm else ()
 
 
 def _label_map(volume: Volume, found: Sequence[FoundMass]) -> NDArray[np.uint8]:
@@ -306,6 +310,7 @@ def measure_mass(
     calcium = calcium_mass(hu, envelope.calcified, size, calibration)
     x, y, z = (float(v) for v in crop.to_lps(places(envelope.mask).mean(0)))
     confidence, remarks = confidence_of(mass)
+    remarks += cut_off(mass, around.body.volume.shape)
     bone, bone_remarks = _bone_of(around, mass.box, number)
     surface = places(rim(envelope.mask))
     some = surface[:: len(surface) // _RIM_POINTS + 1]

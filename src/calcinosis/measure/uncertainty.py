@@ -4,6 +4,7 @@ import numpy as np
 
 from calcinosis.measure.distance import Spacing, distance_within
 from calcinosis.measure.envelope import Envelope
+from calcinosis.measure.masks import bounds
 from calcinosis.measure.mass import Interval
 from calcinosis.measure.masses import FoundMass
 
@@ -37,3 +38,15 @@ def confidence_of(mass: FoundMass) -> tuple[float, tuple[str, ...]]:
             "The separation from bone is unsure; one seed point on the mass settles it.",
         )
     return mass.score, ()
+
+
+def cut_off(mass: FoundMass, shape: tuple[int, int, int]) -> tuple[str, ...]:
+    """What the reader should know of a mass that the edge of a scan of this shape cuts."""
+    for extent, size, inner in zip(mass.box, shape, bounds(mass.envelope.mask), strict=True):
+        if extent.start + inner.start == 0 or extent.start + inner.stop == size:
+            remark = (
+                "The mass reaches the edge of the scan: its volumes and diameters are the least, "
+                "for what lies beyond is not in the picture."
+            )
+            return (remark,)
+    return ()

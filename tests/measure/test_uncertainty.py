@@ -1,0 +1,31 @@
+"""What the reader is told of how sure a measured mass is."""
+
+import numpy as np
+import pytest
+
+from calcinosis.measure.envelope import Envelope
+from calcinosis.measure.masses import FoundMass
+from calcinosis.measure.uncertainty import cut_off
+
+SHAPE = (20, 30, 40)
+
+
+def mass_in(box):
+    inside = np.zeros([extent.stop - extent.start for extent in box], bool)
+    inside[2:-2, 2:-2, 2:-2] = True
+    share = inside.astype(np.float32)
+    return FoundMass(box, Envelope(inside, share, share), 0.9, seeded=False)
+
+
+def test_a_mass_that_lies_whole_in_the_scan_is_not_said_to_be_cut():
+    assert cut_off(mass_in((slice(0, 20), slice(0, 30), slice(0, 40))), SHAPE) == ()
+
+
+@pytest.mark.parametrize("axis", range(3))
+@pytest.mark.parametrize("end", ["first", "last"])
+def test_a_mass_that_reaches_the_edge_of_the_scan_is_said_to_be_the_least(axis, end):
+    box = [slice(5, 15), slice(5, 15), slice(5, 15)]
+    size = SHAPE[axis]
+    box[axis] = slice(-2, 8) if end == "first" else slice(size - 8, size + 2)
+    (remark,) = cut_off(mass_in(tuple(box)), SHAPE)
+    assert "the least" in remark
