@@ -125,6 +125,12 @@ def test_a_wire_on_the_skin_is_no_calcification(scene):
     assert scene.kinds() == []
 
 
+def test_an_even_pool_in_a_limb_is_no_contrast_for_no_hollow_organ_lies_there(scene):
+    scene.hu[:, 90:], scene.hu[:, :40], scene.hu[:, :, :40], scene.hu[:, :, 90:] = (AIR_HU,) * 4
+    scene.ball(MIDDLE, 9, 300)
+    assert scene.kinds() == ["unclassified"]
+
+
 def test_an_even_pool_is_contrast_and_a_grainy_one_is_not(scene):
     pool = scene.ball(MIDDLE, 9, 300)
     assert scene.kinds() == ["contrast"]

@@ -89,7 +89,8 @@ def _kind(  # noqa: PLR0911 - one rule a line
         return "unclassified"
     opaque = speck.unevenness < _EVEN and speck.peak_hu < _OPAQUE_LIMIT_HU
     opaque &= speck.bone_score < _IN_LINE_BONE_SCORE
-    if opaque and (speck.volume_ml > _POOL_ML or _is_tube(speck)):
+    pool = speck.volume_ml > _POOL_ML and speck.section_cm2 >= _LIMB_CM2  # limbs have none
+    if opaque and (pool or _is_tube(speck)):
         return "contrast"
     if speck.air_share > _IN_LUNG_AIR and speck.skin_mm > _CHEST_WALL_MM:
         opacified = speck.peak_hu < _OPAQUE_LIMIT_HU and speck.bone_score < _SURE_BONE_SCORE
