@@ -5,7 +5,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from calcinosis.measure.bone_sections import stand_along_axes
-from calcinosis.measure.joints import find_landmarks, locate
+from calcinosis.measure.joint import Joint
+from calcinosis.measure.joints import find_landmarks, locate, nearest
 from calcinosis.measure.trunk import thorax_of
 from calcinosis.phantom.anatomy import build_anatomy
 from calcinosis.phantom.masses import MassOptions
@@ -145,6 +146,13 @@ def test_air_between_thighs_and_table_is_no_lung():
     gap = (voxels == -1000) & (y > 44) & (y < 82) & (np.abs(x - 90) < 40)
     lung = Volume(np.where(gap, -850, voxels).astype(np.int16), affine)
     assert thorax_of(stand_along_axes(lung, np.zeros(voxels.shape, bool))) is not None
+
+
+@pytest.mark.parametrize(("x_mm", "side"), [(-5, None), (5, None), (-40, "right"), (40, "left")])
+def test_what_lies_in_the_midline_has_no_side(x_mm, side):
+    joints = (Joint("sacroiliac", "right", (-50, 0, 0)), Joint("sacroiliac", "left", (50, 0, 0)))
+    site = nearest(joints, (x_mm, 60, -20))
+    assert (site.joint, site.side) == ("sacroiliac", side)
 
 
 LOW_MM = -360.0

@@ -34,6 +34,7 @@ from calcinosis.volume import Volume
 
 REACH_MM = 160.0  # farther from every joint seen, the nearest one may be out of the picture
 SIDES_APART_MM = 60.0
+SIDE_SURE_MM = 10.0  # nearer to one side's joint by less is in the midline; a named parameter
 FEMORAL_HEADS_APART_MM = (125.0, 215.0)
 Index = NDArray[np.int64]
 
@@ -54,7 +55,7 @@ def locate(volume: Volume, skeleton: NDArray[np.bool_], centroid_lps_mm: Point) 
 
 
 def nearest(joints: tuple[Joint, ...], centroid_lps_mm: Point) -> Site | None:
-    """The joint nearest to a point, if within reach."""
+    """The joint nearest to a point, if within reach; in the midline without a side."""
     x, y, z = centroid_lps_mm
     sites = []
     for joint in joints:
@@ -63,7 +64,11 @@ def nearest(joints: tuple[Joint, ...], centroid_lps_mm: Point) -> Site | None:
         away = float(np.linalg.norm([x - jx, y - jy, z - jz - along]))
         sites.append(Site(joint.name, joint.side, away))
     near = min(sites, key=lambda site: site.distance_mm, default=None)
-    return near if near is not None and near.distance_mm <= REACH_MM else None
+    if near is None or near.distance_mm > REACH_MM:
+        return None
+    as_near = near.distance_mm + SIDE_SURE_MM
+    sides = {one.side for one in sites if one.joint == near.joint and one.distance_mm < as_near}
+    return near if len(sides) == 1 else replace(near, side=None)
 
 
 @dataclass(frozen=True, eq=False)
