@@ -148,6 +148,18 @@ def test_air_between_thighs_and_table_is_no_lung():
     assert thorax_of(stand_along_axes(lung, np.zeros(voxels.shape, bool))) is not None
 
 
+def test_lungs_that_leave_the_top_of_the_picture_show_no_shoulder():
+    z, y, x = np.mgrid[:50, :80, :130]
+    body = np.hypot((y - 40) / 36, (x - 65) / 62) < 1
+    lungs = np.hypot((y - 40) / 22, (np.abs(x - 65) - 22) / 18) < np.where(z > 20, 1, 0)
+    voxels = np.where(lungs, -850, np.where(body, 40, -1000)).astype(np.int16)
+    # a piece of bowel as dense as bone beside them, with a wide end
+    bowel = np.hypot(y - 50, x - 118) < np.where(z > 40, 6, 4)
+    affine = np.diag([3.0, 3.0, 3.0, 1.0])[:, [2, 1, 0, 3]]
+    names = {joint.name for joint in find_landmarks(Volume(voxels, affine), bowel).joints}
+    assert "shoulder" not in names
+
+
 @pytest.mark.parametrize(("x_mm", "side"), [(-5, None), (5, None), (-40, "right"), (40, "left")])
 def test_what_lies_in_the_midline_has_no_side(x_mm, side):
     joints = (Joint("sacroiliac", "right", (-50, 0, 0)), Joint("sacroiliac", "left", (50, 0, 0)))

@@ -48,8 +48,10 @@ def limbs_of(
 ) -> list[Limb]:
     """The limb that a shaft is of: one, or none where the shaft may be something else."""
     beside_chest = thorax is not None and shaft.sections[-1].z > thorax.low
-    if thorax and beside_chest and abs(shaft.sections[0].x - thorax.x) * GRID_MM < TRUNK_MM:
-        return []  # a vertebra, or a vessel with contrast
+    if thorax and beside_chest:
+        central = abs(shaft.sections[0].x - thorax.x) * GRID_MM < TRUNK_MM
+        if central or not thorax.apex_seen:
+            return []  # a vertebra, or a vessel or bowel with contrast
     up, down = _widens(planes, shaft, +1), _widens(planes, shaft, -1)
     if shaft.companion is not None:
         return [Limb("tibia", shaft, tuple(_of_tibia(body, shaft, up=up, down=down)))]

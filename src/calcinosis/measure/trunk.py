@@ -14,18 +14,23 @@ HEAD_FROM_MIDLINE_MM = 85.0
 SHOULDER_BELOW_APEX_MM = 60.0
 LUNG_MIN_ML = 100.0
 LUNG_SECTION_CM2 = 30.0
+NARROWED = 0.7  # the lungs' section towards their apices, as a share of their largest
 LUNG_SHARE = 0.2  # of the larger lung, at least, is the other
 
 
 @dataclass(frozen=True, eq=False)
 class Thorax:
-    """Where the lungs lie on the body's grid: centre, and first and last slice that show them."""
+    """Where the lungs lie on the body's grid: centre, and first and last slice that show them.
+
+    `apex_seen` tells whether they narrow again below the top of the picture: shoulders lie there.
+    """
 
     lung: NDArray[np.bool_]
     y: float
     x: float
     low: int
     high: int
+    apex_seen: bool
 
 
 def thorax_of(body: Body) -> Thorax | None:
@@ -41,7 +46,8 @@ def thorax_of(body: Body) -> Thorax | None:
     if not len(shown):
         return None
     _, y, x = np.argwhere(lung).mean(axis=0)
-    return Thorax(lung, float(y), float(x), int(shown[0]), int(shown[-1]))
+    apex_seen = bool(area_cm2[-1] < NARROWED * area_cm2.max())
+    return Thorax(lung, float(y), float(x), int(shown[0]), int(shown[-1]), apex_seen)
 
 
 def trunk_joints(body: Body, planes: list[list[Section]], thorax: Thorax) -> list[Joint]:
@@ -54,7 +60,8 @@ def trunk_joints(body: Body, planes: list[list[Section]], thorax: Thorax) -> lis
             s
             for plane in planes[apex:]
             for s in plane
-            if HEAD_CM2[0] < s.cm2 < HEAD_CM2[1]
+            if thorax.apex_seen
+            and HEAD_CM2[0] < s.cm2 < HEAD_CM2[1]
             and direction * (s.x - thorax.x) * GRID_MM > HEAD_FROM_MIDLINE_MM
         ]
         if len(heads) >= 4:
