@@ -33,6 +33,7 @@ _EVEN_SHARE = 0.85  # of the dense voxels are as dense as those around, but for 
 _AROUND_MM = 4.0  # standard deviation of the mean over dense voxels alone
 _NOISES, _SHADE = 3.0, 0.08  # standard deviations; share of the density (beam hardening)
 _DENSE_HU, _HALF = 150.0, 0.5
+_SEEN_SHARE = 0.1  # so much of a mass must lie deep, away from levels: locules leave less
 _HOLLOW_SHARE = 0.05  # of what is deep inside a shell may be dense
 _POOL_ML = 15.0  # more than the largest stone in mind
 
@@ -64,10 +65,12 @@ def is_content(volume: Volume, mass: FoundMass, levels: LevelReading) -> bool:
     deep &= mass.envelope.mask
     for level in levels.levels:
         deep &= np.abs(_below_mm(crop, level.centroid_lps_mm)) > _BESIDE_LEVEL_MM
+    if np.count_nonzero(deep) < _SEEN_SHARE * np.count_nonzero(mass.envelope.mask):
+        return False
     dense = deep & (crop.voxels > _DENSE_HU)
     if np.count_nonzero(dense) < _HOLLOW_SHARE * np.count_nonzero(deep):
-        return bool(deep.any())
-    return bool(dense.any()) and _is_even(crop, dense, noise_hu(crop.voxels, mass.envelope.mask))
+        return True
+    return _is_even(crop, dense, noise_hu(crop.voxels, mass.envelope.mask))
 
 
 def as_calcification(
