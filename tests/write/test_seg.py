@@ -63,6 +63,14 @@ def test_report_conforms_whatever_the_source_lacks(odd):
     assert_conforms(out / "measurements.sr.dcm")
 
 
+def test_frames_with_an_odd_number_of_voxels_are_written_as_a_label_map(tmp_path, monkeypatch):
+    monkeypatch.setattr("ct_scene.SHAPE", (24, 41, 47))
+    study = read_study(write_series(tmp_path / "ct"))
+    out = delivered(tmp_path, study, seg_type="labelmap")
+    back = labels_read_by_dcmqi(out / "masses.seg.dcm", study, tmp_path)
+    assert np.array_equal(back, measured(study).labels)
+
+
 @pytest.mark.parametrize("seg_type", ["bitmap", "labelmap"])
 @pytest.mark.parametrize("segments", ["masses", "all"])
 def test_every_segment_returns_from_another_reader(segments, seg_type, plain, tmp_path):

@@ -83,6 +83,8 @@ def segmentation(
     shown = np.flatnonzero(labels.any(axis=(1, 2)))
     if len(shown) == 0:
         return None
+    if labels[0].size % 2:
+        _spare_gdcm()
     tracking = tracking_of(measurement.masses, source)
     title = "Calcified soft-tissue masses" + (", skeleton" if segments == "all" else "")
     made = Segmentation(
@@ -99,6 +101,14 @@ def segmentation(
     )
     _refer_to_files(made, source)
     return settled(made, source)
+
+
+def _spare_gdcm() -> None:
+    """Let pydicom encode RLE by itself: of frames of odd size GDCM 3.2 ends the whole process."""
+    from pydicom.pixels.encoders.base import RLELosslessEncoder
+
+    if "gdcm" in RLELosslessEncoder.available_plugins:
+        RLELosslessEncoder.remove_plugin("gdcm")
 
 
 def _refer_to_files(made: "Segmentation", source: SourceImages) -> None:
