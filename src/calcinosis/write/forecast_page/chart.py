@@ -10,8 +10,9 @@ import numpy as np
 from calcinosis.forecast.outlook import Course
 from calcinosis.forecast.states import Array
 
-# Okabe and Ito's colours, told apart by every kind of colour vision.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
+# After Okabe and Ito, whom every kind of colour vision can follow; orange, sky blue and purple are
+# darker, so that each line has a contrast of 3 and more on white paper and on a dark screen.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#c4709f", "#b97f00", "#2f93cc", "#7f7f7f")
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "", "7 3", "2 3")
 WIDTH, HEIGHT = 520, 250
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34
