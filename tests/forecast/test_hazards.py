@@ -148,3 +148,14 @@ def test_levels_that_nobody_lives_with_are_called_outside_the_model(treatment):
 def test_hypercalcaemia_that_treatment_ends_is_not_held_against_it(calcium, lasts):
     weekly = 7.0 * np.arange(20)
     assert lasting_hypercalcaemia(weekly, {"calcium_mg_dl": np.array(calcium)}) is lasts
+
+
+def test_without_dialysis_the_page_speaks_of_none_and_ranks_nothing_that_is_sure():
+    plan = {"days": 60, "dialysis": None}
+    less = [{"name": "less phosphorus", "phases": [{**plan, "diet": {"phosphorus_mg_d": 700}}]}]
+    scenario = {"patient": {"gfr_ml_min": 25}, "phases": [plan], "compare": less}
+    outlook = forecast(parse_scenario(scenario), ensemble=12)
+    assert headline(outlook).startswith("Ca × P stays below 55")
+    page = render(outlook)
+    assert "session" not in page
+    assert "Before dialysis" not in page

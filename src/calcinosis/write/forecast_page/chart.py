@@ -16,6 +16,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#c4709f", "#b97f00", "#2f93cc", "#7
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "", "7 3", "2 3")
 WIDTH, HEIGHT = 520, 250
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34
+DENSEST_BAND, ALL_BANDS = 0.13, 0.36  # opacity of one, and of all where they lie over each other
 SHORTEST_DAYS = 1.0  # of an axis: a plan may end before a second sample is due
 
 
@@ -72,7 +73,9 @@ def panel_svg(panel: Panel, courses: Sequence[Course]) -> str:
     """Draw one panel; a lone sample is a dot."""
     axes = _axes(panel, courses)
     parts = [_grid(axes, panel)]
-    parts += [_band(axes, panel, course, i) for i, course in enumerate(courses)]
+    shade = min(DENSEST_BAND, ALL_BANDS / len(courses))
+    bands = "".join(_band(axes, panel, course, i) for i, course in enumerate(courses))
+    parts.append(f'<g fill-opacity="{shade:.2f}">{bands}</g>')
     parts += [_changes(axes, course, i) for i, course in enumerate(courses)]
     parts += [_line(axes, panel, course, i) for i, course in enumerate(courses)]
     label = f"{panel.title} in {panel.unit} over time"
@@ -127,7 +130,7 @@ def _band(axes: _Axes, panel: Panel, course: Course, index: int) -> str:
     high, low = axes.y(course.high[panel.analyte]), axes.y(course.low[panel.analyte])
     outline = [*zip(x, high, strict=True), *reversed([*zip(x, low, strict=True)])]
     points = " ".join(f"{a:.1f},{b:.1f}" for a, b in outline)
-    return f'<polygon points="{points}" fill="{_colour(index)}" class="band"/>'
+    return f'<polygon points="{points}" fill="{_colour(index)}"/>'
 
 
 def _line(axes: _Axes, panel: Panel, course: Course, index: int) -> str:

@@ -4,9 +4,11 @@ from importlib.resources import files
 from typing import Any
 
 from calcinosis import __version__
-from calcinosis.forecast.outlook import Course, Outlook
+from calcinosis.forecast.outlook import PRODUCT_LIMIT, Course, Outlook
 from calcinosis.write.explanation.wording import percent
 from calcinosis.write.forecast_page.chart import PANELS, panel_svg, swatch
+
+SURE = 0.9  # from here on options are not ranked by how likely Ca × P is to stay low: ours
 
 
 def render(outlook: Outlook) -> str:
@@ -36,13 +38,15 @@ def _drawn(template: str, outlook: Outlook, heading: str) -> str:
     page = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     bears = bool(outlook.courses[0].central["deposit_calcium_g"][0] > 0)
     panels = [panel for panel in PANELS if bears or panel.analyte != "deposit_calcium_g"]
+    options = [_shown(course, i) for i, course in enumerate(outlook.courses)]
     return page.get_template(template).render(
         version=__version__,
         heading=heading,
         title=headline(outlook),
         bears=bears,
         panels=[(p.title, p.unit, panel_svg(p, outlook.courses)) for p in panels],
-        options=[_shown(course, i) for i, course in enumerate(outlook.courses)],
+        options=options,
+        has_sessions=any(option["session"] for option in options),
         outlook=outlook,
         horizon=outlook.courses[0].outcomes["horizon_days"],
     )
@@ -54,7 +58,11 @@ def headline(outlook: Outlook) -> str:
     key = "chance_deposit_halved"
     goal = "to halve the deposit"
     if courses[0].outcomes[key] is None:
-        key, goal = "chance_product_below_55", "to bring Ca × P below 55"
+        low = courses[0].central["ca_p_product_mg2_dl2"][0] < PRODUCT_LIMIT
+        key, goal = "chance_product_below_55", f"to {'keep' if low else 'bring'} Ca × P below 55"
+        least = min(course.outcomes[key] or 0.0 for course in courses)
+        if low and least > SURE and len(courses) > 1 and not any(c.left_out for c in courses):
+            return f"Ca × P stays below 55 under each option (at least {percent(least)})"
     if len(courses) == 1:
         (only,) = courses
         but = f", but {only.left_out}" if only.left_out else ""
