@@ -165,21 +165,26 @@ def _measure(
 def _without_contents(
     volume: Volume, found: "_Found", joints: Sequence[Joint]
 ) -> tuple["_Found", list[tuple[OtherCalcification, Patch]]]:
-    """What was found, less what organs hold, which is another calcification."""
+    """What was found, less what organs hold, which is another calcification.
+
+    The label map is changed in place, box by box: a second one would need as much memory.
+    """
     kept, taken, densest = [], [], []
-    labels = np.zeros(len(found.outlined) + 1, np.uint8)
     for number, (mass, levels) in enumerate(found.outlined, start=1):
         deep = lies_in_cavity(volume, mass, joints)
-        if deep and is_content(volume, mass, levels):
+        content = deep and is_content(volume, mass, levels)
+        if content:
             other, place = as_calcification(volume, mass, levels)
             taken.append(other)
             densest.append(place)
         else:
             remarks = (*levels.remarks, _DEEP) if deep else levels.remarks
             kept.append((mass, replace(levels, remarks=remarks)))
-            labels[number] = len(kept)
+        if taken:
+            labels = found.labels[mass.box]
+            labels[labels == number] = 0 if content else len(kept)
     doubts = (*found.doubts, remark_on(densest)) if taken else found.doubts
-    return replace(found, outlined=kept, labels=labels[found.labels], doubts=doubts), taken
+    return replace(found, outlined=kept, doubts=doubts), taken
 
 
 @dataclass(frozen=True, eq=False)
