@@ -26,10 +26,15 @@ DRAWN: dict[DecoyName, str] = {
     "nail": "metal",
     "contrast": "contrast",
     "bowel": "contrast",
+    "bladder_contrast": "contrast",
 }
 CHANGED_HU = 60
 CHANGED_SHARE = 0.05  # walls fill little of what is found
-ANATOMIES: dict[DecoyName, tuple[str, ...]] = {"phlebolith": ("hips", "knees"), "bowel": ("hips",)}
+ANATOMIES: dict[DecoyName, tuple[str, ...]] = {
+    "phlebolith": ("hips", "knees"),
+    "bowel": ("hips",),
+    "bladder_contrast": ("hips",),
+}
 
 
 def bodies(seeds: range) -> list[PhantomOptions]:

@@ -61,6 +61,17 @@ def test_a_doubtful_density_is_no_mass_until_a_seed_says_so():
     assert seeded.unsure == ()
 
 
+def test_a_small_doubtful_density_amid_faint_voxels_is_still_named():
+    core = (slice(14, 19), slice(14, 19), slice(14, 20))
+    wide = (slice(10, 23), slice(10, 23), slice(10, 24))
+    volume, grid, tissue = scene((wide, 300, FAINT), (core, 600, 180))
+    tissue.mass[core][np.indices((5, 5, 6)).sum(0) % 2 == 0] = SURE  # half of it, nowhere together
+    tissue.mass[14, 14, 15] = SURE
+    found = find_masses(volume, grid, tissue)
+    assert found.masses == ()
+    assert len(found.unsure) == 1
+
+
 def test_more_is_asked_of_what_the_edge_of_the_scan_cuts():
     inside = ((LEFT, 600, SURE), (cube(14, 14, 6, 6), 600, 150))
     flat = (slice(0, 6), slice(4, 36), slice(4, 36))

@@ -1,4 +1,4 @@
-"""Voxels that run another way than head, back, left: turned for measuring, and back again.
+"""Results for voxels that run another way than head, back, left, which is how they are measured.
 
 The network has seen no other way, so a scan measures the same however its array lies.
 """
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcinosis.measure.mass import CtMeasurement, Patch
-from calcinosis.read.geometry import Kind, axis_order, canonical
+from calcinosis.read.geometry import Kind, axis_order
 from calcinosis.volume import Volume
 
 
@@ -39,10 +39,6 @@ class ArrayOrder:
     def _flipped(self) -> tuple[int, ...]:
         return tuple(axis for axis in range(3) if self.backwards[axis])
 
-    def turned(self, voxels: NDArray[Kind]) -> NDArray[Kind]:
-        """An array as given, with its axes head, back, left."""
-        return np.ascontiguousarray(np.flip(voxels.transpose(self.order), self._flipped))
-
     def turned_back(self, voxels: NDArray[Kind]) -> NDArray[Kind]:
         """An array with axes head, back, left, as it was given."""
         given = np.flip(voxels, self._flipped).transpose(np.argsort(self.order))
@@ -65,9 +61,3 @@ class ArrayOrder:
         ]
         z, y, x = (forward[axis] for axis in np.argsort(self.order))
         return replace(patch, box=(z, y, x), mask=self.turned_back(patch.mask))
-
-
-def in_usual_order(volume: Volume) -> Volume:
-    """The same voxels in the same places, with their axes head, back, left."""
-    voxels, affine = canonical(volume.voxels, volume.affine)
-    return replace(volume, voxels=voxels, affine=affine)

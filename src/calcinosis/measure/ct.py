@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from calcinosis.measure.array_order import ArrayOrder, in_usual_order
+from calcinosis.measure.array_order import ArrayOrder
 from calcinosis.measure.bone_site import distance_far_mm
 from calcinosis.measure.calcium import calcium_mass, calibration_for
 from calcinosis.measure.envelope import CLOSING_MM
@@ -35,7 +35,13 @@ from calcinosis.measure.masses import (
     possible_masses,
 )
 from calcinosis.measure.mirror_side import Body
-from calcinosis.measure.organs import as_calcification, is_content, lies_in_cavity, remark_on
+from calcinosis.measure.organs import (
+    IN_CAVITY,
+    as_calcification,
+    is_content,
+    lies_in_cavity,
+    remark_on,
+)
 from calcinosis.measure.other import is_bone, name_specks
 from calcinosis.measure.seed import seed_voxels
 from calcinosis.measure.shells import shells_as_masses
@@ -47,18 +53,15 @@ from calcinosis.measure.tissue import TissueMap, classify, look_closer
 from calcinosis.measure.uncertainty import confidence_of, cut_off, volume_interval
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid, resample
 from calcinosis.memory import give_small_pieces_back
+from calcinosis.read.geometry import canonical
 from calcinosis.volume import Study, Volume
 
 _BONE = 128  # network score, of 255
 _RIM_POINTS = 2000  # of a mass's surface are enough to tell which bone is nearest
+_BONE_REACH_MM = 40.0  # bone farther than this is looked for in the whole scan
 _TOLD_BY_LEVEL = (
     "What the network was not sure of is called a mass because calcium has settled in it."
 )
-_DEEP = (
-    "It lies in the cavity of pelvis or abdomen, where stones, nodes and fibroids calcify: it is "
-    "measured like a mass beside a joint, but may be one of these."
-)
-_BONE_REACH_MM = 40.0  # bone farther than this is looked for in the whole scan
 
 METHOD = (
     (
@@ -115,9 +118,10 @@ def measure_ct(
     calibration = calibration or calibration_for(study.tube_voltage_kv)
     if order.usual:
         return _measure(study.volume, seeds_lps_mm, skeleton, calibration, progress)
+    voxels, affine = canonical(study.volume.voxels, study.volume.affine)
+    volume = replace(study.volume, voxels=voxels, affine=affine)
     if skeleton is not None:
-        skeleton = order.turned(skeleton)
-    volume = in_usual_order(study.volume)
+        skeleton, _ = canonical(skeleton, study.volume.affine)
     return order.measurement_turned_back(
         _measure(volume, seeds_lps_mm, skeleton, calibration, progress)
     )
@@ -178,7 +182,7 @@ def _without_contents(
             taken.append(other)
             densest.append(place)
         else:
-            remarks = (*levels.remarks, _DEEP) if deep else levels.remarks
+            remarks = (*levels.remarks, IN_CAVITY) if deep else levels.remarks
             kept.append((mass, replace(levels, remarks=remarks)))
         if taken:
             labels = found.labels[mass.box]

@@ -253,7 +253,10 @@ def _called_regions(
 
 
 def _drawn_back(region: NDArray[np.bool_], score: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """A region without where hardly a voxel near is surely mass, and without what this cuts off."""
+    """A region without where hardly a voxel near is surely mass, and without what this cuts off.
+
+    Where that would leave nothing, all stays: what may be a mass must not go unnamed.
+    """
     sure, whole = (
         ndimage.gaussian_filter(part.astype(np.float32), _NEARBY_MM / GRID_MM)
         for part in (region & (score > _SURE), region)
@@ -261,6 +264,8 @@ def _drawn_back(region: NDArray[np.bool_], score: NDArray[np.uint8]) -> NDArray[
     parts = cc3d.connected_components(region & (sure >= _SURE_NEARBY * whole), connectivity=26)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
+    if not sizes.any():
+        return region
     return np.asarray((sizes > _ISLAND_SHARE * sizes.max())[parts])
 
 

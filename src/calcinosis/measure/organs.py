@@ -35,7 +35,11 @@ _NOISES, _SHADE = 3.0, 0.08  # standard deviations; share of the density (beam h
 _DENSE_HU, _HALF = 150.0, 0.5
 _SEEN_SHARE = 0.1  # so much of a mass must lie deep, away from levels: locules leave less
 _HOLLOW_SHARE = 0.05  # of what is deep inside a shell may be dense
-_POOL_ML = 15.0  # more than the largest stone in mind
+_POOL_ML = 15.0  # larger is contrast agent, not a stone; a named parameter
+IN_CAVITY = (
+    "It lies in the cavity of pelvis or abdomen, where stones, nodes and fibroids calcify: it is "
+    "measured like a mass beside a joint, but may be one of these."
+)
 
 
 def lies_in_cavity(volume: Volume, mass: FoundMass, joints: Sequence[Joint]) -> bool:
@@ -79,7 +83,7 @@ def as_calcification(
 ) -> tuple[tuple[OtherCalcification, Patch], Point]:
     """What an organ holds as another calcification, and its densest place.
 
-    With a level, or more than a stone is, it can only be contrast agent.
+    With a level, or larger than a stone, it is contrast agent.
     """
     crop, dense = volume.crop(mass.box), mass.envelope.calcified
     patch = Patch(mass.box, dense > _HALF)
@@ -94,7 +98,7 @@ def as_calcification(
 
 def remark_on(places_lps_mm: Sequence[Point]) -> str:
     """What the reader can do where a content of organs was taken for granted."""
-    seeds = ", ".join(f"--seed {x:.0f},{y:.0f},{z:.0f}" for x, y, z in places_lps_mm)
+    seeds = "; ".join(f"--seed {x:.0f},{y:.0f},{z:.0f}" for x, y, z in places_lps_mm)
     return (
         "What is evenly dense, or a shell, in pelvis or abdomen was taken for contrast agent or a "
         f"stone in an organ; a seed measures it as a mass: {seeds}."
@@ -115,7 +119,7 @@ def _in_cavity(places_lps_mm: NDArray[np.float64], joints: Sequence[Joint]) -> N
 
 def _in_pelvis(places_lps_mm: NDArray[np.float64], joints: Sequence[Joint]) -> NDArray[np.bool_]:
     """Which places lie between the hips, or higher up between the ilia, before the sacrum."""
-    hips = [joint.centre_lps_mm[0] for joint in joints if joint.name == "hip"]
+    hips = [joint.centre_lps_mm[0] for joint in joints if joint.name == "hip" and joint.side]
     front = next((j.centre_lps_mm for j in joints if j.name == "pubic symphysis"), None)
     back = [joint.centre_lps_mm[1] for joint in joints if joint.name == "sacroiliac"]
     if not hips or not back or front is None:
