@@ -36,11 +36,10 @@ from calcinosis.measure.masses import (
 )
 from calcinosis.measure.mirror_side import Body
 from calcinosis.measure.organs import (
-    IN_CAVITY,
     as_calcification,
-    is_content,
-    lies_in_cavity,
-    remark_on,
+    organ_around,
+    remarks_on_contents,
+    remarks_on_place,
 )
 from calcinosis.measure.other import is_bone, name_specks
 from calcinosis.measure.seed import seed_voxels
@@ -173,21 +172,20 @@ def _without_contents(
 
     The label map is changed in place, box by box: a second one would need as much memory.
     """
-    kept, taken, densest = [], [], []
+    kept, taken, contents = [], [], []
     for number, (mass, levels) in enumerate(found.outlined, start=1):
-        deep = lies_in_cavity(volume, mass, joints)
-        content = deep and is_content(volume, mass, levels)
-        if content:
+        organ = organ_around(volume, mass, levels, joints)
+        if organ:
             other, place = as_calcification(volume, mass, levels)
             taken.append(other)
-            densest.append(place)
+            contents.append((organ, place))
         else:
-            remarks = (*levels.remarks, IN_CAVITY) if deep else levels.remarks
+            remarks = (*levels.remarks, *remarks_on_place(volume, mass, joints))
             kept.append((mass, replace(levels, remarks=remarks)))
         if taken:
             labels = found.labels[mass.box]
-            labels[labels == number] = 0 if content else len(kept)
-    doubts = (*found.doubts, remark_on(densest)) if taken else found.doubts
+            labels[labels == number] = 0 if organ else len(kept)
+    doubts = (*found.doubts, *remarks_on_contents(contents))
     return replace(found, outlined=kept, doubts=doubts), taken
 
 

@@ -1,16 +1,18 @@
-"""What organs of pelvis and abdomen hold: contrast agent and stones, which are no masses.
+"""What organs hold, which is no mass: contrast agent, stones, and nodules of a lung.
 
-They are evenly dense, or a shell around what is not dense. Contrast agent may lie in a layer under
-urine: a true level, but not of a mass. Limits were chosen on phantoms and a labelled scan with
-bladders and bowels filled and stones drawn (docs/accuracy.md).
+The first two, in pelvis and abdomen, are evenly dense, or a shell around what is not dense.
+Contrast agent may lie in a layer under urine: a true level, but not of a mass. Limits were chosen
+on phantoms and a labelled scan with bladders and bowels filled and stones drawn (docs/accuracy.md).
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from calcinosis.measure.chest import IN_CHEST, lies_between_lungs, lies_in_lung
 from calcinosis.measure.distance import distance_within
 from calcinosis.measure.joint import Joint
 from calcinosis.measure.masks import places
@@ -36,10 +38,42 @@ _DENSE_HU, _HALF = 150.0, 0.5
 _SEEN_SHARE = 0.1  # so much of a mass must lie deep, away from levels: locules leave less
 _HOLLOW_SHARE = 0.05  # of what is deep inside a shell may be dense
 _POOL_ML = 15.0  # larger is contrast agent, not a stone; a named parameter
-IN_CAVITY = (
+Organ = Literal["lung", "viscus"]
+_IN_CAVITY = (
     "It lies in the cavity of pelvis or abdomen, where stones, nodes and fibroids calcify: it is "
     "measured like a mass beside a joint, but may be one of these."
 )
+_TAKEN_FOR: dict[Organ, str] = {
+    "lung": "What lies in a lung was taken for a nodule or granuloma",
+    "viscus": "What is evenly dense, or a shell, in pelvis or abdomen was taken for contrast agent "
+    "or a stone in an organ",
+}
+
+
+def organ_around(
+    volume: Volume, mass: FoundMass, levels: LevelReading, joints: Sequence[Joint]
+) -> Organ | None:
+    """The kind of organ that holds what was found; None for a mass, and where a seed asks for one.
+
+    Args:
+        volume: the whole CT.
+        mass: as outlined.
+        levels: its fluid levels.
+        joints: of the scan.
+    """
+    if mass.seeded:
+        return None
+    if lies_in_lung(volume, mass):
+        return "lung"
+    in_viscus = lies_in_cavity(volume, mass, joints) and is_content(volume, mass, levels)
+    return "viscus" if in_viscus else None
+
+
+def remarks_on_place(volume: Volume, mass: FoundMass, joints: Sequence[Joint]) -> tuple[str, ...]:
+    """What to know of a mass that lies where other things calcify, too."""
+    if lies_in_cavity(volume, mass, joints):
+        return (_IN_CAVITY,)
+    return (IN_CHEST,) if lies_between_lungs(volume, mass, joints) else ()
 
 
 def lies_in_cavity(volume: Volume, mass: FoundMass, joints: Sequence[Joint]) -> bool:
@@ -60,11 +94,9 @@ def is_content(volume: Volume, mass: FoundMass, levels: LevelReading) -> bool:
 
     Args:
         volume: the whole CT.
-        mass: as outlined; one that a seed asked for is none.
+        mass: as outlined.
         levels: its fluid levels.
     """
-    if mass.seeded:
-        return False
     crop = volume.crop(mass.box)
     deep = distance_within(mass.envelope.mask, _DEEP_MM, crop.spacing_mm) >= _DEEP_MM
     deep &= mass.envelope.mask
@@ -96,13 +128,14 @@ def as_calcification(
     return (other, patch), lps_point(crop, densest)
 
 
-def remark_on(places_lps_mm: Sequence[Point]) -> str:
-    """What the reader can do where a content of organs was taken for granted."""
-    seeds = "; ".join(f"--seed {x:.0f},{y:.0f},{z:.0f}" for x, y, z in places_lps_mm)
-    return (
-        "What is evenly dense, or a shell, in pelvis or abdomen was taken for contrast agent or a "
-        f"stone in an organ; a seed measures it as a mass: {seeds}."
-    )
+def remarks_on_contents(contents: Sequence[tuple[Organ, Point]]) -> tuple[str, ...]:
+    """What the reader can do where densities were taken for contents of organs."""
+    remarks = []
+    for organ, told in _TAKEN_FOR.items():
+        seeds = [f"--seed {x:.0f},{y:.0f},{z:.0f}" for own, (x, y, z) in contents if own == organ]
+        if seeds:
+            remarks.append(f"{told}; a seed measures it as a mass: {'; '.join(seeds)}.")
+    return tuple(remarks)
 
 
 def _in_cavity(places_lps_mm: NDArray[np.float64], joints: Sequence[Joint]) -> NDArray[np.bool_]:
