@@ -8,7 +8,7 @@ from calcinosis.measure.envelope import Envelope
 from calcinosis.measure.joint import Joint
 from calcinosis.measure.mass import LevelReading
 from calcinosis.measure.masses import FoundMass
-from calcinosis.measure.organs import organ_around, remarks_on_contents
+from calcinosis.measure.organs import content_of, organ_around, remarks_on_contents
 from calcinosis.volume import Volume
 
 STEP_MM, SHAPE = 2.0, (60, 100, 180)
@@ -41,9 +41,12 @@ def test_a_density_in_a_lung_is_a_nodule_and_a_seed_makes_it_a_mass():
     assert lies_in_lung(*in_lung)
     assert organ_around(*in_lung, NO_LEVELS, ()) == "lung"
     assert organ_around(*chest((70, 0, 0), seeded=True), NO_LEVELS, ()) is None
-    (remark,) = remarks_on_contents([("lung", (70.0, 0.0, 0.0))])
+    content = content_of("lung", *in_lung, NO_LEVELS)
+    assert content.calcification.kind == "unclassified"
+    assert content.calcification.volume_ml == pytest.approx(4 / 3 * np.pi * 0.9**3, rel=0.05)
+    (remark,) = remarks_on_contents([content])
     assert "lung" in remark
-    assert "--seed 70,0,0" in remark
+    assert np.linalg.norm(np.subtract(content.densest_lps_mm, (70, 0, 0))) < 9
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from calcinosis.measure.ct import told_by_levels
+from calcinosis.measure.doubts import told_by_levels
 from calcinosis.measure.envelope import Envelope
 from calcinosis.measure.fluid_levels import find_fluid_levels
 from calcinosis.measure.level_fluid import with_fluid

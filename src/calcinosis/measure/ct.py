@@ -1,6 +1,6 @@
 """The measuring of a CT, from voxels to masses: the main path through this room."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from calcinosis.measure.array_order import ArrayOrder
 from calcinosis.measure.bone_site import distance_far_mm
 from calcinosis.measure.calcium import calcium_mass, calibration_for
+from calcinosis.measure.doubts import remarks_on_doubts, told_by_levels, unclassified_places
 from calcinosis.measure.envelope import CLOSING_MM
 from calcinosis.measure.erosion import apart, relate_to_bone
 from calcinosis.measure.joint import Joint
@@ -24,8 +25,6 @@ from calcinosis.measure.mass import (
     HounsfieldStatistics,
     LevelReading,
     Mass,
-    OtherCalcification,
-    Patch,
     Point,
 )
 from calcinosis.measure.masses import (
@@ -36,7 +35,8 @@ from calcinosis.measure.masses import (
 )
 from calcinosis.measure.mirror_side import Body
 from calcinosis.measure.organs import (
-    as_calcification,
+    Content,
+    content_of,
     organ_around,
     remarks_on_contents,
     remarks_on_place,
@@ -58,10 +58,6 @@ from calcinosis.volume import Study, Volume
 _BONE = 128  # network score, of 255
 _RIM_POINTS = 2000  # of a mass's surface are enough to tell which bone is nearest
 _BONE_REACH_MM = 40.0  # bone farther than this is looked for in the whole scan
-_TOLD_BY_LEVEL = (
-    "What the network was not sure of is called a mass because calcium has settled in it."
-)
-
 METHOD = (
     (
         f"The scan was resampled to {GRID_MM:g} mm and a small network, trained on masses drawn "
@@ -138,7 +134,8 @@ def _measure(
     masses: tuple[Mass, ...] = ()
     anything = found.outlined or found.specks
     landmarks = find_landmarks(volume, found.skeleton) if anything else None
-    found, contents = _without_contents(volume, found, landmarks.joints if landmarks else ())
+    joints = landmarks.joints if landmarks else ()
+    found, contents = _without_contents(volume, found, joints)
     if found.outlined and landmarks:
         around = Surroundings(
             Body(volume, found.labels, found.skeleton),
@@ -151,8 +148,10 @@ def _measure(
             measure_mass(around, mass, levels, number, calibration)
             for number, (mass, levels) in enumerate(found.outlined, start=1)
         )
-    others = name_specks(found.specks, landmarks.joints if landmarks else ())
-    others = sorted(others + contents, key=lambda other: -other[0].volume_ml)
+    others = name_specks(found.specks, joints)
+    unsure = [*found.unsure_lps_mm, *unclassified_places(volume, others, found.unsure_lps_mm)]
+    others += [(content.calcification, content.where) for content in contents]
+    others.sort(key=lambda other: -other[0].volume_ml)
     return CtMeasurement(
         masses,
         found.labels,
@@ -160,44 +159,44 @@ def _measure(
         tuple(other for other, _ in others),
         calibration,
         METHOD,
-        found.doubts,
+        remarks_on_doubts(unsure) + remarks_on_contents(contents),
         other_places=tuple(where for _, where in others),
     )
 
 
 def _without_contents(
     volume: Volume, found: "_Found", joints: Sequence[Joint]
-) -> tuple["_Found", list[tuple[OtherCalcification, Patch]]]:
-    """What was found, less what organs hold, which is another calcification.
+) -> tuple["_Found", list[Content]]:
+    """What was found, less what organs hold.
 
     The label map is changed in place, box by box: a second one would need as much memory.
     """
-    kept, taken, contents = [], [], []
+    kept, contents = [], []
     for number, (mass, levels) in enumerate(found.outlined, start=1):
         organ = organ_around(volume, mass, levels, joints)
         if organ:
-            other, place = as_calcification(volume, mass, levels)
-            taken.append(other)
-            contents.append((organ, place))
+            contents.append(content_of(organ, volume, mass, levels))
         else:
             remarks = (*levels.remarks, *remarks_on_place(volume, mass, joints))
             kept.append((mass, replace(levels, remarks=remarks)))
-        if taken:
+        if contents:
             labels = found.labels[mass.box]
             labels[labels == number] = 0 if organ else len(kept)
-    doubts = (*found.doubts, *remarks_on_contents(contents))
-    return replace(found, outlined=kept, doubts=doubts), taken
+    return replace(found, outlined=kept), contents
 
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What the working grid tells of a scan; masses with their levels, largest first."""
+    """What the working grid tells of a scan; masses with their levels, largest first.
+
+    `unsure_lps_mm` are places of what may be a mass or bone.
+    """
 
     outlined: list[tuple[FoundMass, LevelReading]]
     specks: list[Speck]
     labels: NDArray[np.uint8]
     skeleton: NDArray[np.bool_]
-    doubts: tuple[str, ...]
+    unsure_lps_mm: list[Point]
 
 
 def _find(
@@ -231,14 +230,14 @@ def _find(
     del body
     give_small_pieces_back()  # a fifth of the scan's own memory
     labels = _label_map(volume, outlines)
-    doubts = _doubts([place for place in unsure if not labels[_voxel(volume, place)]])
+    unsure = [place for place in unsure if not labels[_voxel(volume, place)]]
     bones = skeleton
     if bones is None:
         bones = skeleton_on_scan(volume, grid, scores, labels)
         for speck in filter(is_bone, specks):
             bones[speck.where.box] |= speck.where.mask
         specks = [speck for speck in specks if not is_bone(speck)]
-    return _Found(outlined, specks, labels, bones, doubts)
+    return _Found(outlined, specks, labels, bones, unsure)
 
 
 def _with_fluid(
@@ -248,38 +247,11 @@ def _with_fluid(
     return with_fluid(volume, mass, grid.to_native(tissue.skeleton, mass.box) > _BONE)
 
 
-def told_by_levels(
-    unsure: Iterable[tuple[Point, FoundMass, LevelReading]],
-) -> tuple[list[tuple[FoundMass, LevelReading]], list[Point]]:
-    """What may be a mass and has the sedimentation sign is one; the places of the rest."""
-    told: list[tuple[FoundMass, LevelReading]] = []
-    unsure_lps_mm: list[Point] = []
-    for place, mass, levels in unsure:
-        if levels.sedimentation_sign:
-            told.append((mass, replace(levels, remarks=(*levels.remarks, _TOLD_BY_LEVEL))))
-        else:
-            unsure_lps_mm.append(place)
-    return told, unsure_lps_mm
-
-
 def _voxel(volume: Volume, place_lps_mm: Point) -> tuple[int, int, int]:
     """The voxel of a place in the scan, or the nearest to it."""
     indices = np.rint(volume.to_indices(place_lps_mm)).astype(int)
     z, y, x = np.clip(indices, 0, np.array(volume.shape) - 1).tolist()
     return z, y, x
-
-
-def _doubts(places_lps_mm: Sequence[Point]) -> tuple[str, ...]:
-    """What the reader can do about densities that may be masses."""
-    seeds = "; ".join(f"--seed {x:.0f},{y:.0f},{z:.0f}" for x, y, z in places_lps_mm)
-    if len(places_lps_mm) > 1:
-        remark = (
-            f"{len(places_lps_mm)} densities that may be masses or bone were not called; if one is "
-            f"a mass, its seed measures it: {seeds}."
-        )
-        return (remark,)
-    remark = "A density that may be a mass or bone was not called; if it is a mass, "
-    return (f"{remark}{seeds} measures it.",) if places_lps_mm else ()
 
 
 def _label_map(volume: Volume, found: Sequence[FoundMass]) -> NDArray[np.uint8]:

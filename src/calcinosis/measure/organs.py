@@ -6,6 +6,7 @@ on phantoms and a labelled scan with bladders and bowels filled and stones drawn
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -48,6 +49,16 @@ _TAKEN_FOR: dict[Organ, str] = {
     "viscus": "What is evenly dense, or a shell, in pelvis or abdomen was taken for contrast agent "
     "or a stone in an organ",
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """What an organ holds: the organ, what it is reported as, its voxels, and its densest place."""
+
+    organ: Organ
+    calcification: OtherCalcification
+    where: Patch
+    densest_lps_mm: Point
 
 
 def organ_around(
@@ -110,31 +121,27 @@ def is_content(volume: Volume, mass: FoundMass, levels: LevelReading) -> bool:
     return _is_even(crop, dense, noise_hu(crop.voxels, mass.envelope.mask))
 
 
-def as_calcification(
-    volume: Volume, mass: FoundMass, levels: LevelReading
-) -> tuple[tuple[OtherCalcification, Patch], Point]:
-    """What an organ holds as another calcification, and its densest place.
-
-    With a level, or larger than a stone, it is contrast agent.
-    """
+def content_of(organ: Organ, volume: Volume, mass: FoundMass, levels: LevelReading) -> Content:
+    """What an organ holds; with a level, or larger than a stone, it is contrast agent."""
     crop, dense = volume.crop(mass.box), mass.envelope.calcified
-    patch = Patch(mass.box, dense > _HALF)
+    where = Patch(mass.box, dense > _HALF)
     centre = lps_point(crop, places(mass.envelope.mask).mean(0))
     volume_ml = float(dense.sum(dtype=np.float64) * volume.voxel_volume_ml)
-    pool = volume_ml > _POOL_ML or bool(levels.sedimentation_sign)
-    hu = np.where(patch.mask, crop.voxels, np.iinfo(np.int16).min)
+    pool = organ == "viscus" and (volume_ml > _POOL_ML or bool(levels.sedimentation_sign))
+    hu = np.where(where.mask, crop.voxels, np.iinfo(np.int16).min)
     densest = np.array(np.unravel_index(hu.argmax(), hu.shape), np.float64)
     other = OtherCalcification("contrast" if pool else "unclassified", volume_ml, centre)
-    return (other, patch), lps_point(crop, densest)
+    return Content(organ, other, where, lps_point(crop, densest))
 
 
-def remarks_on_contents(contents: Sequence[tuple[Organ, Point]]) -> tuple[str, ...]:
+def remarks_on_contents(contents: Sequence[Content]) -> tuple[str, ...]:
     """What the reader can do where densities were taken for contents of organs."""
     remarks = []
     for organ, told in _TAKEN_FOR.items():
-        seeds = [f"--seed {x:.0f},{y:.0f},{z:.0f}" for own, (x, y, z) in contents if own == organ]
+        places_lps_mm = [content.densest_lps_mm for content in contents if content.organ == organ]
+        seeds = "; ".join(f"--seed {x:.0f},{y:.0f},{z:.0f}" for x, y, z in places_lps_mm)
         if seeds:
-            remarks.append(f"{told}; a seed measures it as a mass: {'; '.join(seeds)}.")
+            remarks.append(f"{told}; a seed measures it as a mass: {seeds}.")
     return tuple(remarks)
 
 

@@ -1,0 +1,60 @@
+"""What may be a mass but is not called: what settles it, and how it is named to the reader."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from calcinosis.measure.mass import LevelReading, OtherCalcification, Patch, Point
+from calcinosis.measure.masses import FoundMass, lps_point
+from calcinosis.volume import Volume
+
+UNCLASSIFIED_ML = 0.5  # calcium of the smallest mass, which is not calcified throughout
+_TOLD_BY_LEVEL = (
+    "What the network was not sure of is called a mass because calcium has settled in it."
+)
+
+
+def told_by_levels(
+    unsure: Iterable[tuple[Point, FoundMass, LevelReading]],
+) -> tuple[list[tuple[FoundMass, LevelReading]], list[Point]]:
+    """What may be a mass and has the sedimentation sign is one; the places of the rest."""
+    told: list[tuple[FoundMass, LevelReading]] = []
+    unsure_lps_mm: list[Point] = []
+    for place, mass, levels in unsure:
+        if levels.sedimentation_sign:
+            told.append((mass, replace(levels, remarks=(*levels.remarks, _TOLD_BY_LEVEL))))
+        else:
+            unsure_lps_mm.append(place)
+    return told, unsure_lps_mm
+
+
+def unclassified_places(
+    volume: Volume,
+    others: Iterable[tuple[OtherCalcification, Patch]],
+    named_lps_mm: Sequence[Point],
+) -> Iterator[Point]:
+    """The densest places of unclassified densities as large as a mass, but those named already."""
+    named = np.rint(volume.to_indices(np.reshape(named_lps_mm, (-1, 3)))).astype(int)
+    for other, where in others:
+        if other.kind != "unclassified" or other.volume_ml < UNCLASSIFIED_ML:
+            continue
+        low, high = np.array([(extent.start, extent.stop) for extent in where.box]).T
+        if ((named >= low) & (named < high)).all(1).any():
+            continue
+        hu = np.where(where.mask, volume.voxels[where.box], np.iinfo(np.int16).min)
+        densest = np.array(np.unravel_index(hu.argmax(), hu.shape), np.float64)
+        yield lps_point(volume, densest + low)
+
+
+def remarks_on_doubts(places_lps_mm: Sequence[Point]) -> tuple[str, ...]:
+    """What the reader can do about densities that may be masses."""
+    seeds = "; ".join(f"--seed {x:.0f},{y:.0f},{z:.0f}" for x, y, z in places_lps_mm)
+    if len(places_lps_mm) > 1:
+        remark = (
+            f"{len(places_lps_mm)} densities that may be masses or bone were not called; if one is "
+            f"a mass, its seed measures it: {seeds}."
+        )
+        return (remark,)
+    remark = "A density that may be a mass or bone was not called; if it is a mass, "
+    return (f"{remark}{seeds} measures it.",) if places_lps_mm else ()

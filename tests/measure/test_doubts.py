@@ -1,0 +1,43 @@
+"""What is as large as a mass and unclassified is named with the seed that settles it."""
+
+import numpy as np
+
+from calcinosis.measure.doubts import remarks_on_doubts, unclassified_places
+from calcinosis.measure.mass import OtherCalcification, Patch
+from calcinosis.volume import Volume
+
+AFFINE = np.diag([1.0, 1.0, 1.0, 1.0])[:, [2, 1, 0, 3]]
+
+
+def scan_with(*densest):
+    """A scan of 1 mm voxels whose pieces of 5 mm are densest at some voxels, and the pieces."""
+    voxels = np.full((40, 40, 40), 40, np.int16)
+    patches = []
+    for z, y, x in densest:
+        box = tuple(slice(i - 2, i + 3) for i in (z, y, x))
+        voxels[box] = 300
+        voxels[z, y, x] = 700
+        patches.append(Patch(box, np.ones((5, 5, 5), bool)))
+    return Volume(voxels, AFFINE), patches
+
+
+def named(kind, volume_ml, already=()):
+    volume, (patch,) = scan_with((10, 20, 30))
+    other = OtherCalcification(kind, volume_ml, (30.0, 20.0, 10.0))
+    return list(unclassified_places(volume, [(other, patch)], already))
+
+
+def test_a_large_unclassified_density_is_named_at_its_densest_place():
+    assert named("unclassified", 1.2) == [(30.0, 20.0, 10.0)]
+    (remark,) = remarks_on_doubts(named("unclassified", 1.2))
+    assert "--seed 30,20,10 measures it" in remark
+
+
+def test_small_ones_and_those_whose_kind_is_known_are_not_named():
+    assert named("unclassified", 0.4) == []
+    assert named("vascular", 3.0) == []
+
+
+def test_what_is_named_already_is_not_named_twice():
+    assert named("unclassified", 1.2, already=[(31.0, 19.0, 11.0)]) == []
+    assert named("unclassified", 1.2, already=[(5.0, 5.0, 5.0)]) == [(30.0, 20.0, 10.0)]
