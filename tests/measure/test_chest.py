@@ -9,6 +9,7 @@ from calcinosis.measure.joint import Joint
 from calcinosis.measure.mass import LevelReading
 from calcinosis.measure.masses import FoundMass
 from calcinosis.measure.organs import content_of, organ_around, remarks_on_contents
+from calcinosis.measure.skin import find_skin
 from calcinosis.volume import Volume
 
 STEP_MM, SHAPE = 2.0, (60, 100, 180)
@@ -39,8 +40,9 @@ def chest(centre_lps_mm, *, seeded=False, lungs_mm=(-70.0, 70.0)):
 def test_a_density_in_a_lung_is_a_nodule_and_a_seed_makes_it_a_mass():
     in_lung = chest((70, 0, 0))
     assert lies_in_lung(*in_lung)
-    assert organ_around(*in_lung, NO_LEVELS, ()) == "lung"
-    assert organ_around(*chest((70, 0, 0), seeded=True), NO_LEVELS, ()) is None
+    skin = find_skin(in_lung[0])
+    assert organ_around(*in_lung, NO_LEVELS, (), skin) == "lung"
+    assert organ_around(*chest((70, 0, 0), seeded=True), NO_LEVELS, (), skin) is None
     content = content_of("lung", *in_lung, NO_LEVELS)
     assert content.calcification.kind == "unclassified"
     assert content.calcification.volume_ml == pytest.approx(4 / 3 * np.pi * 0.9**3, rel=0.05)

@@ -13,6 +13,7 @@ from calcinosis.measure.joint import Joint
 from calcinosis.measure.mass import LevelReading
 from calcinosis.measure.masses import FoundMass
 from calcinosis.measure.organs import organ_around
+from calcinosis.measure.skin import find_skin
 from calcinosis.phantom.masses import MassOptions
 from calcinosis.phantom.patient import PhantomOptions, make_phantom
 from calcinosis.volume import Study, Volume
@@ -46,7 +47,7 @@ BLADDER = (0.0, 0.0, 20.0)
 
 
 def is_held_by_an_organ(volume, mass, levels, joints):
-    return organ_around(volume, mass, levels, joints) == "viscus"
+    return organ_around(volume, mass, levels, joints, find_skin(volume)) == "viscus"
 
 
 def test_an_even_density_between_the_hips_is_contrast_agent():
@@ -87,6 +88,24 @@ def test_before_the_spine_an_even_density_is_contrast_agent_behind_it_a_mass(cen
 
 def test_without_a_hip_nothing_is_told():
     assert not is_held_by_an_organ(*ball(BLADDER), NO_LEVELS, PELVIS[2:])
+
+
+def under_the_skin(radius_mm, surroundings_hu, depth_mm=15.0):
+    """What organ holds a ball of calcium so deep under a flat skin."""
+    z, y, x = np.meshgrid(*(np.arange(60.0),) * 3, indexing="ij")
+    mask = np.sqrt((z - 30) ** 2 + (y - 15 - depth_mm) ** 2 + (x - 30) ** 2) < radius_mm
+    hu = np.where(y < 15, -1000, np.where(mask, 500, surroundings_hu))
+    affine = np.diag([1.0, 1.0, 1.0, 1.0])[:, [2, 1, 0, 3]]
+    volume = Volume(hu.astype(np.int16), affine)
+    whole = mask.astype(np.float32)
+    mass = FoundMass((slice(0, 60),) * 3, Envelope(mask, whole, whole), 0.9, seeded=False)
+    return organ_around(volume, mass, NO_LEVELS, (), find_skin(volume))
+
+
+def test_what_is_small_in_the_fat_under_the_skin_is_a_granuloma():
+    assert under_the_skin(6.0, -100) == "subcutis"
+    assert under_the_skin(8.0, -100) is None
+    assert under_the_skin(6.0, 50) is None
 
 
 @cache

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from calcinosis.measure.distance import distance_within
+from calcinosis.measure.beside import touching_hu
 from calcinosis.measure.joint import Joint
 from calcinosis.measure.masks import places
 from calcinosis.measure.mass import Point
@@ -15,8 +15,6 @@ from calcinosis.measure.masses import FoundMass, lps_point
 from calcinosis.volume import Volume
 
 _LUNG_HU = (-950.0, -500.0)  # inflated lung is about -850, air -1000
-_AROUND_MM = 5.0  # what touches a mass, beyond its blurred edge
-_EDGE_MM = 2.0
 _IN_LUNG_SHARE = 0.6  # of what touches it; a mass of the chest wall has half or less
 _ASIDE_MM, _STEP_MM = 150.0, 2.0  # what is looked at to either side, averaged over
 _BAND_MM = (-4.0, 0.0, 4.0)  # so many rows and slices, and 10 mm along them
@@ -36,16 +34,7 @@ def lies_in_lung(volume: Volume, mass: FoundMass) -> bool:
         volume: the whole CT.
         mass: as outlined.
     """
-    near = volume.grow(mass.box, _AROUND_MM + _EDGE_MM)
-    crop = volume.crop(near)
-    mask = np.zeros(crop.shape, bool)
-    inner = tuple(
-        slice(own.start - wide.start, own.stop - wide.start)
-        for own, wide in zip(mass.box, near, strict=True)
-    )
-    mask[inner] = mass.envelope.mask
-    away_mm = distance_within(~mask, _AROUND_MM + _EDGE_MM, crop.spacing_mm)
-    touching = crop.voxels[(away_mm > _EDGE_MM) & (away_mm <= _AROUND_MM)]
+    touching = touching_hu(volume, mass)
     dark = touching[touching < _LUNG_HU[1]]
     return dark.size > _IN_LUNG_SHARE * touching.size and bool(np.median(dark) > _LUNG_HU[0])
 

@@ -135,13 +135,16 @@ def _measure(
     anything = found.outlined or found.specks
     landmarks = find_landmarks(volume, found.skeleton) if anything else None
     joints = landmarks.joints if landmarks else ()
-    found, contents = _without_contents(volume, found, joints)
+    contents: list[Content] = []
+    if found.outlined:
+        skin = find_skin(volume)
+        found, contents = _without_contents(volume, found, joints, skin)
     if found.outlined and landmarks:
         around = Surroundings(
             Body(volume, found.labels, found.skeleton),
             skeleton is not None,
             landmarks,
-            find_skin(volume),
+            skin,
         )
         give_small_pieces_back()  # comparing both sides needs as much
         masses = tuple(
@@ -165,7 +168,7 @@ def _measure(
 
 
 def _without_contents(
-    volume: Volume, found: "_Found", joints: Sequence[Joint]
+    volume: Volume, found: "_Found", joints: Sequence[Joint], skin: Skin
 ) -> tuple["_Found", list[Content]]:
     """What was found, less what organs hold.
 
@@ -173,7 +176,7 @@ def _without_contents(
     """
     kept, contents = [], []
     for number, (mass, levels) in enumerate(found.outlined, start=1):
-        organ = organ_around(volume, mass, levels, joints)
+        organ = organ_around(volume, mass, levels, joints, skin)
         if organ:
             contents.append(content_of(organ, volume, mass, levels))
         else:

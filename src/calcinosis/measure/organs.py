@@ -1,4 +1,4 @@
-"""What organs hold, which is no mass: contrast agent, stones, and nodules of a lung.
+"""What organs hold, which is no mass: contrast agent, stones, nodules of a lung, granulomas.
 
 The first two, in pelvis and abdomen, are evenly dense, or a shell around what is not dense.
 Contrast agent may lie in a layer under urine: a true level, but not of a mass. Limits were chosen
@@ -13,12 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from calcinosis.measure.beside import touching_hu
 from calcinosis.measure.chest import IN_CHEST, lies_between_lungs, lies_in_lung
 from calcinosis.measure.distance import distance_within
 from calcinosis.measure.joint import Joint
 from calcinosis.measure.masks import places
-from calcinosis.measure.mass import LevelReading, OtherCalcification, Patch, Point
+from calcinosis.measure.mass import (
+    CalcificationKind,
+    LevelReading,
+    OtherCalcification,
+    Patch,
+    Point,
+)
 from calcinosis.measure.masses import FoundMass, lps_point
+from calcinosis.measure.skin import Skin, skin_distance_mm
 from calcinosis.measure.upright import noise_hu
 from calcinosis.volume import Volume
 
@@ -39,13 +47,16 @@ _DENSE_HU, _HALF = 150.0, 0.5
 _SEEN_SHARE = 0.1  # so much of a mass must lie deep, away from levels: locules leave less
 _HOLLOW_SHARE = 0.05  # of what is deep inside a shell may be dense
 _POOL_ML = 15.0  # larger is contrast agent, not a stone; a named parameter
-Organ = Literal["lung", "viscus"]
+# Small, in the fat under the skin: a granuloma, as injections leave; drawn ones read up to 1.4 mL.
+_GRANULOMA_ML, _FAT_HU, _UNDER_SKIN_MM = 1.5, -45.0, 50.0
+Organ = Literal["lung", "subcutis", "viscus"]
 _IN_CAVITY = (
     "It lies in the cavity of pelvis or abdomen, where stones, nodes and fibroids calcify: it is "
     "measured like a mass beside a joint, but may be one of these."
 )
 _TAKEN_FOR: dict[Organ, str] = {
     "lung": "What lies in a lung was taken for a nodule or granuloma",
+    "subcutis": "What is small and lies in the fat under the skin was taken for a granuloma",
     "viscus": "What is evenly dense, or a shell, in pelvis or abdomen was taken for contrast agent "
     "or a stone in an organ",
 }
@@ -62,7 +73,7 @@ class Content:
 
 
 def organ_around(
-    volume: Volume, mass: FoundMass, levels: LevelReading, joints: Sequence[Joint]
+    volume: Volume, mass: FoundMass, levels: LevelReading, joints: Sequence[Joint], skin: Skin
 ) -> Organ | None:
     """The kind of organ that holds what was found; None for a mass, and where a seed asks for one.
 
@@ -71,13 +82,25 @@ def organ_around(
         mass: as outlined.
         levels: its fluid levels.
         joints: of the scan.
+        skin: of the scan.
     """
     if mass.seeded:
         return None
     if lies_in_lung(volume, mass):
         return "lung"
+    if _is_granuloma(volume, mass, skin):
+        return "subcutis"
     in_viscus = lies_in_cavity(volume, mass, joints) and is_content(volume, mass, levels)
     return "viscus" if in_viscus else None
+
+
+def _is_granuloma(volume: Volume, mass: FoundMass, skin: Skin) -> bool:
+    """Whether what was found is small and lies in the fat under the skin."""
+    if float(mass.envelope.occupancy.sum()) * volume.voxel_volume_ml > _GRANULOMA_ML:
+        return False
+    depth_mm = skin_distance_mm(skin, mass.box, mass.envelope.mask)
+    under_skin = depth_mm is not None and depth_mm < _UNDER_SKIN_MM
+    return under_skin and bool(np.median(touching_hu(volume, mass)) < _FAT_HU)
 
 
 def remarks_on_place(volume: Volume, mass: FoundMass, joints: Sequence[Joint]) -> tuple[str, ...]:
@@ -130,7 +153,8 @@ def content_of(organ: Organ, volume: Volume, mass: FoundMass, levels: LevelReadi
     pool = organ == "viscus" and (volume_ml > _POOL_ML or bool(levels.sedimentation_sign))
     hu = np.where(where.mask, crop.voxels, np.iinfo(np.int16).min)
     densest = np.array(np.unravel_index(hu.argmax(), hu.shape), np.float64)
-    other = OtherCalcification("contrast" if pool else "unclassified", volume_ml, centre)
+    kind: CalcificationKind = "granuloma" if organ == "subcutis" else "unclassified"
+    other = OtherCalcification("contrast" if pool else kind, volume_ml, centre)
     return Content(organ, other, where, lps_point(crop, densest))
 
 
