@@ -58,7 +58,7 @@ def example(rng: np.random.Generator, donor: Donor) -> tuple[np.ndarray, np.ndar
     block = draw_decoys(rng, augment(rng, block, bone), bone)
     envelope, faint = np.zeros_like(bone), np.zeros_like(bone)
     seed = np.full(3, -1)
-    for _ in range(int(rng.choice([0, 1, 2, 3], p=[0.25, 0.4, 0.2, 0.15]))):
+    for _ in range(int(rng.choice(5, p=[0.25, 0.3, 0.2, 0.15, 0.1]))):
         block, new = draw_mass(rng, block, bone, donor.noise_hu, donor.slice_blur_mm, taken)
         if new.any() and seed[0] < 0 and block[new].max() > 180 and rng.random() < 0.5:
             seed = seed_point(rng, block, new)

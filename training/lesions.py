@@ -17,6 +17,8 @@ from scipy.spatial import cKDTree
 
 MUSCLE_HU = 110  # what is drawn brighter than this is no muscle
 THICKEST_WALL = 3.3  # fine voxels: a capsule or septum of 2.5 mm
+RADII_MM, RADII_SHARES = ((5.5, 10), (6.5, 16), (10, 42)), (0.35, 0.3, 0.35)
+NEAR_BONE, TOUCHING = 0.7, 0.75  # of all masses; of those near bone
 
 
 def outline(
@@ -96,7 +98,7 @@ def mass_hounsfield(
     """
     gravity = int(rng.choice([2, 2, 2, -2, 3, -3]))
     texture = smooth_noise(rng, field.shape, rng.uniform(1.5, 12))
-    style = rng.choice(["voronoi", "packed", "cloud", "single"], p=[0.35, 0.35, 0.2, 0.1])
+    style = rng.choice(["voronoi", "packed", "cloud", "single"], p=[0.33, 0.33, 0.19, 0.15])
     inside = field < 0
     counts = inside
     matrix = rng.uniform(20, 90) if rng.random() < 0.7 else rng.uniform(90, 500)
@@ -178,13 +180,13 @@ def draw_mass(
     taken: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Put one mass into a block; returns Hounsfield units and the envelope."""
-    smallest, largest = (6.5, 16) if rng.random() < 0.5 else (10, 42)
+    smallest, largest = RADII_MM[rng.choice(len(RADII_MM), p=RADII_SHARES)]
     radius_mm = np.exp(rng.uniform(np.log(smallest), np.log(largest)))
     to_bone = distance_to(skeleton) * GRID_MM
     body = (hu > -300) & ~taken
     to_skin = distance_to(~body) * GRID_MM
     places = body & ~skeleton & (to_skin > min(6, radius_mm * 0.5))
-    near = rng.random() < 0.6
+    near = rng.random() < NEAR_BONE
     if near:
         places &= to_bone < radius_mm * 1.1 + 3
     envelope = np.zeros_like(skeleton)
@@ -198,7 +200,7 @@ def draw_mass(
         for m, n in zip(middle, hu.shape, strict=True)
     )
     centre = (middle - [extent.start for extent in box] + 0.5) * FINE
-    touching = near and rng.random() < 0.7
+    touching = near and rng.random() < TOUCHING
     alpha, value, counted, allowed = mass_in_box(
         rng,
         centre,

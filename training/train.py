@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import cc3d
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from torch.nn import functional
 CLASSES = 3
 IGNORE = 255
 FLUID_HU, FLUID_WEIGHT = 110, 3.0  # what is darker in a mass is fluid or soft wall
+LARGE_VOXELS, SMALL_WEIGHT = 3000, 3.0  # smaller masses (10 mL) weigh more, so much at most
 THICK_SHARE = 0.15  # of the batches are shown as thick slices
 SEED_RADIUS = 3.0  # voxels: the ball that shows the network a seed point
 
@@ -93,7 +95,8 @@ def loss_of(scores: Tensor, labels: Tensor, hu: Tensor) -> Tensor:
     truth = (labels == 1).float()
     deep = 1 - greatest_within(1 - truth[:, None], 2)[:, 0]
     skeleton = (labels == 2).float()
-    weight = known * (1 + truth + skeleton + FLUID_WEIGHT * deep * (hu[:, 0] < FLUID_HU))
+    weight = 1 + truth + skeleton + FLUID_WEIGHT * deep * (hu[:, 0] < FLUID_HU)
+    weight = known * weight * torch.from_numpy(weight_of_small(labels.numpy() == 1))
     logarithms = scores.log_softmax(1)
     classes = torch.where(labels == IGNORE, 0, labels)[:, None]
     entropy = -(logarithms.gather(1, classes)[:, 0] * weight).sum() / (weight.sum() + 1)
@@ -102,6 +105,18 @@ def loss_of(scores: Tensor, labels: Tensor, hu: Tensor) -> Tensor:
     overlap = 2 * (mass * truth).sum(whole) + 100
     dice = 1 - overlap / (mass.sum(whole) + truth.sum(whole) + 100)
     return entropy + 0.5 * dice.mean()
+
+
+def weight_of_small(masses: np.ndarray) -> np.ndarray:
+    """What each voxel of blocks [n, z, y, x] weighs, so that small masses count beside large."""
+    weights = np.ones(masses.shape, np.float32)
+    for block, weight in zip(masses, weights, strict=True):
+        parts = cc3d.connected_components(block, connectivity=18)
+        sizes = np.bincount(parts.ravel())
+        factors = np.clip(np.sqrt(LARGE_VOXELS / np.maximum(sizes, 1)), 1, SMALL_WEIGHT)
+        factors[0] = 1
+        weight[:] = factors[parts]
+    return weights
 
 
 def greatest_within(values: Tensor, reach: int) -> Tensor:

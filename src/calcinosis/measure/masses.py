@@ -34,20 +34,20 @@ SMALLEST_MASS_ML = 1.0  # DESIGN §4: what counts as a mass
 MARGIN_MM = 9.0
 # Gates measured on drawn-in masses and on scans without one (docs/accuracy.md).
 _CALL = 128  # network score (of 255) above which a voxel is a mass
-_EDGE_CALL = 64  # above which it belongs to the mass it touches: walls are faint
+_EDGE_CALL = 50  # above which it belongs to the mass it touches: walls are faint
 _EDGE_REACH = 4  # working voxels: how far a faint wall lies from what is surely mass
 _SURE = 217
 # The share of sure voxels asked of 1 mL, and how much less for each doubling: what is no mass
-# (bone ends, cartilage, groups of calcified vessels) reached 0.73 at 4.6 mL and 0.64 at 10 mL on
+# (vessels, mineral of sarcomas, bone cut by the edge) reached 0.73 at 1.1 mL and 0.67 at 3.7 mL on
 # the scans and phantoms looked at; small granulomas reach 0.89. Bones cut by the edge of the scan
 # lack their cortex there and look surer, so more is asked of what lies on it.
-_SURE_SHARE, _LESS_PER_DOUBLING, _SURE_SHARE_LEAST = 0.80, 0.025, 0.65
+_SURE_SHARE, _LESS_PER_DOUBLING, _SURE_SHARE_LEAST = 0.78, 0.03, 0.65
 # A mass holds at least this share of sure voxels around each of its places (Gaussian mean, mm):
 # where it does not, the outline has crept along a vessel or bone.
 _SURE_NEARBY, _NEARBY_MM = 0.2, 4.0
 _ISLAND_SHARE = 0.1  # of its largest part: smaller ones that were joined by such places go too
 _FREE_ON_EDGE, _MORE_ON_EDGE = 0.15, 0.6  # share of the surface that costs nothing; slope beyond
-_WORTH_A_LOOK_SHARE = 0.5
+_WORTH_A_LOOK_SHARE = 0.45
 _SEED_ROOM_MM = 45.0  # around a seed, where the network looks again
 _CALCIFIED_SHARE = 0.05
 # What is this long for its width, and this narrow, is a vessel: named parameters.

@@ -12,8 +12,8 @@ from calcinosis.measure.masses import FoundMass
 # drawn by the cellular generator into scans kept for tuning; docs/accuracy.md tells how often the
 # interval covers on others.
 _EDGE_VOXELS = 0.10
-_EDGE_MM = 0.5
-_UNSURE_MM = 22.0  # times how far the network's mean score stays below 1
+_EDGE_MM = 0.45
+_UNSURE_MM = 18.0  # times how far the network's mean score stays below 1
 
 
 def volume_interval(
