@@ -219,13 +219,18 @@ def test_spacing_obliquity_and_noise_do_not_hide_a_level(slices_mm, pixel_mm, tu
     assert level.tilt_deg < 3
 
 
-@pytest.mark.parametrize("layered", [True, False], ids=["settled", "solid"])
-def test_what_the_network_doubts_is_a_mass_where_calcium_has_settled(layered):
-    volume, envelope = locule_scan(radius_mm=14, solid=not layered)
+@pytest.mark.parametrize(
+    ("layered", "radius_mm", "is_mass"),
+    [(True, 14, True), (False, 14, False), (True, 7, False)],
+    ids=["settled", "solid", "settled in little"],
+)
+def test_what_the_network_doubts_is_a_mass_where_calcium_has_settled(layered, radius_mm, is_mass):
+    volume, envelope = locule_scan(radius_mm=radius_mm, solid=not layered)
     whole = envelope.astype(np.float32)
     box = tuple(slice(0, size) for size in envelope.shape)
     doubtful = FoundMass(box, Envelope(envelope, whole, whole), 0.6, seeded=False)
-    told, unsure = told_by_levels([((1.0, 2.0, 3.0), *with_fluid(volume, doubtful))])
-    assert len(told) == layered
-    assert unsure == ([] if layered else [(1.0, 2.0, 3.0)])
+    doubts = [((1.0, 2.0, 3.0), *with_fluid(volume, doubtful))]
+    told, unsure = told_by_levels(doubts, volume.voxel_volume_ml)
+    assert len(told) == is_mass
+    assert unsure == ([] if is_mass else [(1.0, 2.0, 3.0)])
     assert all("settled" in levels.remarks[-1] for _, levels in told)

@@ -219,9 +219,10 @@ def _find(
         open_shells = []
     found = find_masses(volume, grid, tissue, seeds)
     outlined = [_with_fluid(volume, grid, tissue, mass) for mass in found.masses]
-    by_level, unsure = told_by_levels(
+    doubtful = (
         (one.place_lps_mm, *_with_fluid(volume, grid, tissue, one.mass)) for one in found.unsure
     )
+    by_level, unsure = told_by_levels(doubtful, volume.voxel_volume_ml)
     outlined += by_level
     unsure += [lps_point(volume, np.array(place) * grid.step) for place in open_shells]
     del found  # the outlines before fluid was added

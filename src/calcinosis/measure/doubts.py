@@ -10,19 +10,21 @@ from calcinosis.measure.masses import FoundMass, lps_point
 from calcinosis.volume import Volume
 
 UNCLASSIFIED_ML = 0.5  # calcium of the smallest mass, which is not calcified throughout
+LEVEL_TELLS_ML = 2.0  # in less, a flat piece of a vessel's wall has passed for a level
 _TOLD_BY_LEVEL = (
     "What the network was not sure of is called a mass because calcium has settled in it."
 )
 
 
 def told_by_levels(
-    unsure: Iterable[tuple[Point, FoundMass, LevelReading]],
+    unsure: Iterable[tuple[Point, FoundMass, LevelReading]], voxel_volume_ml: float
 ) -> tuple[list[tuple[FoundMass, LevelReading]], list[Point]]:
     """What may be a mass and has the sedimentation sign is one; the places of the rest."""
     told: list[tuple[FoundMass, LevelReading]] = []
     unsure_lps_mm: list[Point] = []
     for place, mass, levels in unsure:
-        if levels.sedimentation_sign:
+        volume_ml = float(mass.envelope.occupancy.sum()) * voxel_volume_ml
+        if levels.sedimentation_sign and volume_ml >= LEVEL_TELLS_ML:
             told.append((mass, replace(levels, remarks=(*levels.remarks, _TOLD_BY_LEVEL))))
         else:
             unsure_lps_mm.append(place)
