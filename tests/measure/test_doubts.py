@@ -9,22 +9,15 @@ from calcinosis.volume import Volume
 AFFINE = np.diag([1.0, 1.0, 1.0, 1.0])[:, [2, 1, 0, 3]]
 
 
-def scan_with(*densest):
-    """A scan of 1 mm voxels whose pieces of 5 mm are densest at some voxels, and the pieces."""
-    voxels = np.full((40, 40, 40), 40, np.int16)
-    patches = []
-    for z, y, x in densest:
-        box = tuple(slice(i - 2, i + 3) for i in (z, y, x))
-        voxels[box] = 300
-        voxels[z, y, x] = 700
-        patches.append(Patch(box, np.ones((5, 5, 5), bool)))
-    return Volume(voxels, AFFINE), patches
-
-
 def named(kind, volume_ml, already=()):
-    volume, (patch,) = scan_with((10, 20, 30))
+    """The places named in a scan of 1 mm voxels with one piece, densest at z 10, y 20, x 30."""
+    voxels = np.full((40, 40, 40), 40, np.int16)
+    box = (slice(8, 13), slice(18, 23), slice(28, 33))
+    voxels[box] = 300
+    voxels[10, 20, 30] = 700
     other = OtherCalcification(kind, volume_ml, (30.0, 20.0, 10.0))
-    return list(unclassified_places(volume, [(other, patch)], already))
+    patch = Patch(box, np.ones((5, 5, 5), bool))
+    return list(unclassified_places(Volume(voxels, AFFINE), [(other, patch)], already))
 
 
 def test_a_large_unclassified_density_is_named_at_its_densest_place():

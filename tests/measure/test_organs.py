@@ -92,13 +92,14 @@ def test_without_a_hip_nothing_is_told():
 
 def under_the_skin(radius_mm, surroundings_hu, depth_mm=15.0):
     """What organ holds a ball of calcium so deep under a flat skin."""
-    z, y, x = np.meshgrid(*(np.arange(60.0),) * 3, indexing="ij")
+    z, y, x = np.meshgrid(np.arange(60.0), np.arange(100.0), np.arange(60.0), indexing="ij")
     mask = np.sqrt((z - 30) ** 2 + (y - 15 - depth_mm) ** 2 + (x - 30) ** 2) < radius_mm
     hu = np.where(y < 15, -1000, np.where(mask, 500, surroundings_hu))
     affine = np.diag([1.0, 1.0, 1.0, 1.0])[:, [2, 1, 0, 3]]
     volume = Volume(hu.astype(np.int16), affine)
     whole = mask.astype(np.float32)
-    mass = FoundMass((slice(0, 60),) * 3, Envelope(mask, whole, whole), 0.9, seeded=False)
+    box = (slice(0, 60), slice(0, 100), slice(0, 60))
+    mass = FoundMass(box, Envelope(mask, whole, whole), 0.9, seeded=False)
     return organ_around(volume, mass, NO_LEVELS, (), find_skin(volume))
 
 
@@ -106,6 +107,7 @@ def test_what_is_small_in_the_fat_under_the_skin_is_a_granuloma():
     assert under_the_skin(6.0, -100) == "subcutis"
     assert under_the_skin(8.0, -100) is None
     assert under_the_skin(6.0, 50) is None
+    assert under_the_skin(6.0, -100, depth_mm=65.0) is None
 
 
 @cache

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from calcinosis.measure.distance import distance_within
 from calcinosis.measure.masses import FoundMass
+from calcinosis.measure.working_grid import box_within
 from calcinosis.volume import Volume
 
 _FROM_MM, _TO_MM = 2.0, 5.0  # beyond the blurred edge, and as far as still touches
@@ -22,10 +23,6 @@ def touching_hu(volume: Volume, mass: FoundMass) -> NDArray[np.signedinteger[Any
     near = volume.grow(mass.box, _TO_MM)
     crop = volume.crop(near)
     outside = np.ones(crop.shape, bool)
-    inner = tuple(
-        slice(own.start - wide.start, own.stop - wide.start)
-        for own, wide in zip(mass.box, near, strict=True)
-    )
-    outside[inner] = ~mass.envelope.mask
+    outside[box_within(mass.box, near)] = ~mass.envelope.mask
     away_mm = distance_within(outside, 2 * _TO_MM, crop.spacing_mm)
     return crop.voxels[(away_mm > _FROM_MM) & (away_mm <= _TO_MM)]

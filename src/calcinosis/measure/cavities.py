@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from calcinosis.measure.distance import distance_within
 from calcinosis.measure.masks import bounds, rim
-from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid, on_whole_grid
+from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid, box_within, on_whole_grid
 
 _WATER_HU = (-25.0, 75.0)  # blurred walls and noise allowed for
 _DENSEST_FLUID_HU = 40.0  # the phantoms' shafts hold 50 HU; red marrow may
@@ -168,10 +168,6 @@ def _shell(
     reach_mm = _TO_WALL_MM + wall_mm
     wide = grid.grow(box, int(reach_mm / GRID_MM) + 1)
     away = np.ones([extent.stop - extent.start for extent in wide], bool)
-    z, y, x = (
-        slice(own.start - room.start, own.stop - room.start)
-        for own, room in zip(box, wide, strict=True)
-    )
-    away[z, y, x] = ~middle
+    away[box_within(box, wide)] = ~middle
     near = distance_within(away, reach_mm, (GRID_MM,) * 3) <= reach_mm
     return wide, near & called[wide]

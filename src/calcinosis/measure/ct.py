@@ -140,12 +140,8 @@ def _measure(
         skin = find_skin(volume)
         found, contents = _without_contents(volume, found, joints, skin)
     if found.outlined and landmarks:
-        around = Surroundings(
-            Body(volume, found.labels, found.skeleton),
-            skeleton is not None,
-            landmarks,
-            skin,
-        )
+        body = Body(volume, found.labels, found.skeleton)
+        around = Surroundings(body, skeleton is not None, landmarks, skin)
         give_small_pieces_back()  # comparing both sides needs as much
         masses = tuple(
             measure_mass(around, mass, levels, number, calibration)

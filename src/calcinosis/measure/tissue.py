@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from calcinosis.measure.distance import distance_within
 from calcinosis.measure.masks import bounds, without_holes
-from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid
+from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid, box_within
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -120,7 +120,7 @@ def classify(
     blocks = list(_blocks((grid.hu > DENSE_HU) & body))
     for done, (core, seen) in enumerate(blocks):
         scores = ask(network, *_given_to_network(grid.hu, seen, seeds))
-        mass[core], skeleton[core] = scores[(slice(None), *_within(core, seen))]
+        mass[core], skeleton[core] = scores[(slice(None), *box_within(core, seen))]
         if progress:
             progress((done + 1) / len(blocks))
     return TissueMap(mass, skeleton, body)
@@ -139,7 +139,7 @@ def look_closer(
         for z, y, x in product(*cuts):
             core, seen = zip(z, y, x, strict=True)
             block, balls = _given_to_network(grid.hu, seen, seeds)
-            scores = _median_of_views(network, block, balls)[(slice(None), *_within(core, seen))]
+            scores = _median_of_views(network, block, balls)[(slice(None), *box_within(core, seen))]
             tissue.mass[core], tissue.skeleton[core] = scores
 
 
@@ -228,15 +228,6 @@ def _given_to_network(
         place = tuple(i - extent.start for i, extent in zip(seed, seen, strict=True))
         balls[ball(block.shape, place, SEED_RADIUS)] = 1
     return block, balls
-
-
-def _within(core: Box, seen: Box) -> Box:
-    """Where the core lies in what is seen."""
-    z, y, x = (
-        slice(own.start - around.start, own.stop - around.start)
-        for own, around in zip(core, seen, strict=True)
-    )
-    return z, y, x
 
 
 def ask(

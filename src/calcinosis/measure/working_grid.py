@@ -16,6 +16,15 @@ _VOXEL_SIGMA = 0.425
 Box = tuple[slice, slice, slice]
 
 
+def box_within(box: Box, around: Box) -> Box:
+    """Where a box lies in one that holds it."""
+    z, y, x = (
+        slice(own.start - wide.start, own.stop - wide.start)
+        for own, wide in zip(box, around, strict=True)
+    )
+    return z, y, x
+
+
 def on_whole_grid(inner: Box, outer: Box) -> Box:
     """A box told from where another begins, as the whole grid counts."""
     z, y, x = (
