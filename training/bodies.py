@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fields import blur, offsets
+from fields import GRID_MM, blur, distance_to, offsets
 from torch.nn import functional
 
 BLOCK = 64  # voxels of 1.5 mm
+POROUS_SHARE = 0.2  # of the blocks hold bone that has lost its spongy part
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,10 @@ def augment(rng: np.random.Generator, hu: np.ndarray, skeleton: np.ndarray) -> n
         factor = rng.uniform(0.35, 1.15)
         dense = np.clip((hu - 100) / 100, 0, 1) * blur(skeleton.astype(np.float32), (0.7, 0.7, 0.7))
         hu = hu - dense * (1 - factor) * np.maximum(hu - 60, 0)
+    if rng.random() < POROUS_SHARE:  # marrow of fat behind what is left of the cortex
+        depth_mm = distance_to(~skeleton) * GRID_MM
+        share = np.clip((depth_mm - rng.uniform(1.5, 5)) / 1.5, 0, 1) * rng.uniform(0.4, 1)
+        hu = hu * (1 - share) + share * rng.uniform(-80, 20)
     return hu
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 from fields import GRID_MM, blur, distance_to, smooth_noise
 from lesions import outline
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 
@@ -15,9 +16,48 @@ def draw_vessel(
     bend = rng.normal(0, 0.015, 3)
     steps = np.arange(-50, 50, 0.7)[:, None]
     path = start + steps * course + steps**2 * bend * 0.3
+    return draw_tube(rng, hu, axes, path, rng.uniform(1.0, 3.5))
+
+
+def draw_vessel_along(rng: np.random.Generator, hu: np.ndarray, mass: np.ndarray) -> np.ndarray:
+    """A vessel that runs along a mass, on or close to it, as arteries displaced by one do."""
+    away = distance_to(mass)
+    lumen = rng.uniform(1.0, 3.0)
+    least = lumen + rng.uniform(0.7, 3.0)
+    starts = np.argwhere(np.abs(away - least) < 0.6)
+    if len(starts) == 0:
+        return hu
+    start = starts[rng.integers(len(starts))].astype(float)
+    slopes = np.gradient(away)
+
+    def kept_off(place: np.ndarray) -> np.ndarray:
+        """The place, moved out to the least distance from the mass where it lies nearer."""
+        voxel = tuple(np.clip(np.round(place).astype(int), 0, np.array(hu.shape) - 1))
+        outward = np.array([slope[voxel] for slope in slopes])
+        outward /= np.linalg.norm(outward) + 1e-6
+        return place + outward * max(0.0, least - away[voxel])
+
+    course = rng.standard_normal(3) * [2, 1, 1]
+    halves = []
+    for sign in (-1, 1):
+        step, half = sign * course / np.linalg.norm(course), [start]
+        for _ in range(70):
+            half.append(kept_off(half[-1] + 0.7 * step))
+            travelled = half[-1] - half[-2]
+            step = 0.7 * step + 0.3 * travelled / (np.linalg.norm(travelled) + 1e-6)
+            step /= np.linalg.norm(step)
+        halves.append(half)
+    path = ndimage.uniform_filter1d(np.array(halves[0][:0:-1] + halves[1]), 5, axis=0)
+    axes = np.indices(hu.shape, dtype=np.float32)
+    return np.where(mass, hu, draw_tube(rng, hu, axes, path, lumen))
+
+
+def draw_tube(
+    rng: np.random.Generator, hu: np.ndarray, axes: np.ndarray, path: np.ndarray, lumen: float
+) -> np.ndarray:
+    """A vessel along a path [n, 3] of voxels: an opaque lumen, or plaques in its wall."""
     near, _ = cKDTree(path).query(axes.reshape(3, -1).T, distance_upper_bound=8)
     near = near.reshape(hu.shape)
-    lumen = rng.uniform(1.0, 3.5)
     if rng.random() < 0.4:
         part = np.clip(lumen - near + 0.5, 0, 1)
         return hu * (1 - part) + part * rng.uniform(180, 450)

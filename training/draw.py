@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from bodies import BLOCK, Donor, augment, bent, plain_donor
-from decoys import draw_decoys
+from decoys import draw_decoys, draw_vessel_along
 from fields import blur
 from lesions import draw_mass
 from scipy import ndimage
 
 PLAIN_SHARE = 0.15  # of the blocks are plain bodies
+ALONG_SHARE = 0.3  # of the masses have a vessel along them
 BACKGROUND, MASS, SKELETON, IGNORE = 0, 1, 2, 255
 
 
@@ -68,6 +69,8 @@ def example(rng: np.random.Generator, donor: Donor) -> tuple[np.ndarray, np.ndar
         else:
             faint |= new
         taken |= ndimage.binary_dilation(new, iterations=2)
+        if new.any() and rng.random() < ALONG_SHARE:
+            block = draw_vessel_along(rng, block, envelope | faint | bone)
     if rng.random() < 0.3:
         block = blur(block, (rng.uniform(0, 1.0), rng.uniform(0, 0.7), rng.uniform(0, 0.7)))
     if rng.random() < 0.5:

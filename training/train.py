@@ -187,11 +187,17 @@ def batches(rng: np.random.Generator, pool: Path, size: int) -> Iterator[Batch]:
             yield hu[chosen], labels[chosen], seeds[chosen]
 
 
+def half_precision() -> torch.autocast:
+    """Half precision where the processor has it; without, it is forty times slower than whole."""
+    fast = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast)
+
+
 def judge(network: nn.Module, pool: Path, shards: int) -> dict[str, float]:
     """Dice of the mass class, and the shares of bone called mass and called nothing."""
     network.eval()
     hits = called = true = stray = lost = bone = 0.0
-    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.no_grad(), half_precision():
         for shard in sorted(pool.glob("[0-9]*.npz"))[:shards]:
             data = np.load(shard)
             balls = seed_balls(data["seeds"], data["hu"].shape[1:])
@@ -250,7 +256,7 @@ def main() -> None:
             warm * options.rate * (0.5 + 0.5 * np.cos(np.pi * spent)) + 1e-6
         )
         hu, seed, truth = turned(rng, batch)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with half_precision():
             scores = network(hu.contiguous(memory_format=torch.channels_last_3d), seed)
         loss = loss_of(scores.float(), truth, hu)
         optimizer.zero_grad()

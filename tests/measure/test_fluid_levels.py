@@ -24,6 +24,7 @@ def locule_scan(
     radius_mm=9.0,
     noise_hu=12.0,
     septum_mm=0.0,
+    step_mm=0.0,
     axes=AXIAL,
     solid=False,
     rim_mm=0.0,
@@ -32,7 +33,8 @@ def locule_scan(
 ):
     """A ball, half fluid and half sediment, its interface tilted against gravity.
 
-    It may have a calcified rim, and paste denser than the sediment at some depth below it.
+    It may have a calcified rim, a septum whose sides lie a step apart in height, and paste denser
+    than the sediment at some depth below it.
     """
     turn = np.deg2rad(turn_deg)
     about_z = [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]
@@ -48,8 +50,9 @@ def locule_scan(
     tilt = np.deg2rad(tilt_deg)
     height = places @ (np.cos(tilt) * down + np.sin(tilt) * aside)
     inside = np.linalg.norm(places, axis=-1) < radius_mm
-    across = np.abs(places @ np.cross(down, aside))
-    dense = inside & ((height > 0) | solid) & (across > septum_mm / 2)
+    across = places @ np.cross(down, aside)
+    sediment = height > np.sign(across) * step_mm / 2
+    dense = inside & (sediment | solid) & (np.abs(across) > septum_mm / 2)
     hu = np.where(inside, FLUID_HU, TISSUE_HU) + dense * (sediment_hu - FLUID_HU)
     rim = inside & (np.linalg.norm(places, axis=-1) > radius_mm - rim_mm)
     hu[rim | (inside & (height > paste_below_mm))] = 900.0
@@ -120,6 +123,14 @@ def test_levels_on_both_sides_of_a_septum_count_one_each():
 def test_a_septum_of_one_millimetre_parts_two_levels_of_one_height():
     volume, envelope = locule_scan(radius_mm=13.0, septum_mm=1.0, spacing=(1.0, 0.7, 0.7))
     assert len(find_fluid_levels(volume, envelope).levels) == 2
+
+
+@pytest.mark.parametrize("step_mm", [0.7, 0.9, 1.2])
+def test_two_levels_joined_by_a_small_step_are_not_one_that_is_tilted(step_mm):
+    scan = locule_scan(radius_mm=13.0, septum_mm=0.3, step_mm=step_mm, spacing=(1.0, 0.7, 0.7))
+    levels = find_fluid_levels(*scan).levels
+    assert len(levels) == 2
+    assert max(level.tilt_deg for level in levels) < 1.5
 
 
 def test_a_calcified_rim_does_not_hide_a_level():

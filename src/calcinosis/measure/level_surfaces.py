@@ -19,6 +19,7 @@ SEPTUM_DIP = 0.2  # two levels part where the step between them is this much wea
 STEP_REACH_MM = 6.0  # a column's step is compared with the strongest this near
 AREA_MIN_MM2 = 14.0
 FLAT_PARTS_MAX = 3
+STOREY_MM = 0.4  # columns of one level lie this near its height
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +170,34 @@ def flat_parts(surface: Surface) -> Iterator[Surface]:
             return
         yield replace(surface, present=member)
         left &= ~grown(member)
+
+
+def two_storeys(surface: Surface) -> list[Surface]:
+    """The upper and the lower half of a flat piece, each near its own height; both or none.
+
+    Two levels across a thin septum, at different heights, may pass for one that is tilted.
+    """
+    from skimage.filters import threshold_otsu
+
+    height, present = surface.height_mm, surface.present
+    heights = height[present]
+    if np.ptp(heights) < STOREY_MM:
+        return []
+    upper = height <= threshold_otsu(heights)
+    halves = [_joined_near_median(height, present & half) for half in (upper, ~upper)]
+    wide = list(_wide_enough(halves))
+    return [replace(surface, present=half) for half in wide] if len(wide) == len(halves) else []
+
+
+def _joined_near_median(
+    height: NDArray[np.float64], columns: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """The largest joined part of some columns that lies near their median height."""
+    near = columns & (np.abs(height - np.median(height[columns])) < STOREY_MM)
+    parts, found = ndimage.label(ndimage.binary_opening(near, np.ones((2, 2))))
+    if found == 0:
+        return np.zeros_like(columns)
+    return np.asarray(parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:])))
 
 
 def _consensus(height: NDArray[np.float64], columns: NDArray[np.bool_]) -> NDArray[np.bool_]:
