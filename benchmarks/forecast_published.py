@@ -62,6 +62,13 @@ YEAR = "94 patients, sevelamer prescribing information"
 EMMETT = "91 patients, Emmett, Am J Kidney Dis 1991"
 IRON = "26 patients, ExplorIRON-CKD, median and quartile range"
 BORRELLI = "543 patients, doi:10.1371/journal.pone.0202417"
+# 8.1 and 13.0 pmol/L (9.43 pg/mL each) at 40-60 and 20-40 mL/min
+REICHEL = "63 patients, Reichel and Deibert, Nephrol Dial Transplant 1991"
+# 38.3 % at or above 70 pg/mL at 30-44 mL/min, where 39.3 is the mean and 8.2 % are from 60 on
+NHANES = "38 % from 70 on, PMID 19019998"
+IMPROVE = "278 patients, doi:10.1681/ASN.2020040411"
+MURTAUGH = "1105 adults, doi:10.1093/ndt/gfr367"
+SEEK = "Levin, Kidney Int 2007;71:31; recalled"
 ALTERNATE = "24 patients, Masterson, Hemodial Int"
 CAPD = "103 patients, Am J Kidney Dis 1995;25:452"
 JOFRE = "148 patients, Jofre, KI 2003;63 S85:97"
@@ -212,7 +219,17 @@ TARGETS = [
     Target("eGFR 53: phosphate", 3.3, "mg/dL", EVENEPOEL, 2.7, 3.9),
     Target("eGFR 53: FGF23", 42, "pg/mL", "PMID 24429404"),
     Target("eGFR 36: PTH", 46, "pg/mL", BORRELLI, 28, 81, weight=0),
-    Target("eGFR 18: FGF23", 212, "pg/mL", IRON, 154, 270),
+    Target("eGFR 37: PTH", 61, "pg/mL", NHANES),
+    Target("eGFR 49: phosphate", 3.5, "mg/dL", MURTAUGH, 3.0, 4.0, weight=0),
+    Target("eGFR 50: PTH", 76, "pg/mL", REICHEL, weight=0),
+    Target("eGFR 50: calcitriol", 34, "pg/mL", REICHEL),
+    Target("eGFR 30: PTH", 123, "pg/mL", REICHEL, weight=0),
+    Target("eGFR 30: calcitriol", 26, "pg/mL", REICHEL),
+    Target("eGFR 27: phosphate", 3.87, "mg/dL", IMPROVE),
+    Target("eGFR 25: PTH", 105, "pg/mL", SEEK, recalled=True, weight=2),
+    Target("eGFR 15: PTH", 190, "pg/mL", SEEK, recalled=True, weight=2),
+    Target("eGFR 10: calcitriol", 15, "pg/mL", "recalled", recalled=True),
+    Target("eGFR 18: FGF23", 212, "pg/mL", IRON, 154, 270, weight=2),
     Target("not dialysed, phosphate 5.1: PTH", 270, "pg/mL", QUNIBI, weight=0),
     Target("not dialysed, phosphate 5.1: calcium", 8.8, "mg/dL", QUNIBI, 8.0, 9.6, weight=0),
     Target("eGFR 20: calcitriol", 20, "pg/mL", "doi:10.1053/j.ajkd.2012.04.014", 9, 31),

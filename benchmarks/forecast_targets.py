@@ -329,6 +329,13 @@ def parathyroidectomy(p: Parameters, names: tuple[tuple[str, str], ...]) -> dict
     return found
 
 
+LADDER = {  # without dialysis: mL/min and what is compared there
+    53: (PTH, CA, P, FGF), 50: (PTH, D), 49: (P,), 37: (PTH,), 36: (PTH,), 30: (PTH, D), 27: (P,),
+    25: (PTH,), 20: (D, PTH, P, CA), 18: (FGF,), 15: (PTH,), 10: (D,),
+}  # fmt: skip
+NAMES = {PTH: "PTH", CA: "calcium", P: "phosphate", FGF: "FGF23", D: "calcitriol"}
+
+
 def kidneys(p: Parameters) -> dict[str, float]:
     """Transplantation and the ladder of chronic kidney disease."""
     graft = {"days": 370, "event": {"transplantation": {"graft_gfr_ml_min": 53}},
@@ -336,7 +343,7 @@ def kidneys(p: Parameters) -> dict[str, float]:
     course = run(TRANSPLANT.of(p), {}, [USUAL, graft])
     after = course.day > 28
     lowest, lowest_day = lowest_recorded(course.day[after] - 28, course.labs[P][after])
-    ckd = {gfr: run(p, {"gfr_ml_min": gfr}, [{"days": 7}]) for gfr in (53, 36, 20, 18)}
+    ckd = {gfr: run(p, {"gfr_ml_min": gfr}, [{"days": 7, "dialysis": None}]) for gfr in LADDER}
     # enrolled below 30 mL/min and above 4.5 mg/dL; what they filtered is not told, 15 assumed
     undialysed = run(UNDIALYSED.of(p), UNDIALYSED.patient, [UNDIALYSED.before])
     found = {
@@ -347,19 +354,11 @@ def kidneys(p: Parameters) -> dict[str, float]:
         "transplant 12 mo: phosphate": course.at(P, 28 + 364),
         "transplant 12 mo: calcium": course.at(CA, 28 + 364),
         "transplant 12 mo: PTH / CKD of like GFR": course.at(PTH, 28 + 364) / ckd[53].at(PTH, 7),
-        "eGFR 53: PTH": ckd[53].at(PTH, 7),
-        "eGFR 53: calcium": ckd[53].at(CA, 7),
-        "eGFR 53: phosphate": ckd[53].at(P, 7),
-        "eGFR 53: FGF23": ckd[53].at(FGF, 7),
         "not dialysed, phosphate 5.1: PTH": undialysed.at(PTH, 0),
         "not dialysed, phosphate 5.1: calcium": undialysed.at(CA, 0),
-        "eGFR 36: PTH": ckd[36].at(PTH, 7),
-        "eGFR 18: FGF23": ckd[18].at(FGF, 7),
-        "eGFR 20: calcitriol": ckd[20].at(D, 7),
-        "eGFR 20: PTH": ckd[20].at(PTH, 7),
-        "eGFR 20: phosphate": ckd[20].at(P, 7),
-        "eGFR 20: calcium": ckd[20].at(CA, 7),
     }
+    for gfr, analytes in LADDER.items():
+        found |= {f"eGFR {gfr}: {NAMES[a]}": ckd[gfr].at(a, 7) for a in analytes}
     moderate = {"gfr_ml_min": 36, "diet": {"calcium_mg_d": 1000}}
     plain = run(p, moderate, [{"days": 21}])
     found["CKD 3-4, diet 1000 mg: calcium balance"] = calcium_balance(plain, 21)

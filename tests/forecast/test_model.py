@@ -154,7 +154,7 @@ def test_lost_filtration_leads_through_the_chain_to_a_deposit():
     health = laboratory(model.healthy_state(p), np.array(p.pth_ref), p)
     scenario = parse_scenario({"patient": {"gfr_ml_min": 100}, "phases": [{"days": 1}]})
     before = before_day_0(scenario.patient, scenario.phases[0])[-1]
-    ladder = [(12, 365 * 2), (4, 365 * 3)]
+    ladder = [(60, 365), (30, 365), (20, 365), (12, 365 * 2), (4, 365 * 3)]
     state, seen, lowest_calcium = model.healthy_state(p), [], np.inf
     for gfr, days in ladder:
         step = parse_scenario(
@@ -168,7 +168,9 @@ def test_lost_filtration_leads_through_the_chain_to_a_deposit():
         course = laboratory(trajectory.states, trajectory.pth, p)
         lowest_calcium = min(lowest_calcium, course["calcium_mg_dl"].min())
         seen.append(laboratory(state, trajectory.pth[-1], p))
-    early, late = seen
+        begun = np.flatnonzero(np.diff(course["deposit_calcium_g"]) > 0)
+        assert (course["ca_p_product_mg2_dl2"][begun + 1] > 56).all()
+    early, late = seen[-2:]
     assert early["phosphate_mg_dl"] > health["phosphate_mg_dl"]
     assert early["calcitriol_pg_ml"] < health["calcitriol_pg_ml"]
     assert lowest_calcium < health["calcium_mg_dl"]

@@ -80,7 +80,7 @@ class Parameters(NamedTuple):
     set_point_days: float
     calcitriol_suppression: float
     phosphate_drive: float
-    uraemic_clearance: float
+    inactive_pth: float
     gland_max: float
     gland_half: float
     gland_growth_days: float

@@ -73,6 +73,6 @@ class Serum(NamedTuple):
     ln_phosphate: float
     ln_tissue_phosphate: float  # what parathyroid and bone cells see: the slow pool
     pth: float  # pg/mL
-    ln_pth: float
+    ln_pth: float  # of what acts: see `model.measured_per_acting`
     skeletal_pth: float  # relative to normal, as the skeleton feels it: uraemic bone resists
     ln_skeletal_pth: float

@@ -51,8 +51,8 @@ BOUND_MG_PER_G = {
 }
 CALCIUM_SHARE = {"calcium_acetate": 0.253, "calcium_carbonate": 0.400}  # by formula weight
 # Below each filtration (mL/min), dietary phosphorus and calcium (mg/d) of 70 kg; by weight.
-# Kidney patients eat less protein, and with it less phosphorus; assumed.
-TYPICAL_DIET_MG_D = ((15.0, 1000.0, 800.0), (60.0, 1050.0, 1000.0), (1e9, 1200.0, 1000.0))
+# Kidney patients eat less protein, and with it less phosphorus and calcium; assumed.
+TYPICAL_DIET_MG_D = ((30.0, 1000.0, 800.0), (60.0, 1050.0, 1000.0), (1e9, 1200.0, 1000.0))
 # Usual care after parathyroidectomy, where calcium is so low that all of it is given
 # (`model.need_of_calcium`): elemental calcium that 42 dialysis patients needed in the first week
 # (PMID 18758187), here between meals, and half the calcitriol allowed by KDOQI 2003, guideline 14.
