@@ -331,7 +331,7 @@ def parathyroidectomy(p: Parameters, names: tuple[tuple[str, str], ...]) -> dict
 
 LADDER = {  # without dialysis: mL/min and what is compared there
     53: (PTH, CA, P, FGF), 50: (PTH, D), 49: (P,), 37: (PTH,), 36: (PTH,), 30: (PTH, D), 27: (P,),
-    25: (PTH,), 20: (D, PTH, P, CA), 18: (FGF,), 15: (PTH,), 10: (D,),
+    25: (PTH,), 20: (D, PTH, P, CA), 18: (FGF,), 15: (PTH,), 10: (D,), 7.2: (PTH,),
 }  # fmt: skip
 NAMES = {PTH: "PTH", CA: "calcium", P: "phosphate", FGF: "FGF23", D: "calcitriol"}
 

@@ -31,7 +31,7 @@ USUAL = {"dialysis": {}, "binder": SEVELAMER, "active_vitamin_d_ug_per_week": 2}
 NIGHTLY = {"sessions_per_week": 6, "hours": 8, "phosphate_clearance_ml_min": 100,
            "ultrafiltration_l": 1.2}  # fmt: skip
 CUT = {"parathyroidectomy": {"remnant_fraction": 0.05}}
-SEVERE = {"gland_tendency": 87.0, "p_intake_factor": 1.055}  # PTH about 1600 before an operation
+SEVERE = {"gland_tendency": 101.0, "p_intake_factor": 1.08}  # PTH about 1600 before an operation
 
 
 def graft(gfr):
@@ -125,10 +125,10 @@ def test_without_parathyroids_calcium_is_that_of_untreated_hypoparathyroidism():
 @pytest.mark.parametrize(
     ("gfr", "pth", "calcitriol"),
     [(53, (39, 53), (27, 40)), (37, (52, 70), (25, 36)), (25, (70, 121), (18, 30)),
-     (15, (100, 219), (9, 31)), (10, (130, 300), (9, 21))],
+     (15, (100, 219), (9, 31)), (7.2, (238, 322), (9, 31))],
 )  # fmt: skip
 def test_kidney_disease_without_dialysis_is_as_published(gfr, pth, calcitriol):
-    """Sources in benchmarks/forecast_published.py; below 30 mL/min the ranges are ours, wide."""
+    """Sources in benchmarks/forecast_published.py; ours at 25 and 15, and calcitriol at 7.2."""
     seen = course(
         {"dialysis": None, "binder": None, "active_vitamin_d_ug_per_week": 0},
         patient={"gfr_ml_min": gfr},
@@ -277,8 +277,8 @@ def test_a_calcium_load_that_binds_no_phosphate_feeds_a_deposit(patient):
     dialysate calcium 1.75 than on 1.25 mmol/L (Ok 2016, doi:10.1681/ASN.2015030268).
     """
     poor, usual, rich = (deposit_after(bathed(bath, 364), **patient) for bath in (1.25, 1.5, 1.75))
-    assert poor < usual - 0.4 < rich - 0.9
-    assert deposit_after(EATEN, **patient) > usual + 0.01
+    assert poor < usual - 0.5 < rich - 1.0
+    assert deposit_after(EATEN, **patient) > usual + 0.05
 
 
 def test_salts_do_less_for_a_deposit_than_a_resin_that_binds_as_much():
@@ -377,7 +377,7 @@ def test_the_share_of_calcium_absorbed_falls_as_more_is_eaten():
         absorbed_share(p.calcitriol_ref, eaten / 40.08 / 24, p) for eaten in (300, 1000, 1500)
     )
     assert few > usual > many
-    assert many == pytest.approx(0.286, rel=0.1)
+    assert many == pytest.approx(0.286, rel=0.15)
     assert absorbed_share(0.0, 50.0, p) == pytest.approx(p.ca_absorption_base)
 
 
