@@ -14,6 +14,7 @@ import numpy as np
 from scipy import ndimage
 
 GRID_MM = 1.5
+AIR_HU = -500.0
 MINERALISED_SARCOMAS = ("sts_003", "sts_006", "sts_020")
 
 
@@ -60,6 +61,8 @@ def make_donor(source: Path, target: Path) -> None:
     spacing = np.array(image.header.get_zooms()[:3])[::-1]
     flips = [code in "RAI" for code in nib.aff2axcodes(image.affine)][::-1]
     hu = np.flip(hu, [axis for axis, flip in enumerate(flips) if flip])
+    if hu.min() > AIR_HU:
+        raise SystemExit(f"{source.name}: nothing is as dark as air, so not in Hounsfield units")
     hu = np.clip(hu, -1024, 3071)
     fine = resample(hu, spacing, 1)
     skeleton = label_skeleton(fine)
