@@ -19,7 +19,7 @@ SEPTUM_DIP = 0.2  # two levels part where the step between them is this much wea
 STEP_REACH_MM = 6.0  # a column's step is compared with the strongest this near
 AREA_MIN_MM2 = 14.0
 FLAT_PARTS_MAX = 3
-STOREY_MM = 0.4  # columns of one level lie this near its height
+ONE_HEIGHT_MM = 0.4  # columns of one level lie this near its height
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +172,7 @@ def flat_parts(surface: Surface) -> Iterator[Surface]:
         left &= ~grown(member)
 
 
-def two_storeys(surface: Surface) -> list[Surface]:
+def at_two_heights(surface: Surface) -> list[Surface]:
     """The upper and the lower half of a flat piece, each near its own height; both or none.
 
     Two levels across a thin septum, at different heights, may pass for one that is tilted.
@@ -180,24 +180,27 @@ def two_storeys(surface: Surface) -> list[Surface]:
     from skimage.filters import threshold_otsu
 
     height, present = surface.height_mm, surface.present
-    heights = height[present]
-    if np.ptp(heights) < STOREY_MM:
+    if np.ptp(height[present]) < ONE_HEIGHT_MM:
         return []
-    upper = height <= threshold_otsu(heights)
-    halves = [_joined_near_median(height, present & half) for half in (upper, ~upper)]
-    wide = list(_wide_enough(halves))
-    return [replace(surface, present=half) for half in wide] if len(wide) == len(halves) else []
+    upper = height <= threshold_otsu(height[present])
+    halves = [_near_median(height, present & half) for half in (upper, ~upper)]
+    if min(map(_area_mm2, halves)) < AREA_MIN_MM2:
+        return []
+    return [replace(surface, present=half) for half in halves]
 
 
-def _joined_near_median(
-    height: NDArray[np.float64], columns: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
+def _near_median(height: NDArray[np.float64], columns: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The largest joined part of some columns that lies near their median height."""
-    near = columns & (np.abs(height - np.median(height[columns])) < STOREY_MM)
-    parts, found = ndimage.label(ndimage.binary_opening(near, np.ones((2, 2))))
-    if found == 0:
-        return np.zeros_like(columns)
-    return np.asarray(parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:])))
+    near = columns & (np.abs(height - np.median(height[columns])) < ONE_HEIGHT_MM)
+    return _largest_part(ndimage.binary_opening(near, np.ones((2, 2))))
+
+
+def _largest_part(columns: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The joined columns that are most; none where there are none."""
+    parts, _ = ndimage.label(columns)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return np.asarray(columns & (parts == sizes.argmax()))
 
 
 def _consensus(height: NDArray[np.float64], columns: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -209,15 +212,14 @@ def _consensus(height: NDArray[np.float64], columns: NDArray[np.bool_]) -> NDArr
     edges = np.arange(heights.min() - 0.75, heights.max() + 1.25, 0.5)
     count, _ = np.histogram(heights, edges)
     common = edges[int(np.argmax(np.convolve(count, [1, 1, 1], mode="same")))] + 0.25
-    member = columns & (np.abs(height - common) < 0.75)
+    member: NDArray[np.bool_] = columns & (np.abs(height - common) < 0.75)
     u, v = np.mgrid[: height.shape[0], : height.shape[1]] * ACROSS_STEP_MM
     for _ in range(4):
         design = np.stack([np.ones(np.count_nonzero(member)), u[member], v[member]], axis=1)
         plane, *_rest = np.linalg.lstsq(design, height[member], rcond=None)
         residual = np.abs(height - plane[0] - plane[1] * u - plane[2] * v)
         spread = float(np.median(residual[member])) / 0.6745
-        parts, found = ndimage.label(columns & (residual <= np.clip(2.5 * spread, 0.3, 0.5)))
-        if found == 0:
-            return np.zeros_like(columns)
-        member = parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
-    return np.asarray(member, dtype=np.bool_)
+        member = _largest_part(columns & (residual <= np.clip(2.5 * spread, 0.3, 0.5)))
+        if not member.any():
+            break
+    return member
