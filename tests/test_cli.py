@@ -233,6 +233,26 @@ def test_an_option_that_does_not_fit_the_scan_is_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("prescription", "words"),
+    [
+        ({"dialysat": {}}, ["today.json", "dialysat", "no such field"]),
+        ({"dialysis": {"dialysate_calcium_mmol_l": 15}}, ["today.json", "15", "at most 2.5"]),
+        ({"dialysis": {"modality": "pd"}}, ["dialysis.modality", "dialysis_hd"]),
+    ],
+)
+def test_a_prescription_that_cannot_be_used_is_refused_before_anything_is_measured(
+    series, tmp_path, calcinosis, monkeypatch, prescription, words
+):
+    monkeypatch.setattr("calcinosis.measure.ct.measure_ct", None)
+    case, today = tmp_path / "case.json", tmp_path / "today.json"
+    case.write_text('{"ckd": "dialysis_hd"}')
+    today.write_text(json.dumps(prescription))
+    given = ["--patient", case, "--prescription", today]
+    refused(calcinosis("analyze", series, "--output", tmp_path / "out", *given), *words)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_in_use_is_refused_before_anything_is_read(tmp_path, calcinosis):
     (tmp_path / "note.txt").write_text("mine")
     refused(calcinosis("analyze", "nowhere", "--output", tmp_path), "not empty", "--force")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from calcinosis.explain.explanation import Explanation, explain
 from calcinosis.explain.findings import findings_of_masses
+from calcinosis.forecast.given_prescription import GivenPrescription, check_prescription
 from calcinosis.measure.mass import Calibration, CtMeasurement, Point
 from calcinosis.memory import give_small_pieces_back
 from calcinosis.patient import Patient
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 # CT measures mg of hydroxyapatite, Ca10(PO4)6(OH)2 of 1004.6 g/mol; the forecast counts calcium.
 CALCIUM_IN_HYDROXYAPATITE = 10 * 40.078 / 1004.6
+PRESCRIPTION_NOT_USED = (
+    "The prescription was not used: there is no forecast, which takes a mass, an adult on dialysis "
+    "(ckd in the patient file), and calcium and phosphate of the last year."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +42,7 @@ class Analysis:
         outlook: forecast of the usual treatments; None without a mass, without dialysis, for a
             child, or where calcium or phosphate is not known.
         timings_s: seconds each step took.
-        remarks: where what was given does not fit the images.
+        remarks: where what was given does not fit the images, or was not used.
     """
 
     study: Study
@@ -53,6 +58,7 @@ def analyze(
     study: Study,
     patient: PatientFile | None = None,
     *,
+    prescription: GivenPrescription | None = None,
     seeds_lps_mm: Sequence[Point] = (),
     skeleton: NDArray[np.bool_] | None = None,
     calibration: Calibration | None = None,
@@ -63,13 +69,19 @@ def analyze(
     Args:
         study: the scan, from :func:`calcinosis.read.study.read_study`.
         patient: what is known beside it, from :mod:`calcinosis.read.patient_file`.
+        prescription: today's, from :mod:`calcinosis.forecast.given_prescription`.
         seeds_lps_mm: points in calcification that is to be taken as a mass and cut from bone.
         skeleton: boolean mask [z, y, x] of the bones, instead of the built-in one.
         calibration: from Hounsfield units to calcium, instead of the one for the tube voltage.
         progress: called with the fraction done, 0 to 1.
+
+    Raises:
+        InputError: the prescription contradicts the kidney status.
     """
     from calcinosis.measure.ct import measure_ct
 
+    if prescription and patient:
+        check_prescription(prescription, patient.patient)
     began = perf_counter()
     measurement = measure_ct(
         study,
@@ -80,7 +92,7 @@ def analyze(
     )
     give_small_pieces_back()  # what follows loads the tables of DICOM
     timings_s = {"measure": perf_counter() - began}
-    return explained(study, measurement, patient, timings_s)
+    return explained(study, measurement, patient, timings_s, prescription=prescription)
 
 
 def explained(
@@ -88,6 +100,8 @@ def explained(
     measurement: CtMeasurement,
     patient: PatientFile | None = None,
     timings_s: Mapping[str, float] | None = None,
+    *,
+    prescription: GivenPrescription | None = None,
 ) -> Analysis:
     """All that follows the measurement: made anew when what is known of the patient changes.
 
@@ -96,6 +110,7 @@ def explained(
         measurement: of this scan.
         patient: what is known beside it.
         timings_s: of the steps before.
+        prescription: today's.
     """
     remarks = doubts(patient.patient, study.subject) if patient else ()
     patient = informed(patient, study.subject)
@@ -108,17 +123,22 @@ def explained(
         timings["explain"] = perf_counter() - began
     if measurement.masses and known.patient.on_dialysis:
         began = perf_counter()
-        outlook = _forecast(known.patient, measurement, study.subject.weight_kg)
+        outlook = _forecast(known.patient, measurement, study.subject.weight_kg, prescription)
         timings["forecast"] = perf_counter() - began
+    if prescription and not outlook:
+        remarks = (*remarks, PRESCRIPTION_NOT_USED)
     given = None if patient is None else patient.patient
     return Analysis(study, measurement, given, explanation, outlook, timings, remarks)
 
 
 def _forecast(
-    patient: Patient, measurement: CtMeasurement, weight_kg: float | None
+    patient: Patient,
+    measurement: CtMeasurement,
+    weight_kg: float | None,
+    prescription: GivenPrescription | None,
 ) -> "Outlook | None":
     from calcinosis.forecast.patient_forecast import forecast_for
 
     hydroxyapatite_mg = sum(mass.calcium_mass_mg for mass in measurement.masses)
     calcium_g = CALCIUM_IN_HYDROXYAPATITE * hydroxyapatite_mg / 1000.0
-    return forecast_for(patient, calcium_g, dry_weight_kg=weight_kg)
+    return forecast_for(patient, calcium_g, header_weight_kg=weight_kg, prescription=prescription)

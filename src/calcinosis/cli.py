@@ -47,6 +47,7 @@ def commands() -> None:
 @click.option("--output", type=FOLDER, default=Path("calcinosis-report"), show_default=True)
 @click.option("--labs", type=FOLDER, help="Laboratory results: CSV, or a FHIR bundle.")
 @click.option("--patient", type=FOLDER, help="What is known of the patient: case file or FHIR.")
+@click.option("--prescription", type=FOLDER, help="Today's treatment, for the forecast: JSON.")
 @click.option("--series", metavar="UID", help="The series to measure, instead of the best.")
 @click.option(
     "--seed",
@@ -228,6 +229,7 @@ def _analyze_into(
     quiet: bool,
     labs: Path | None = None,
     patient: Path | None = None,
+    prescription: Path | None = None,
     series: str | None = None,
     seeds: tuple["Point", ...] = (),
     skeleton: str = "auto",
@@ -239,6 +241,7 @@ def _analyze_into(
 ) -> "Analysis":
     """Read, analyse and write one study."""
     from calcinosis.analysis import analyze as analyze_study
+    from calcinosis.forecast.given_prescription import read_prescription
     from calcinosis.memory import give_memory_back
     from calcinosis.read.patient_file import known_patient
     from calcinosis.read.study import read_study
@@ -247,6 +250,7 @@ def _analyze_into(
 
     give_memory_back()
     known = known_patient(patient, labs)
+    given = read_prescription(prescription) if prescription else None
     with progress_bars(quiet=quiet) as begin:
         began = perf_counter()
         study = read_study(
@@ -260,6 +264,7 @@ def _analyze_into(
         analysis = analyze_study(
             study,
             known,
+            prescription=given,
             seeds_lps_mm=seeds,
             skeleton=bones,
             calibration=calibration,

@@ -10,6 +10,7 @@ import pytest
 from pydicom.datadict import DicomDictionary
 
 from calcinosis.analysis import explained
+from calcinosis.forecast.given_prescription import GivenPrescription
 from calcinosis.patient import Patient
 from calcinosis.read.patient_file import PatientFile, read_patient_file
 from calcinosis.read.study import read_study
@@ -195,12 +196,19 @@ def test_a_patient_file_that_contradicts_the_header_is_remarked_on_in_report_and
     assert remark in json.loads(result_json(analysis))["remarks"]
 
 
+def test_a_prescription_that_serves_no_forecast_is_remarked_on_in_report_and_json(study):
+    analysis = explained(study, measured(study), prescription=GivenPrescription())
+    remark = "The prescription was not used: there is no forecast"
+    assert remark in render_report(analysis)
+    assert any(remark in told for told in json.loads(result_json(analysis))["remarks"])
+
+
 def test_the_forecast_is_made_for_the_weight_of_the_header_and_tells_it_only_with_identity(written):
     told = {
         kept: json.loads((folder / "result.json").read_text())["forecast"]
         for kept, folder in written.items()
     }
-    weight = "Dry weight 61.3779 kg, the weight in the header of the images."
+    weight = "Dry weight 61.3779 kg, as in the header of the images."
     assert weight in told[False]["assumptions"]
     assert weight not in told[True]["assumptions"]
     assert told[False]["options"] == told[True]["options"]

@@ -1,12 +1,15 @@
 """The forecast an analysed study adds: this patient's labs, the measured deposit, usual options."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+from calcinosis.forecast.given_prescription import GivenPrescription, check_prescription
 from calcinosis.forecast.outlook import Outlook, forecast
 from calcinosis.forecast.parameters import REFERENCE_WEIGHT_KG
-from calcinosis.forecast.scenario import parse_scenario
+from calcinosis.forecast.scenario import Diet, parse_scenario
 from calcinosis.forecast.usual_options import UsualOption, is_child, options_for
 from calcinosis.patient import Patient
 
@@ -19,7 +22,8 @@ def forecast_for(
     patient: Patient,
     deposit_calcium_g: float,
     *,
-    dry_weight_kg: float | None = None,
+    header_weight_kg: float | None = None,
+    prescription: GivenPrescription | None = None,
     ensemble: int = 48,
 ) -> Outlook | None:
     """Forecast the usual options for a dialysis patient with a measured deposit.
@@ -28,24 +32,30 @@ def forecast_for(
         patient: labs in canonical units; undated results count as of today, those of the last
             year are fitted to.
         deposit_calcium_g: calcium of all masses together, from CT.
-        dry_weight_kg: by the header of the images; 70 is assumed where it is not known.
+        header_weight_kg: by the images; 70 is assumed where no weight is known.
+        prescription: today's; without one the usual is assumed, and the outlook says so.
         ensemble: conceivable patients per option.
 
     Returns:
-        None unless the patient is dialysed, no child, and calcium and phosphate are known. The
-        prescription is not known to an analysis: the typical one is assumed, and the outlook says
-        so.
+        None unless the patient is dialysed, no child, and calcium and phosphate are known.
+
+    Raises:
+        InputError: the prescription contradicts the kidney status.
     """
+    given = prescription or GivenPrescription()
+    check_prescription(given, patient)
     labs = _labs(patient)
     named = {lab["analyte"].removeprefix("corrected_") for lab in labs}
     known = {"calcium", "phosphate"} <= named
     if not patient.on_dialysis or is_child(patient) or not known:
         return None
-    now, *others = options_for(patient)
+    now, *others = options_for(patient, prescription)
     scenario = parse_scenario(
         {
             "patient": {
-                "dry_weight_kg": dry_weight_kg or REFERENCE_WEIGHT_KG,
+                "dry_weight_kg": given.dry_weight_kg or header_weight_kg or REFERENCE_WEIGHT_KG,
+                "gfr_ml_min": given.gfr_ml_min,
+                "diet": given.diet or Diet(),
                 "labs": labs,
                 "deposit_calcium_g": deposit_calcium_g,
             },
@@ -55,23 +65,39 @@ def forecast_for(
     )
     outlook = forecast(scenario, ensemble=ensemble)
     said = [f"{o.name[:1].upper()}{o.name[1:]}: {o.meaning}." for o in (now, *others)]
-    assumptions = (*said, weight_assumed(dry_weight_kg), *outlook.assumptions)
+    assumptions = (*said, *_body_as_told(given, header_weight_kg), *outlook.assumptions)
     return replace(outlook, assumptions=assumptions)
 
 
-def weight_assumed(dry_weight_kg: float | None) -> str:
-    """The sentence that tells it."""
-    if dry_weight_kg is None:
-        return f"Dry weight {REFERENCE_WEIGHT_KG:g} kg."
-    return f"Dry weight {dry_weight_kg:g} kg, the weight in the header of the images."
+def without_weight(outlook: Outlook) -> Outlook:
+    """The same forecast, silent about the weight that it was made for."""
+    hidden = (
+        re.sub(r"^Dry weight \S+ kg, (.*)\.$", r"Dry weight \1; it is not told here.", line)
+        for line in outlook.assumptions
+    )
+    return replace(outlook, assumptions=tuple(hidden))
+
+
+def _body_as_told(given: GivenPrescription, header_weight_kg: float | None) -> Iterator[str]:
+    """Weight, filtration and diet, where from; `outlook.assumptions` says what was not given."""
+    diet = given.diet or Diet()
+    if given.dry_weight_kg is not None:
+        yield f"Dry weight {given.dry_weight_kg:g} kg, as given."
+    elif header_weight_kg is not None:
+        yield f"Dry weight {header_weight_kg:g} kg, as in the header of the images."
+    else:
+        yield f"Dry weight {REFERENCE_WEIGHT_KG:g} kg."
+    if given.gfr_ml_min is not None:
+        yield f"Residual filtration {given.gfr_ml_min:g} mL/min, as given."
+    if diet.phosphorus_mg_d is not None:
+        yield f"Phosphorus eaten {diet.phosphorus_mg_d:g} mg a day, as given."
+    if diet.calcium_mg_d is not None:
+        yield f"Calcium eaten {diet.calcium_mg_d:g} mg a day, as given."
 
 
 def _lasting(option: UsualOption) -> list[dict[str, Any]]:
-    """Its phases, named, the last until the end of the forecast."""
-    *early, last = option.phases
-    rest = {"days": DAYS_AHEAD - sum(phase["days"] for phase in early)}
-    named = {} if early else {"name": option.name}
-    return [*early, {**named, **rest, **last}]
+    """Its one phase, until the end of the forecast."""
+    return [{"days": DAYS_AHEAD, "name": option.name, **option.phase}]
 
 
 def _labs(patient: Patient) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -38,6 +38,8 @@ EXPECTED = {
     "union_tag_invalid": "'hd' or 'pd'",
 }
 SHOWN = 60  # characters of what was found
+DryWeightKg = Annotated[float, Field(ge=20, le=250)]
+FiltrationMlMin = Annotated[float, Field(ge=0, le=150)]
 MOST_DEPOSIT_CALCIUM_G = 1000.0  # as much as a skeleton holds: ours, more is a slip of the unit
 
 
@@ -77,8 +79,8 @@ class Lab(_Strict):
 class ScenarioPatient(_Strict):
     """The patient today; `history` are phases that end today, labs may fall into them."""
 
-    dry_weight_kg: float = Field(default=70, ge=20, le=250)
-    gfr_ml_min: float | None = Field(default=None, ge=0, le=150)
+    dry_weight_kg: DryWeightKg = 70
+    gfr_ml_min: FiltrationMlMin | None = None
     diet: Diet = Diet()
     labs: tuple[Lab, ...] = ()
     deposit_calcium_g: float = Field(default=0, ge=0, le=MOST_DEPOSIT_CALCIUM_G)
@@ -157,17 +159,22 @@ class Event(_Strict):
     graft_failure: GraftFailure | None = None
 
 
-class Phase(_Strict):
-    """A stretch of constant treatment. Absent fields: as in the phase before. ``null``: none."""
+class Treatment(_Strict):
+    """What a patient is given day by day. ``null``: none."""
+
+    dialysis: Dialysis | None = None
+    binder: Binder | None = None
+    active_vitamin_d_ug_per_week: Annotated[float, Field(ge=0, le=50)] | None = None
+    calcimimetic: Calcimimetic | None = None
+    diet: Diet | None = None
+
+
+class Phase(Treatment):
+    """A stretch of constant treatment. Absent fields: as in the phase before."""
 
     days: float = Field(ge=1, le=36525)  # rounded to whole days
     name: Name = ""
-    dialysis: Dialysis | None = None
-    binder: Binder | None = None
-    active_vitamin_d_ug_per_week: float = Field(default=0, ge=0, le=50)
-    calcimimetic: Calcimimetic | None = None
     postoperative_care: Literal["usual"] | None = None
-    diet: Diet | None = None
     event: Event | None = None
 
 
@@ -200,7 +207,20 @@ class Scenario(_Strict):
 
 
 def read_scenario(path: Path) -> Scenario:
-    """Read a scenario file.
+    """Read a scenario file; see `read_checked`."""
+    return read_checked(Scenario, path, whole="the scenario")
+
+
+def parse_scenario(content: Any, *, name: str = "scenario") -> Scenario:  # noqa: ANN401  # JSON
+    """Check a scenario given as plain data; see `read_scenario`."""
+    return _checked(Scenario, content, name, "the scenario")
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def read_checked(model: type[_Model], path: Path, *, whole: str) -> _Model:
+    """Read a JSON file that holds one of the models here; `whole` is what a file is called.
 
     Raises:
         NotReadableError: the file is absent or no JSON.
@@ -222,20 +242,19 @@ def read_scenario(path: Path) -> Scenario:
         raise
     except (ValueError, RecursionError) as error:
         raise NotReadableError(f"{path}: no JSON: {error}") from error
-    return parse_scenario(content, name=str(path))
+    return _checked(model, content, str(path), whole)
 
 
-def parse_scenario(content: Any, *, name: str = "scenario") -> Scenario:  # noqa: ANN401  # JSON
-    """Check a scenario given as plain data; see `read_scenario`."""
+def _checked(model: type[_Model], content: Any, name: str, whole: str) -> _Model:  # noqa: ANN401
     try:
-        return Scenario.model_validate(content)
+        return model.model_validate(content)
     except ValidationError as error:
-        raise InputError(f"{name}: {_in_words(error.errors()[0])}") from None
+        raise InputError(f"{name}: {_in_words(error.errors()[0], whole)}") from None
 
 
-def _in_words(error: ErrorDetails) -> str:
+def _in_words(error: ErrorDetails, whole: str) -> str:
     """The field as the file has it, what was found and what was expected."""
-    where, found, kind = _field(error["loc"]), error["input"], error["type"]
+    where, found, kind = _field(error["loc"]) or whole, error["input"], error["type"]
     details = error.get("ctx", {})
     if kind == "extra_forbidden":
         return f"{where}: there is no such field"
@@ -264,4 +283,4 @@ def _field(location: Sequence[int | str]) -> str:
         for before, part in zip(above, location, strict=False)
         if before != "dialysis" or part not in {"hd", "pd"}
     ]
-    return ".".join(parts) or "the scenario"
+    return ".".join(parts)

@@ -174,7 +174,7 @@ def _next(before: Prescription, phase: Phase) -> Prescription:
         if phase.binder is not None and phase.binder.drug in CALCIUM_SHARE:
             now = replace(now, postoperative_care=False)  # the user gives the salts
     if "active_vitamin_d_ug_per_week" in said:
-        now = replace(now, vitamin_d_ug_per_week=phase.active_vitamin_d_ug_per_week)
+        now = replace(now, vitamin_d_ug_per_week=phase.active_vitamin_d_ug_per_week or 0.0)
     if "calcimimetic" in said:
         now = replace(now, calcimimetic=phase.calcimimetic)
     if "postoperative_care" in said:

@@ -1,19 +1,55 @@
 """What is usually weighed for a dialysis patient with a deposit, ready to be simulated.
 
-Schedules are what a nephrologist might write, not advice. Of the assumed prescription, most
-patients take a binder (82 %) and active vitamin D (71 %): doi:10.1038/s41598-018-29757-0. Dialysate
-calcium 1.25 mmol/L is the lower end of KDIGO 2017, 4.1.4; after parathyroidectomy follows the usual
-care of `treatments`; the other doses are assumed.
+Each option changes today's prescription in what it names. Where that was not given it is assumed:
+most patients take a binder (82 %) and active vitamin D (71 %), doi:10.1038/s41598-018-29757-0.
+Schedules are what a nephrologist might write, not advice. Dialysate calcium 1.25 mmol/L is the
+lower end of KDIGO 2017, 4.1.4; sevelamer was studied up to 14 g a day (prescribing information,
+2.1); after parathyroidectomy follows the usual care of `treatments`; other doses are assumed.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from calcinosis.forecast.given_prescription import MODALITIES, GivenPrescription
+from calcinosis.forecast.scenario import (
+    Binder,
+    Calcimimetic,
+    Haemodialysis,
+    PeritonealDialysis,
+    Treatment,
+)
+from calcinosis.forecast.wording import (
+    binder_in_words,
+    calcimimetic_in_words,
+    dialysis_in_words,
+    drugs_in_words,
+)
 from calcinosis.patient import Patient
 
 PTH_TO_TREAT_PG_ML = 300.0  # below, nobody would press PTH down; KDOQI 2003 upper target
 ADULT_YEARS = 18.0
-Phase = dict[str, Any]
+USUAL_BINDER = Binder(drug="sevelamer", g_per_day=4.8)
+USUAL_VITAMIN_D_UG_PER_WEEK = 2.0
+LOW_DIALYSATE_CALCIUM_MMOL_L = 1.25
+LOW_PERITONEAL_CALCIUM_MMOL_L = 1.0
+MOST_SEVELAMER_G = 14.0
+DAILY_SESSIONS, DAILY_HOURS = 6.0, 3.0
+REMNANT_FRACTION = 0.05
+GRAFT_GFR_ML_MIN = 50.0
+# Options of the plan (`explain.management`) that each option answers.
+ANSWERS = {
+    "low-calcium dialysate and sevelamer": (
+        "low_calcium_dialysate",
+        "binders",
+        "calcium_and_vitamin_d_stopped",
+    ),
+    "daily haemodialysis": ("intensified_dialysis",),
+    "calcimimetic": ("calcimimetic",),
+    "parathyroidectomy": ("parathyroidectomy",),
+    "transplantation": ("transplantation",),
+}
+LOW_CALCIUM, DAILY, CALCIMIMETIC, PARATHYROIDECTOMY, TRANSPLANTATION = ANSWERS
 
 
 @dataclass(frozen=True)
@@ -23,90 +59,21 @@ class UsualOption:
     Attributes:
         name: in the forecast.
         meaning: what is given, in words.
-        phases: as a scenario file would hold them; the last lasts to the end.
-        plan: options of the plan (`explain.management`) that it answers.
-        presses_pth: makes sense only where PTH is high.
+        phase: as a scenario file would hold it, but for its length.
     """
 
     name: str
     meaning: str
-    phases: tuple[Phase, ...]
-    plan: tuple[str, ...] = ()
-    presses_pth: bool = False
+    phase: dict[str, Any]
 
 
-USUAL_DRUGS: Phase = {
-    "binder": {"drug": "sevelamer", "g_per_day": 4.8},
-    "active_vitamin_d_ug_per_week": 2,
-}
-LESS_CALCIUM: Phase = {
-    "binder": {"drug": "sevelamer", "g_per_day": 9.6},
-    "active_vitamin_d_ug_per_week": 0,
-}
-DAILY = {
-    "sessions_per_week": 6,
-    "hours": 3,
-    "dialysate_calcium_mmol_l": 1.25,
-    "ultrafiltration_l": 1.3,
-}
-NOW_HAEMODIALYSIS = UsualOption(
-    "as now",
-    "today's prescription was not given, so the usual one: three sessions of four hours a week, "
-    "dialysate calcium 1.5 mmol/L, sevelamer 4.8 g a day, active vitamin D 2 µg a week; "
-    "a scenario file takes the true one",
-    ({"dialysis": {}, **USUAL_DRUGS},),
-)
-NOW_PERITONEAL = UsualOption(
-    "as now",
-    "today's prescription was not given, so the usual one: peritoneal dialysis with calcium "
-    "1.25 mmol/L, sevelamer 4.8 g a day, active vitamin D 2 µg a week; "
-    "a scenario file takes the true one",
-    ({"dialysis": {"modality": "pd"}, **USUAL_DRUGS},),
-)
-LOW_CALCIUM = "low-calcium dialysate and sevelamer"
-LOW_CALCIUM_PLAN = ("low_calcium_dialysate", "binders", "calcium_and_vitamin_d_stopped")
-LOW_CALCIUM_HAEMODIALYSIS = UsualOption(
-    LOW_CALCIUM,
-    "dialysate calcium 1.25 mmol/L, sevelamer doubled, no active vitamin D",
-    ({"dialysis": {"dialysate_calcium_mmol_l": 1.25}, **LESS_CALCIUM},),
-    LOW_CALCIUM_PLAN,
-)
-LOW_CALCIUM_PERITONEAL = UsualOption(
-    LOW_CALCIUM,
-    "dialysate calcium 1.0 mmol/L, sevelamer doubled, no active vitamin D",
-    ({"dialysis": {"modality": "pd", "dialysate_calcium_mmol_l": 1.0}, **LESS_CALCIUM},),
-    LOW_CALCIUM_PLAN,
-)
-OTHERS = (
-    UsualOption(
-        "daily haemodialysis",
-        "six sessions of three hours a week, dialysate calcium 1.25 mmol/L, sevelamer doubled, "
-        "no active vitamin D",
-        ({"dialysis": DAILY, **LESS_CALCIUM},),
-        ("intensified_dialysis",),
-    ),
-    UsualOption(
-        "calcimimetic",
-        "etelcalcetide at the mean dose of its trials, all else as now",
-        ({"calcimimetic": {"drug": "etelcalcetide", "relative_dose": 1}},),
-        ("calcimimetic",),
-        presses_pth=True,
-    ),
-    UsualOption(
-        "parathyroidectomy",
-        "five per cent of the tissue left; calcium and calcitriol for as long as calcium is low, "
-        "all else as now",
-        ({"event": {"parathyroidectomy": {"remnant_fraction": 0.05}}},),
-        ("parathyroidectomy",),
-        presses_pth=True,
-    ),
-    UsualOption(
-        "transplantation",
-        "a graft that settles at 50 mL/min; no binder, no vitamin D",
-        ({"event": {"transplantation": {"graft_gfr_ml_min": 50}}},),
-        ("transplantation",),
-    ),
-)
+@dataclass(frozen=True)
+class Today:
+    """Today's prescription, given or the usual one."""
+
+    dialysis: Haemodialysis | PeritonealDialysis
+    drugs: Treatment
+    given: bool
 
 
 def is_child(patient: Patient) -> bool:
@@ -114,16 +81,163 @@ def is_child(patient: Patient) -> bool:
     return patient.age_years is not None and patient.age_years < ADULT_YEARS
 
 
-def options_for(patient: Patient) -> tuple[UsualOption, ...]:
+def options_for(
+    patient: Patient, given: GivenPrescription | None = None
+) -> tuple[UsualOption, ...]:
     """Treatment as now, then those that make sense for this patient."""
-    high = (patient.value("pth") or 0.0) > PTH_TO_TREAT_PG_ML
-    first = (NOW_HAEMODIALYSIS, LOW_CALCIUM_HAEMODIALYSIS)
-    if patient.ckd == "dialysis_pd":
-        first = (NOW_PERITONEAL, LOW_CALCIUM_PERITONEAL)
-    return (*first, *(option for option in OTHERS if high or not option.presses_pth))
+    today = _today(patient, given)
+    return (_as_now(today), _low_calcium(today), *_others(today, patient))
 
 
 def simulated_by(plan_option: str) -> str | None:
     """Name of the forecast option that answers an option of the plan."""
-    every = (LOW_CALCIUM_HAEMODIALYSIS, *OTHERS)
-    return next((option.name for option in every if plan_option in option.plan), None)
+    return next((name for name, plan in ANSWERS.items() if plan_option in plan), None)
+
+
+def _today(patient: Patient, given: GivenPrescription | None) -> Today:
+    peritoneal = MODALITIES.get(patient.ckd or "") == "pd"
+    usual = PeritonealDialysis(modality="pd") if peritoneal else Haemodialysis()
+    if given is None:
+        drugs = Treatment(
+            binder=USUAL_BINDER, active_vitamin_d_ug_per_week=USUAL_VITAMIN_D_UG_PER_WEEK
+        )
+        return Today(usual, drugs, given=False)
+    return Today(given.dialysis or usual, given, given=True)
+
+
+def _others(today: Today, patient: Patient) -> Iterator[UsualOption]:
+    """Those that today's prescription does not hold already; on PTH only where it is high."""
+    if today.dialysis.modality == "pd" or today.dialysis.sessions_per_week < DAILY_SESSIONS:
+        yield _daily(today)
+    if (patient.value("pth") or 0.0) > PTH_TO_TREAT_PG_ML:
+        mimetic = today.drugs.calcimimetic
+        if not mimetic or mimetic.drug != "etelcalcetide" or mimetic.relative_dose < 1:
+            yield _calcimimetic(today)
+        yield _parathyroidectomy(today)
+    yield UsualOption(
+        TRANSPLANTATION,
+        f"a graft that settles at {GRAFT_GFR_ML_MIN:g} mL/min; dialysis, binder, active vitamin D "
+        "and calcimimetic end",
+        {"event": {"transplantation": {"graft_gfr_ml_min": GRAFT_GFR_ML_MIN}}},
+    )
+
+
+def _as_now(today: Today) -> UsualOption:
+    said, usual = dialysis_in_words(today.dialysis)
+    drugs = drugs_in_words(today.drugs)
+    if today.given:
+        meaning = f"today's prescription as given: {', '.join((*said, *drugs))}"
+        meaning += f"; not given of dialysis, so as usual: {', '.join(usual)}" if usual else ""
+    else:
+        meaning = (
+            "today's prescription was not given, so the usual one: "
+            f"{', '.join((*said, *usual, *drugs))}; `calcinosis analyze --prescription` takes the "
+            "true one"
+        )
+    phase = {
+        "dialysis": today.dialysis,
+        "binder": today.drugs.binder,
+        "active_vitamin_d_ug_per_week": today.drugs.active_vitamin_d_ug_per_week,
+        "calcimimetic": today.drugs.calcimimetic,
+    }
+    return UsualOption("as now", meaning, phase)
+
+
+def _low_calcium(today: Today) -> UsualOption:
+    peritoneal = today.dialysis.modality == "pd"
+    dialysate = _low_dialysate(
+        today, LOW_PERITONEAL_CALCIUM_MMOL_L if peritoneal else LOW_DIALYSATE_CALCIUM_MMOL_L
+    )
+    drugs, said = _less_calcium(today)
+    return UsualOption(
+        LOW_CALCIUM,
+        f"{_dialysate_in_words(today, dialysate)}, {said}, all else as now",
+        {
+            "dialysis": today.dialysis.model_copy(update={"dialysate_calcium_mmol_l": dialysate}),
+            **drugs,
+        },
+    )
+
+
+def _daily(today: Today) -> UsualOption:
+    """Haemodialysis for at least as many hours a week as now, that takes as much fluid."""
+    now = today.dialysis
+    before, sessions, hours = Haemodialysis(), 7.0, 0.0  # peritoneal: fluid is told by the day
+    if isinstance(now, Haemodialysis):
+        before, sessions, hours = now, now.sessions_per_week, now.hours
+    hours = max(DAILY_HOURS, sessions * hours / DAILY_SESSIONS)
+    dialysate = _low_dialysate(today, LOW_DIALYSATE_CALCIUM_MMOL_L)
+    drugs, said = _less_calcium(today)
+    dialysis = before.model_copy(
+        update={
+            "sessions_per_week": DAILY_SESSIONS,
+            "hours": hours,
+            "dialysate_calcium_mmol_l": dialysate,
+            "ultrafiltration_l": now.ultrafiltration_l * sessions / DAILY_SESSIONS,
+        }
+    )
+    return UsualOption(
+        DAILY,
+        f"haemodialysis, {DAILY_SESSIONS:g} × a week, {hours:.3g} hours a session, phosphate "
+        f"clearance {before.phosphate_clearance_ml_min:g} mL/min, as much fluid a week as now, "
+        f"{_dialysate_in_words(today, dialysate)}, {said}, all else as now",
+        {"dialysis": dialysis, **drugs},
+    )
+
+
+def _calcimimetic(today: Today) -> UsualOption:
+    now = today.drugs.calcimimetic
+    dose = max(1.0, now.relative_dose) if now else 1.0
+    mimetic = Calcimimetic(drug="etelcalcetide", relative_dose=dose)
+    instead = f" (now {calcimimetic_in_words(now)})" if now else ""
+    return UsualOption(
+        CALCIMIMETIC,
+        f"{calcimimetic_in_words(mimetic)}{instead}, all else as now",
+        {"calcimimetic": mimetic},
+    )
+
+
+def _parathyroidectomy(today: Today) -> UsualOption:
+    """Nobody would go on to lower PTH after it."""
+    ends = ", calcimimetic ends" if today.drugs.calcimimetic else ""
+    return UsualOption(
+        PARATHYROIDECTOMY,
+        f"{100 * REMNANT_FRACTION:g} % of the tissue left; calcium and calcitriol for as long as "
+        f"calcium is low{ends}, all else as now",
+        {
+            "event": {"parathyroidectomy": {"remnant_fraction": REMNANT_FRACTION}},
+            "calcimimetic": None,
+        },
+    )
+
+
+def _low_dialysate(today: Today, lowest: float) -> float:
+    """No more calcium (mmol/L) than now."""
+    return min(lowest, today.dialysis.dialysate_calcium_mmol_l)
+
+
+def _dialysate_in_words(today: Today, calcium_mmol_l: float) -> str:
+    now = today.dialysis.dialysate_calcium_mmol_l
+    changed = " as now" if calcium_mmol_l == now else f" (now {now:g})"
+    return f"dialysate calcium {calcium_mmol_l:g} mmol/L{changed}"
+
+
+def _less_calcium(today: Today) -> tuple[dict[str, Any], str]:
+    """Sevelamer and no vitamin D, as a phase and in words."""
+    now, vitamin_d = today.drugs.binder, today.drugs.active_vitamin_d_ug_per_week
+    binder = Binder(drug="sevelamer", g_per_day=_sevelamer_g(now))
+    instead = " as now" if binder == now else f" (now {binder_in_words(now)})"
+    stopped = f" (now {vitamin_d:g} µg a week)" if vitamin_d else " as now"
+    said = f"{binder_in_words(binder)}{instead}, no active vitamin D{stopped}"
+    return {"binder": binder, "active_vitamin_d_ug_per_week": 0}, said
+
+
+def _sevelamer_g(now: Binder | None) -> float:
+    """Twice today's, or twice the usual and what binds as much as today's other binder."""
+    from calcinosis.forecast.treatments import BOUND_MG_PER_G
+
+    if now and now.drug == "sevelamer" and now.g_per_day:
+        return max(now.g_per_day, min(2 * now.g_per_day, MOST_SEVELAMER_G))
+    bound = BOUND_MG_PER_G[now.drug] * now.g_per_day if now else 0.0
+    as_much = round(bound / BOUND_MG_PER_G["sevelamer"], 1)
+    return min(MOST_SEVELAMER_G, max(2 * USUAL_BINDER.g_per_day, as_much))

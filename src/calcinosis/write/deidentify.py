@@ -7,7 +7,6 @@ them.
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from calcinosis.analysis import Analysis
 from calcinosis.explain.explanation import Explanation, explain_findings
@@ -16,34 +15,20 @@ from calcinosis.read.series import PREFERRED_TO
 from calcinosis.volume import Study, Subject
 from calcinosis.write.dicom_source import deidentified_uid
 
-if TYPE_CHECKING:
-    from calcinosis.forecast.outlook import Outlook
-
 _TELLS_AGE_OR_SEX = frozenset({"age", "female"})
 
 
 def without_identity(analysis: Analysis) -> Analysis:
     """The same analysis as if nobody knew who the patient is, how old, and when it was."""
+    from calcinosis.forecast.patient_forecast import without_weight
+
     explanation = analysis.explanation
     return replace(
         analysis,
         study=_unnamed(analysis.study),
         patient=analysis.patient and _undated(_ageless(analysis.patient)),
         explanation=explanation and _explained_without(explanation),
-        outlook=analysis.outlook and _weightless(analysis.outlook, analysis.study.subject),
-    )
-
-
-def _weightless(outlook: "Outlook", subject: Subject) -> "Outlook":
-    """The same forecast, silent about the weight that it was made for."""
-    from calcinosis.forecast.patient_forecast import weight_assumed
-
-    if subject.weight_kg is None:
-        return outlook
-    told = weight_assumed(subject.weight_kg)
-    hidden = "Dry weight as in the header of the images; it is not told here."
-    return replace(
-        outlook, assumptions=tuple(hidden if one == told else one for one in outlook.assumptions)
+        outlook=analysis.outlook and without_weight(analysis.outlook),
     )
 
 

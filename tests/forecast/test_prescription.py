@@ -1,0 +1,212 @@
+"""Today's prescription beside a study: what holds as now, and what each option makes of it."""
+
+import json
+
+import pytest
+
+from calcinosis.errors import InputError, NotReadableError
+from calcinosis.forecast.given_prescription import GivenPrescription, read_prescription
+from calcinosis.forecast.patient_forecast import forecast_for, without_weight
+from calcinosis.forecast.usual_options import options_for
+from calcinosis.lab_result import LabResult
+from calcinosis.patient import Patient
+
+SALTS = {"drug": "calcium_carbonate", "g_per_day": 3}
+LOAD = {
+    "dialysis": {"dialysate_calcium_mmol_l": 1.75},
+    "binder": SALTS,
+    "active_vitamin_d_ug_per_week": 3,
+    "dry_weight_kg": 58,
+    "gfr_ml_min": 4,
+    "diet": {"phosphorus_mg_d": 900},
+}
+
+
+def dialysed(ckd="dialysis_hd", pth=900):
+    labs = tuple(
+        LabResult.measured(name, value, "pg/mL" if name == "pth" else "mg/dL")
+        for name, value in (("calcium", 9.8), ("phosphate", 7.4), ("pth", pth))
+    )
+    return Patient(ckd=ckd, labs=labs)
+
+
+def options(content, ckd="dialysis_hd", pth=900):
+    given = None if content is None else GivenPrescription.model_validate(content)
+    return {option.name: option for option in options_for(dialysed(ckd, pth), given)}
+
+
+def low_calcium(content, ckd="dialysis_hd"):
+    return options(content, ckd)["low-calcium dialysate and sevelamer"]
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    given = GivenPrescription.model_validate(LOAD)
+    return forecast_for(dialysed(), 12.5, header_weight_kg=71, prescription=given, ensemble=2)
+
+
+def test_as_now_is_the_prescription_and_low_calcium_takes_less():
+    told = options(LOAD)
+    now, low = (told[name].phase for name in ("as now", "low-calcium dialysate and sevelamer"))
+    assert now["dialysis"].dialysate_calcium_mmol_l == 1.75
+    assert now["binder"].drug == "calcium_carbonate"
+    assert now["active_vitamin_d_ug_per_week"] == 3
+    assert low["dialysis"].dialysate_calcium_mmol_l == 1.25
+    assert low["binder"].drug == "sevelamer"
+    assert low["active_vitamin_d_ug_per_week"] == 0
+
+
+def test_calcium_flows_into_the_patient_from_todays_dialysate_and_less_from_a_lower(loaded):
+    now, low = (course.sessions[-1].calcium_removed_mg[-1] for course in loaded.courses[:2])
+    assert now < low
+
+
+def test_the_forecast_tells_what_was_given_and_what_was_not(loaded):
+    now, low, *_ = loaded.assumptions
+    assert now == (
+        "As now: today's prescription as given: haemodialysis, dialysate calcium 1.75 mmol/L, "
+        "calcium carbonate 3 g a day, active vitamin D 3 µg a week, no calcimimetic; not given of "
+        "dialysis, so as usual: 3 × a week, 4 hours a session, phosphate clearance 150 mL/min, "
+        "ultrafiltration 2.5 L a session."
+    )
+    assert low.endswith(
+        "dialysate calcium 1.25 mmol/L (now 1.75), sevelamer 9.6 g a day (now calcium carbonate "
+        "3 g a day), no active vitamin D (now 3 µg a week), all else as now."
+    )
+    assert "Dry weight 58 kg, as given." in loaded.assumptions
+    assert "Residual filtration 4 mL/min, as given." in loaded.assumptions
+    assert "Phosphorus eaten 900 mg a day, as given." in loaded.assumptions
+    assert not any("not given, so the usual one" in line for line in loaded.assumptions)
+
+
+def test_a_weight_that_was_given_can_be_kept_to_oneself(loaded):
+    hidden = without_weight(loaded).assumptions
+    assert "Dry weight as given; it is not told here." in hidden
+    assert not any("58" in line for line in hidden)
+
+
+def test_without_a_prescription_the_usual_one_is_named_with_its_doses():
+    meaning = options(None)["as now"].meaning
+    assert meaning.startswith("today's prescription was not given, so the usual one: haemodialysis")
+    assert "dialysate calcium 1.5 mmol/L" in meaning
+    assert "sevelamer 4.8 g a day, active vitamin D 2 µg a week, no calcimimetic" in meaning
+
+
+def test_what_an_empty_prescription_does_not_name_is_usual_dialysis_and_no_drug():
+    now = options({}, "dialysis_pd")["as now"]
+    assert now.phase["dialysis"].modality == "pd"
+    assert now.phase["binder"] is None
+    assert "no binder, no active vitamin D, no calcimimetic" in now.meaning
+
+
+@pytest.mark.parametrize(
+    ("ckd", "dialysis", "calcium"),
+    [
+        ("dialysis_hd", {"dialysate_calcium_mmol_l": 1.1}, 1.1),
+        ("dialysis_hd", {"dialysate_calcium_mmol_l": 1.25}, 1.25),
+        ("dialysis_pd", {"modality": "pd", "dialysate_calcium_mmol_l": 1.75}, 1.0),
+        ("dialysis_unspecified", {"modality": "pd"}, 1.0),
+    ],
+)
+def test_low_calcium_never_raises_the_dialysate(ckd, dialysis, calcium):
+    option = low_calcium({"dialysis": dialysis}, ckd)
+    assert option.phase["dialysis"].dialysate_calcium_mmol_l == calcium
+    unchanged = dialysis.get("dialysate_calcium_mmol_l") == calcium
+    assert ("mmol/L as now" in option.meaning) == unchanged
+
+
+@pytest.mark.parametrize(
+    ("binder", "grams", "said"),
+    [
+        (None, 9.6, "sevelamer 9.6 g a day (now no binder)"),
+        (("sevelamer", 2.4), 4.8, "sevelamer 4.8 g a day (now sevelamer 2.4 g a day)"),
+        (("sevelamer", 9.6), 14, "(now sevelamer 9.6 g a day)"),
+        (("sevelamer", 16), 16, "sevelamer 16 g a day as now"),
+        (("calcium_acetate", 9), 11.9, "sevelamer 11.9 g a day (now calcium acetate 9 g a day)"),
+        (("lanthanum", 4), 14, "sevelamer 14 g a day (now lanthanum 4 g a day)"),
+    ],
+)
+def test_sevelamer_takes_the_place_of_todays_binder_and_binds_as_much_up_to_14_g(
+    binder, grams, said
+):
+    given = {"binder": binder and {"drug": binder[0], "g_per_day": binder[1]}}
+    option = low_calcium(given)
+    assert option.phase["binder"].g_per_day == grams
+    assert said in option.meaning
+
+
+def test_daily_haemodialysis_takes_as_much_fluid_and_no_less_time():
+    long = {"sessions_per_week": 3, "hours": 8, "ultrafiltration_l": 3}
+    daily = options({"dialysis": long})["daily haemodialysis"].phase["dialysis"]
+    assert daily.sessions_per_week * daily.ultrafiltration_l == pytest.approx(9)
+    assert daily.sessions_per_week * daily.hours >= 24
+    peritoneal = {"modality": "pd", "ultrafiltration_l": 1.2}
+    daily = options({"dialysis": peritoneal}, "dialysis_pd")["daily haemodialysis"]
+    assert daily.phase["dialysis"].modality == "hd"
+    assert daily.phase["dialysis"].ultrafiltration_l * 6 == pytest.approx(7 * 1.2)
+
+
+def test_what_the_patient_has_already_is_no_option():
+    told = options(
+        {"dialysis": {"sessions_per_week": 6}, "calcimimetic": {"drug": "etelcalcetide"}}
+    )
+    assert "daily haemodialysis" not in told
+    assert "calcimimetic" not in told
+    assert "calcimimetic ends" in told["parathyroidectomy"].meaning
+
+
+def test_etelcalcetide_takes_the_place_of_cinacalcet():
+    option = options({"calcimimetic": {"drug": "cinacalcet", "relative_dose": 1.5}})["calcimimetic"]
+    assert option.phase["calcimimetic"].relative_dose == 1.5
+    assert "(now cinacalcet at 1.5 times the mean dose of its trials)" in option.meaning
+
+
+@pytest.mark.parametrize(
+    ("ckd", "dialysis", "said"),
+    [
+        ("dialysis_hd", {"modality": "pd"}, 'found "pd", expected "hd"'),
+        ("dialysis_pd", {"hours": 4}, 'found "hd", expected "pd"'),
+        ("dialysis_unspecified", None, "found null, expected a dialysis"),
+    ],
+)
+def test_dialysis_that_contradicts_the_patient_file_is_refused(ckd, dialysis, said):
+    given = GivenPrescription.model_validate({"dialysis": dialysis})
+    with pytest.raises(InputError, match=said):
+        forecast_for(dialysed(ckd), 12.5, prescription=given)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"dialysate": 1.5}', "dialysate: there is no such field"),
+        ('{"days": 9}', "days: there is no such field"),
+        ('{"dialysis": {"hours": 30}}', "dialysis.hours: found 30, expected at most 12"),
+        ('{"dry_weight_kg": 700}', "dry_weight_kg: found 700, expected at most 250"),
+        ('{"active_vitamin_d_ug_per_week": -1}', "found -1, expected at least 0"),
+        ('{"binder": null, "binder": null}', "'binder' stands twice"),
+        ("[]", "the prescription: found [], expected an object in braces"),
+    ],
+)
+def test_a_prescription_that_cannot_be_used_is_refused_by_name(tmp_path, text, said):
+    path = tmp_path / "today.json"
+    path.write_text(text)
+    with pytest.raises(InputError) as refused:
+        read_prescription(path)
+    assert str(refused.value).startswith(f"{path}: ")
+    assert said in str(refused.value)
+
+
+def test_a_prescription_that_is_not_there_or_no_json_is_refused(tmp_path):
+    with pytest.raises(NotReadableError, match="cannot be read"):
+        read_prescription(tmp_path / "none.json")
+    (tmp_path / "today.json").write_text("{")
+    with pytest.raises(NotReadableError, match="no JSON"):
+        read_prescription(tmp_path / "today.json")
+
+
+def test_null_is_none_and_a_file_is_read_as_given(tmp_path):
+    path = tmp_path / "today.json"
+    path.write_text(json.dumps({**LOAD, "active_vitamin_d_ug_per_week": None}))
+    given = read_prescription(path)
+    assert given.dry_weight_kg == 58
+    assert not given.active_vitamin_d_ug_per_week
