@@ -161,6 +161,39 @@ def test_contact_with_seen_cortex_is_intact_beside_the_programs_own_cut_too():
     assert relation.eroded is False
 
 
+def test_beside_the_programs_own_cut_a_pit_that_the_envelope_does_not_fill_is_erosion():
+    eaten = ball(17.0, 12.0) & shaft()
+    bone = shaft() & ~eaten
+    _, _, x = millimetres()
+    outer = ball(17.0, 12.0) & (x > 14)  # the pit's walls lie beside it, and have no cortex
+    volume = scan(bone, outer, eaten, paste_hu=300)
+    assert relate_to_bone(volume, outer, bone, own_cut=True).eroded
+
+
+def test_where_cortex_is_lacking_far_from_the_mass_too_the_programs_own_cut_proves_no_erosion():
+    mass = ball(18.0)
+    bone = shaft() & ~mass
+    z, _, _ = millimetres()
+    volume = scan(bone, mass, mass & shaft(), paste_hu=350)
+    volume.voxels[shaft() & (abs(z) > 18)] = 60
+    assert relate_to_bone(volume, mass, bone, own_cut=True).eroded is None
+
+
+@pytest.mark.parametrize(("pit_mm", "eroded"), [(0.0, False), (3.5, None)])
+def test_in_thick_slices_a_pit_inside_a_thick_cortex_that_the_cut_filled_is_not_called_intact(
+    pit_mm, eroded
+):
+    mass = ball(29.0 - pit_mm, 14.0)
+    whole = scan(shaft() & ~mass, mass, mass & shaft(), paste_hu=200).voxels
+    _, y, x = millimetres()
+    whole[(np.hypot(x, y) < 12) & ~mass] = 1100  # cortex throughout
+    affine = np.eye(4)
+    affine[:3, :3] = np.array([[0, 0, 3.0], [0, 0.8, 0], [0.8, 0, 0]])
+    thick = Volume(voxels=np.ascontiguousarray(whole[1::3]), affine=affine)
+    outline, bone = (mass & ~shaft())[1::3], shaft()[1::3]
+    assert relate_to_bone(thick, outline, bone, own_cut=True).eroded is eroded
+
+
 def test_open_marrow_is_bone_not_a_defect():
     _, y, x = millimetres()
     cortex = shaft() & (np.hypot(x, y) > 11)

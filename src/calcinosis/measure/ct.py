@@ -346,8 +346,9 @@ def _bone_of(around: Surroundings, box: Box, number: int) -> tuple[BoneRelation,
     if bone.eroded:
         remark = (
             "Erosion: the cortex is lost. Measured against: "
-            f"{bone.expected_surface or CONTINUATION}. Beside the program's own cut depth and "
-            "volume are the least that is sure; a skeleton mask (--skeleton FILE) measures them."
+            f"{bone.expected_surface or CONTINUATION}. Beside the program's own cut depth is an "
+            "estimate and volume the least that is sure; a skeleton mask (--skeleton FILE) "
+            "measures them."
         )
         return bone, (remark,)
     remark = (
