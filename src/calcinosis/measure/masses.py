@@ -19,6 +19,7 @@ from calcinosis.measure.envelope import (
 )
 from calcinosis.measure.masks import bounds, rim, widened
 from calcinosis.measure.mass import Point
+from calcinosis.measure.outline import ROOM_VOXELS, drawn_back, without_tails
 from calcinosis.measure.seed import SEED_REACH_MM
 from calcinosis.measure.tissue import Index, TissueMap, ball, near_metal
 from calcinosis.measure.working_grid import (
@@ -42,10 +43,6 @@ _SURE = 217
 # at 8 mL on the scans and phantoms looked at; small granulomas reach 0.89. Bones cut by the edge of
 # the scan lack their cortex there and look surer, so more is asked of what lies on it.
 _SURE_SHARE, _LESS_PER_DOUBLING, _SURE_SHARE_LEAST = 0.78, 0.02, 0.65
-# A mass holds at least this share of sure voxels around each of its places (Gaussian mean, mm):
-# where it does not, the outline has crept along a vessel or bone.
-_SURE_NEARBY, _NEARBY_MM = 0.2, 4.0
-_ISLAND_SHARE = 0.1  # of its largest part: smaller ones that were joined by such places go too
 _FREE_ON_EDGE, _MORE_ON_EDGE = 0.15, 0.6  # share of the surface that costs nothing; slope beyond
 _WORTH_A_LOOK_SHARE = 0.45
 _SEED_ROOM_MM = 45.0  # around a seed, where the network looks again
@@ -243,30 +240,14 @@ def _called_regions(
     traits = _traits(grid, tissue, candidates)
     regions = np.zeros(labels.shape, labels.dtype)
     for label in np.flatnonzero(traits.called() | traits.doubtful()).tolist():
-        box = widened(candidates.extents[label - 1], [2 * int(_NEARBY_MM / GRID_MM)] * 3)
-        regions[box][_drawn_back(labels[box] == label, tissue.mass[box])] = label
+        box = widened(candidates.extents[label - 1], [ROOM_VOXELS] * 3)
+        outline = drawn_back(labels[box] == label, tissue.mass[box] > _SURE)
+        regions[box][without_tails(outline)] = label
     unsure = {
         label: _brightest(grid, labels, label, candidates.extents[label - 1])
         for label in np.flatnonzero(traits.doubtful()).tolist()
     }
     return regions, unsure
-
-
-def _drawn_back(region: NDArray[np.bool_], score: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """A region without where hardly a voxel near is surely mass, and without what this cuts off.
-
-    Where that would leave nothing, all stays: what may be a mass must not go unnamed.
-    """
-    sure, whole = (
-        ndimage.gaussian_filter(part.astype(np.float32), _NEARBY_MM / GRID_MM)
-        for part in (region & (score > _SURE), region)
-    )
-    parts = cc3d.connected_components(region & (sure >= _SURE_NEARBY * whole), connectivity=26)
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    if not sizes.any():
-        return region
-    return np.asarray((sizes > _ISLAND_SHARE * sizes.max())[parts])
 
 
 def principal_axes(
