@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from calcinosis.measure.bone_site import Site
-from calcinosis.measure.bone_surface import Bridge, SurfacePoints
+from calcinosis.measure.bone_surface import Bridge, SurfacePoints, continuation
 from calcinosis.measure.masks import grown
 from calcinosis.measure.working_grid import Box
 
@@ -23,12 +23,24 @@ PATCH_GAP_MM = 2.0  # surface points this close, or neighbours on a coarse grid,
 COARSE_MM = 2.0
 
 
-def usual_cortex_hu(points: SurfacePoints, around: NDArray[np.bool_]) -> float | None:
+def around_contact(points: SurfacePoints) -> NDArray[np.bool_]:
+    """The surface points whose cortex tells what the contact's was."""
+    return np.asarray((points.to_mass_mm > SPARE_MM) & (points.to_mass_mm < AROUND_MM))
+
+
+def usual_cortex_hu(points: SurfacePoints) -> float | None:
     """How dense the cortex around the contact is; None: too little of it, or too faint."""
+    around = around_contact(points)
     if np.count_nonzero(around) < SURFACE_POINTS_MIN:
         return None
     usual_hu = float(np.median(points.cortex_hu[around]))
     return usual_hu if usual_hu >= CORTEX_MIN_HU else None
+
+
+def expected_surface(site: Site, trusted: SurfacePoints, most: int) -> Bridge:
+    """The bone's surface, continued smoothly through points that are trusted: so many at most."""
+    few = np.random.default_rng(0).permutation(len(trusted))[:most]
+    return continuation(trusted[few], site.to_bone_mm, site.spacing_mm)
 
 
 def sampled(bridge: Bridge, site: Site, near: Site, box: Box) -> NDArray[np.float32]:

@@ -18,7 +18,6 @@ from calcinosis.measure.level_fluid import with_fluid
 from calcinosis.measure.locules import count_locules
 from calcinosis.measure.masks import grown, places, rim
 from calcinosis.measure.mass import (
-    CONTINUATION,
     BoneRelation,
     Calibration,
     CtMeasurement,
@@ -346,7 +345,7 @@ def _bone_of(around: Surroundings, box: Box, number: int) -> tuple[BoneRelation,
     if bone.eroded:
         remark = (
             "Erosion: the cortex is lost. Measured against: "
-            f"{bone.expected_surface or CONTINUATION}. Beside the program's own cut depth is an "
+            f"{bone.expected_surface}. Beside the program's own cut depth is an "
             "estimate and volume the least that is sure; a skeleton mask (--skeleton FILE) "
             "measures them."
         )

@@ -6,7 +6,8 @@ loss is bridged (`bone_surface`). What the bone lacks below the bridge is the de
 envelope lacks the soft part of the mass in it: lost cortex is followed from the mass down the pit.
 
 Where the other side of the body is in the picture and fits, it tells better what was there
-(`mirror_side`, `mirror_defect`): it goes before all this.
+(`mirror_side`, `mirror_defect`): it goes before all this. Beside the program's own cut of mass from
+bone more is asked (`own_cut`).
 """
 
 from dataclasses import replace
@@ -17,13 +18,14 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from calcinosis.measure.bone_continuation import (
-    AROUND_MM,
     COARSE_MM,
     LOST_SHARE,
     NEAR_MM,
     PATCH_GAP_MM,
     SPARE_MM,
     SURFACE_POINTS_MIN,
+    around_contact,
+    expected_surface,
     on_coarse_grid,
     usual_cortex_hu,
 )
@@ -38,9 +40,7 @@ from calcinosis.measure.bone_site import (
     site_of,
 )
 from calcinosis.measure.bone_surface import (
-    Bridge,
     SurfacePoints,
-    continuation,
     crossings,
     far_from,
     patches,
@@ -179,12 +179,11 @@ def _with_defect(
 
 def _defect(site: Site, points: SurfacePoints) -> tuple[float, float] | None:
     """Depth (mm) and volume (mL) of what is missing under lost cortex; None: cannot tell."""
-    around = (points.to_mass_mm > SPARE_MM) & (points.to_mass_mm < AROUND_MM)
-    usual_hu = usual_cortex_hu(points, around)
+    usual_hu = usual_cortex_hu(points)
     if usual_hu is None:
         return None
     faint = (points.cortex_hu < LOST_SHARE * usual_hu) & ~points.beside_air
-    if np.mean(faint[around]) > FAINT_AROUND_MAX:
+    if np.mean(faint[around_contact(points)]) > FAINT_AROUND_MAX:
         return None
     voxel_mm3 = float(np.prod(site.spacing_mm))
     fewest = LOST_AREA_MIN_MM2 * max(site.spacing_mm) / voxel_mm3
@@ -194,7 +193,7 @@ def _defect(site: Site, points: SurfacePoints) -> tuple[float, float] | None:
     trusted = _trusted(points, faint)
     if np.count_nonzero(trusted) < SURFACE_POINTS_MIN:
         return None
-    bridge = _expected_surface(site, points[trusted])
+    bridge = expected_surface(site, points[trusted], SURFACE_POINTS)
     gone = points.places[lost]
     below = gone[bridge(gone) < 0]
     coarse = on_coarse_grid(bridge, site, PIT_REACH_MM)
@@ -227,12 +226,6 @@ def _trusted(points: SurfacePoints, lost: NDArray[np.bool_]) -> NDArray[np.bool_
     gone = points.places[lost]
     free = (points.to_mass_mm > SPARE_MM) & far_from(points.places, gone, BESIDE_MM)
     return np.asarray(free | far_from(points.places, gone, FAR_MM))
-
-
-def _expected_surface(site: Site, trusted: SurfacePoints) -> Bridge:
-    """The bone's surface, continued smoothly through points that are trusted."""
-    few = np.random.default_rng(0).permutation(len(trusted))[:SURFACE_POINTS]
-    return continuation(trusted[few], site.to_bone_mm, site.spacing_mm)
 
 
 def _missing_voxels(coarse: Array, site: Site, lost: Array) -> int:

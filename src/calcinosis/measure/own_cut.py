@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcinosis.measure.bone_continuation import (
-    AROUND_MM,
     LOST_SHARE,
     PATCH_GAP_MM,
     SPARE_MM,
     SURFACE_POINTS_MIN,
+    expected_surface,
     sampled,
     usual_cortex_hu,
 )
@@ -22,7 +22,6 @@ from calcinosis.measure.bone_site import Site, box_around
 from calcinosis.measure.bone_surface import (
     SurfacePoints,
     at_places,
-    continuation,
     largest_patch,
     surface_points,
 )
@@ -78,16 +77,14 @@ class CortexBesideCut:
 
 def cortex_beside_cut(site: Site, points: SurfacePoints) -> CortexBesideCut | None:
     """Look for cortex on the bone's continuation; None: too little of it tells what it was."""
-    around = (points.to_mass_mm > SPARE_MM) & (points.to_mass_mm < AROUND_MM)
-    usual_hu = usual_cortex_hu(points, around)
+    usual_hu = usual_cortex_hu(points)
     if usual_hu is None:
         return None
     whole = points.cortex_hu >= LOST_SHARE * usual_hu
     trusted = np.flatnonzero(whole & (points.to_mass_mm > _TRUSTED_MM))
     if len(trusted) < SURFACE_POINTS_MIN:
         return None
-    few = np.random.default_rng(0).permutation(trusted)[:_POINTS]
-    bridge = continuation(points[few], site.to_bone_mm, site.spacing_mm)
+    bridge = expected_surface(site, points[trusted], _POINTS)
     box = box_around(site.mass, site.spacing_mm, _ROOM_MM)
     near = site.crop(box)
     expected = sampled(bridge, site, near, box)
@@ -126,6 +123,7 @@ def _missing_ml(site: Site, expected_mm: NDArray[np.float32]) -> float:
 
 
 def _faint_elsewhere(points: SurfacePoints, usual_hu: float) -> bool:
+    """Whether a tenth of the cortex is faint where no pit reaches, or too little of it is seen."""
     away = points.cortex_hu[points.to_mass_mm > AWAY_MM]
     few = len(away) < SURFACE_POINTS_MIN
     return few or bool(np.percentile(away, FAINTEST_PERCENT) < FAINTEST_SHARE * usual_hu)
