@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CALCIUM_IN_HYDROXYAPATITE = 10 * 40.078 / 1004.6
 PRESCRIPTION_NOT_USED = (
     "The prescription was not used: there is no forecast, which takes a mass, an adult on dialysis "
-    "(ckd in the patient file), and calcium and phosphate of the last year."
+    "(kidney status, ckd), and calcium and phosphate of the last year."
 )
 
 

@@ -198,6 +198,7 @@ def test_from_storescu_to_the_report_on_screen_and_a_diagnosis_that_follows_the_
     assert after != before
     assert next(iter(after)).startswith("Uremic")
     until(browser, "#result", "What treatment could do")
+    assert_prescription_is_told_in_the_report(browser, study)
 
     assert_report_fits_the_paper(browser, study)
     assert_downloads(browser, study)
@@ -242,6 +243,21 @@ def assert_refused_values_stay(browser):
     calcium = browser.find_element(By.ID, "value_calcium")
     assert calcium.get_attribute("value") == "104"
     calcium.clear()
+
+
+def assert_prescription_is_told_in_the_report(browser, study):
+    """What is given today, typed in, is what the forecast starts from."""
+    kind = Select(browser.find_element(By.ID, "binder.drug"))
+    kind.select_by_visible_text("Calcium carbonate")
+    write(browser, "binder.g_per_day", "3")
+    write(browser, "dialysis.dialysate_calcium_mmol_l", "1.75")
+    press(browser, "form[action$='/prescription'] button")
+    until(browser, "#prescription-title + .lead", "A drug that is empty is not given")
+    until(browser, "#state", "Done", ANALYSIS_S)
+    browser.get(f"{study}/report")
+    told = "prescription as given: haemodialysis, dialysate calcium 1.75 mmol/L, calcium carbonate"
+    assert told in browser.page_source
+    browser.get(study)
 
 
 def enter_labs(browser):

@@ -13,6 +13,8 @@ import pytest
 
 from calcinosis.errors import NotReadableError, OutputError
 from calcinosis.serve.intake import header_of, take_in
+from calcinosis.serve.lab_entry import with_form
+from calcinosis.serve.prescription_entry import prescription_of
 from calcinosis.serve.queue import queue_quiet
 from calcinosis.serve.supervisor import Limits, Supervisor
 from calcinosis.serve.worker import DISK_FULL, Job, _last_word, without_quotation
@@ -79,6 +81,21 @@ def test_a_study_is_analysed_and_labs_renew_the_explanation_alone(worklist, tmp_
     assert (folder / "masses.seg.dcm").is_file()
 
 
+def test_a_prescription_renews_the_forecast_alone(worklist, tmp_path):
+    study = send(worklist, ct_series(thigh(), spacing_mm=(2.0, 1.5, 1.5)), tmp_path / "sent")
+    worklist.set_labs(study, with_form(LABS, "csv", {"kidneys": "dialysis_hd"}), "json")
+    assert supervisor(worklist).step(threading.Event())
+    _, usual = results(worklist, study)
+    worklist.set_prescription(study, prescription_of({"dialysis.hours": "3.5"}))
+    assert supervisor(worklist).step(threading.Event())
+    _, given = results(worklist, study)
+    assert given["masses"] == usual["masses"]
+    assert given["timings_s"]["measure"] is None, "the CT is not measured again"
+    assert given["forecast"]["options"] != usual["forecast"]["options"]
+    said = " ".join(given["forecast"]["assumptions"])
+    assert "today's prescription as given: haemodialysis, 3.5 hours a session" in said
+
+
 def test_a_study_that_is_no_ct_fails_with_one_line(worklist, tmp_path):
     study = send(worklist, ct_series(**PLANTED)[:1], tmp_path / "sent")
     supervisor(worklist).step(threading.Event())
@@ -106,14 +123,14 @@ def test_a_study_is_given_up_at_its_memory_limit(worklist, tmp_path):
 
 
 def test_memory_that_runs_out_in_a_library_is_told_as_such():
-    job = Job("", "", None, None, None, deidentify=False, memory_mb=300)
+    job = Job("", "", None, None, None, None, deidentify=False, memory_mb=300)
     for error in (MemoryError(), RuntimeError("FusedConv node: std::bad_alloc")):
         assert _last_word(error, job)["error"].startswith("the study needs more than 300 MB")
     assert _last_word(ValueError("PLANTED"), job)["error"] == "a defect of ours (ValueError)"
 
 
 def test_a_full_disk_is_seen_beneath_what_was_made_of_it():
-    job = Job("", "", None, None, None, deidentify=False, memory_mb=300)
+    job = Job("", "", None, None, None, None, deidentify=False, memory_mb=300)
     error = OutputError("results cannot be written")
     error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
     assert _last_word(error, job) == {"error": DISK_FULL, "waits": True}

@@ -319,6 +319,59 @@ def test_what_cannot_be_is_refused_with_one_line_and_the_form_stays_filled(
     assert node.study(study).labs is None
 
 
+def test_a_prescription_typed_in_is_kept_shown_and_can_be_removed(node, person):
+    study = add(node)
+    page = f"/studies/{study}"
+    assert "the usual prescription is assumed" in person.get(page).text
+    fields = {
+        "dialysis.modality": "hd",
+        "dialysis.hours": "3,5",
+        "dialysis.dialysate_calcium_mmol_l": "1.75",
+        "binder.drug": "calcium_carbonate",
+        "binder.g_per_day": "3",
+        "active_vitamin_d_ug_per_week": "2",
+        "dry_weight_kg": "62",
+    }
+    assert post(person, page, f"{page}/prescription", fields).headers["location"] == page
+    assert json.loads(node.study(study).prescription) == {
+        "dialysis": {"modality": "hd", "hours": 3.5, "dialysate_calcium_mmol_l": 1.75},
+        "binder": {"drug": "calcium_carbonate", "g_per_day": 3.0},
+        "active_vitamin_d_ug_per_week": 2.0,
+        "dry_weight_kg": 62.0,
+    }
+    assert node.study(study).state == "queued", "the forecast is made anew"
+    shown = person.get(page).text
+    assert re.search(r'name="dialysis.hours"[^>]*value="3.5"', shown)
+    assert '<option value="calcium_carbonate" selected>' in shown
+    assert post(person, page, f"{page}/prescription").status_code == 303
+    assert node.study(study).prescription is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"dialysis.hours": "30"}, "Hours a session: found 30.0, expected at most 12"),
+        ({"dialysis.hours": "four"}, "Hours a session: found &#39;four&#39;, expected a number"),
+        ({"dialysis.hours": "nan"}, "Hours a session: found NaN, expected a finite number"),
+        ({"dialysis.modality": "pd", "dialysis.hours": "4"}, "Hours a session: there is no such"),
+        ({"binder.drug": "sevelamer"}, "Binder, g a day"),
+        ({"binder.g_per_day": "3"}, "Phosphate binder: found nothing"),
+        ({"binder.drug": "chalk", "binder.g_per_day": "3"}, "Phosphate binder: found"),
+        ({"dry_weight_kg": "620"}, "Dry weight, kg: found 620.0, expected at most 250"),
+    ],
+)
+def test_a_prescription_that_cannot_be_is_refused_by_the_name_of_its_field(
+    node, person, fields, said
+):
+    study = add(node)
+    page = f"/studies/{study}"
+    answer = post(person, page, f"{page}/prescription", {**fields, "gfr_ml_min": "2.5"})
+    assert answer.status_code == 422
+    assert said in re.search(r'role="alert"[^>]*>(.*?)</p>', answer.text).group(1)
+    assert 'value="2.5"' in answer.text
+    assert node.study(study).prescription is None
+
+
 CSV = "date,analyte,value,unit\n2025-10-05,calcium,9.6,mg/dL\n2025-10-05,phosphate,7.4,mg/dL\n"
 BUNDLE = {
     "resourceType": "Bundle",
@@ -478,7 +531,7 @@ def test_every_form_must_bear_our_mark(node, person):
     study = add(node)
     posts = [path for method, path in endpoints(person.app.app) if method == "POST"]
     ours = [path for path in posts if not path.startswith("/cds-services")]
-    assert len(ours) == 7
+    assert len(ours) == 8
     mark = mark_of(person.get("/"))
     for path in ours:
         address = path.format(study=study)

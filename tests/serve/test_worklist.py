@@ -7,7 +7,9 @@ import pytest
 
 from calcinosis.errors import InputError
 from calcinosis.serve import queue
+from calcinosis.serve.database import connect, prescriptions
 from calcinosis.serve.intake import Received, take_in
+from calcinosis.serve.lab_entry import with_form
 from calcinosis.serve.queue import ResultFile, claim, fail, finish, queue_quiet, still_ours
 from calcinosis.serve.worklist import UnknownStudyError, Worklist
 
@@ -150,6 +152,49 @@ def test_labs_entered_during_the_analysis_come_next(worklist):
     assert worklist.study(study).state == "analysing"
     finish(worklist, held, [], ())
     assert claim(worklist).work == "explain"
+
+
+def test_a_prescription_starts_explanation_alone_and_can_be_taken_away(worklist):
+    study = queued(worklist)
+    first = claim(worklist)
+    finish(worklist, first, [], ())
+    for text in ('{"dry_weight_kg": 62.0}', '{"dry_weight_kg": 63.0}'):
+        worklist.set_prescription(study, text)
+        held = claim(worklist)
+        assert (held.work, held.prescription) == ("explain", text)
+        assert worklist.studies()[0].prescription == text
+        finish(worklist, held, [], ())
+    worklist.set_prescription(study, "")
+    assert worklist.study(study).prescription is None
+    assert claim(worklist).prescription is None
+    with pytest.raises(UnknownStudyError):
+        worklist.set_prescription("nobody", "{}")
+
+
+def test_prescription_and_labs_may_not_contradict_each_other(worklist):
+    study = queued(worklist)
+    by_haemodialysis = '{"dialysis": {"hours": 3.5}}'
+    peritoneal, haemodialysis = (
+        with_form(None, None, {"kidneys": kidneys}) for kidneys in ("dialysis_pd", "dialysis_hd")
+    )
+    worklist.set_labs(study, peritoneal, "json")
+    with pytest.raises(InputError, match=r'dialysis.modality: found "hd", expected "pd"'):
+        worklist.set_prescription(study, by_haemodialysis)
+    assert worklist.study(study).prescription is None
+    worklist.set_labs(study, haemodialysis, "json")
+    worklist.set_prescription(study, by_haemodialysis)
+    with pytest.raises(InputError, match=r'dialysis.modality: found "hd", expected "pd"'):
+        worklist.set_labs(study, peritoneal, "json")
+    assert worklist.study(study).labs == haemodialysis
+
+
+def test_a_worklist_of_before_prescriptions_goes_on(worklist):
+    study = queued(worklist)
+    prescriptions.drop(worklist.engine)
+    url = worklist.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
+    opened = replace(worklist, engine=connect(url))
+    assert opened.study(study).prescription is None
+    opened.engine.dispose()
 
 
 def test_unusable_labs_are_refused_with_their_row(worklist):

@@ -4,9 +4,16 @@
 """
 
 from pathlib import Path
+from typing import Any
 
 from calcinosis.errors import InputError
-from calcinosis.forecast.scenario import DryWeightKg, FiltrationMlMin, Treatment, read_checked
+from calcinosis.forecast.scenario import (
+    DryWeightKg,
+    FiltrationMlMin,
+    Treatment,
+    checked,
+    read_checked,
+)
 from calcinosis.patient import Patient
 
 MODALITIES = {"dialysis_hd": "hd", "dialysis_pd": "pd"}  # by kidney status
@@ -29,6 +36,11 @@ def read_prescription(path: Path) -> GivenPrescription:
     return read_checked(GivenPrescription, path, whole="the prescription")
 
 
+def parse_prescription(content: Any) -> GivenPrescription:  # noqa: ANN401  # JSON
+    """Check a prescription given as plain data; see `read_prescription`."""
+    return checked(GivenPrescription, content, "prescription", "the prescription")
+
+
 def check_prescription(given: GivenPrescription, patient: Patient) -> None:
     """Refuse what the kidney status of a dialysed patient contradicts.
 
@@ -38,7 +50,7 @@ def check_prescription(given: GivenPrescription, patient: Patient) -> None:
     if not patient.on_dialysis or "dialysis" not in given.model_fields_set:
         return
     expected = MODALITIES.get(patient.ckd or "")
-    told = f'the patient file says ckd "{patient.ckd}"'
+    told = f'the kidney status (ckd) is "{patient.ckd}"'
     if given.dialysis is None:
         raise InputError(f"prescription: dialysis: found null, expected a dialysis: {told}")
     if expected and given.dialysis.modality != expected:

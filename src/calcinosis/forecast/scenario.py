@@ -213,7 +213,7 @@ def read_scenario(path: Path) -> Scenario:
 
 def parse_scenario(content: Any, *, name: str = "scenario") -> Scenario:  # noqa: ANN401  # JSON
     """Check a scenario given as plain data; see `read_scenario`."""
-    return _checked(Scenario, content, name, "the scenario")
+    return checked(Scenario, content, name, "the scenario")
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -242,10 +242,11 @@ def read_checked(model: type[_Model], path: Path, *, whole: str) -> _Model:
         raise
     except (ValueError, RecursionError) as error:
         raise NotReadableError(f"{path}: no JSON: {error}") from error
-    return _checked(model, content, str(path), whole)
+    return checked(model, content, str(path), whole)
 
 
-def _checked(model: type[_Model], content: Any, name: str, whole: str) -> _Model:  # noqa: ANN401
+def checked(model: type[_Model], content: Any, name: str, whole: str) -> _Model:  # noqa: ANN401
+    """Check plain data against one of the models here; errors as of `read_checked`."""
     try:
         return model.model_validate(content)
     except ValidationError as error:

@@ -131,8 +131,8 @@ def _as_now(today: Today) -> UsualOption:
     else:
         meaning = (
             "today's prescription was not given, so the usual one: "
-            f"{', '.join((*said, *usual, *drugs))}; `calcinosis analyze --prescription` takes the "
-            "true one"
+            f"{', '.join((*said, *usual, *drugs))}; the true one can be given (`calcinosis analyze "
+            "--prescription`, or the study's page)"
         )
     phase = {
         "dialysis": today.dialysis,

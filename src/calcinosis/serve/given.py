@@ -1,10 +1,19 @@
-"""What people enter beside the images: laboratory results, a FHIR bundle or a case file."""
+"""What people enter beside the images.
 
+Laboratory results, a FHIR bundle or a case file; and today's prescription.
+"""
+
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
 from calcinosis.errors import InputError
+from calcinosis.forecast.given_prescription import (
+    GivenPrescription,
+    check_prescription,
+    parse_prescription,
+)
 from calcinosis.read.patient_file import PatientFile, read_patient_file, with_labs
 
 LabsKind = Literal["csv", "json"]
@@ -28,3 +37,24 @@ def read_given(text: str, kind: LabsKind) -> PatientFile:
             return with_labs(PatientFile(), path) if kind == "csv" else read_patient_file(path)
         except InputError as error:
             raise InputError(str(error).replace(f"{folder}/", "")) from error
+
+
+def read_given_prescription(text: str | None) -> GivenPrescription | None:
+    """Today's prescription as it was entered: the JSON of `calcinosis analyze --prescription`.
+
+    Raises:
+        InputError: names the field that cannot be used.
+    """
+    return parse_prescription(json.loads(text)) if text else None
+
+
+def check_given(labs: str | None, kind: LabsKind | None, prescription: str | None) -> None:
+    """Refuse what cannot be used, or contradicts each other.
+
+    Raises:
+        InputError: names the row or field.
+    """
+    patient = read_given(labs, kind).patient if labs and kind else None
+    given = read_given_prescription(prescription)
+    if patient and given:
+        check_prescription(given, patient)

@@ -34,6 +34,7 @@ from calcinosis.read.subject import day_of
 from calcinosis.serve.access import SESSION_S, Access
 from calcinosis.serve.armour import REPORT_POLICY
 from calcinosis.serve.lab_entry import ENTERED, KIDNEYS, SEXES, entered, with_form
+from calcinosis.serve.prescription_entry import FORM, filled_fields, prescription_of
 from calcinosis.serve.views import StudyView, file_lines, moment, result_line, study_view
 from calcinosis.serve.worklist import StudyEntry, UnknownStudyError, Worklist
 
@@ -155,6 +156,15 @@ class Pages:
     async def clear_labs(self, request: Request, _form: FormData) -> Response:
         """Take away all that was entered."""
         return await self._change(request, lambda study: self.worklist.set_labs(study, "", "csv"))
+
+    async def enter_prescription(self, request: Request, form: FormData) -> Response:
+        """Take today's prescription; an empty form takes it away."""
+        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+
+        def enter(study: str) -> None:
+            self.worklist.set_prescription(study, prescription_of(fields))
+
+        return await self._change(request, enter, fields)
 
     async def analyse_anew(self, request: Request, _form: FormData) -> Response:
         """Measure the study again from its images."""
@@ -303,7 +313,12 @@ class Pages:
             analytes=[ANALYTES[name] for name in ENTERED],
             kidneys=KIDNEYS,
             sexes=SEXES,
-            filled={**(given.person or {}), **(filled or {})},
+            prescription_form=FORM,
+            filled={
+                **(given.person or {}),
+                **filled_fields(view.entry.prescription),
+                **(filled or {}),
+            },
             moment=moment,
             problem=problem,
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, delete, or_, select, update
 
-from calcinosis.serve.database import deliveries, insert_once, studies
+from calcinosis.serve.database import deliveries, insert_once, prescriptions, studies
 from calcinosis.serve.given import LabsKind
 from calcinosis.serve.store import opaque
 from calcinosis.serve.worklist import Worklist
@@ -40,6 +40,7 @@ class Claim:
     attempt: int
     labs: str | None
     labs_kind: LabsKind | None
+    prescription: str | None
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,9 @@ def claim(worklist: Worklist, *, lease_s: float = LEASE_S) -> Claim | None:
         if row["attempts"] >= MOST_ATTEMPTS:
             changes |= _released(None, "failed") | {"error": KILLED}
         connection.execute(update(studies).where(studies.c.id == row["id"]).values(changes))
+        prescribed = select(prescriptions.c.prescription)
+        prescribed = prescribed.where(prescriptions.c.study == row["id"])
+        prescription = connection.execute(prescribed).scalar()
     worklist.store.drop_run(row["id"], row["claim"])
     if changes["state"] == "failed":
         return claim(worklist, lease_s=lease_s)
@@ -97,6 +101,7 @@ def claim(worklist: Worklist, *, lease_s: float = LEASE_S) -> Claim | None:
         held["attempts"],
         held["labs"],
         held["labs_kind"],
+        prescription,
     )
 
 

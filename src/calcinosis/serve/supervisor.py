@@ -136,6 +136,7 @@ class Supervisor:
             else None,
             labs=held.labs,
             labs_kind=held.labs_kind,
+            prescription=held.prescription,
             deidentify=self.deidentify,
             memory_mb=self.limits.memory_mb,
         )

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from calcinosis.errors import CalcinosisError, NotReadableError, OutputError
-from calcinosis.serve.given import LabsKind, read_given
+from calcinosis.serve.given import LabsKind, read_given, read_given_prescription
 
 DISK_FULL = "the disk is full; free some of it, and the study goes on"
 _NO_MEMORY = re.compile("bad_alloc|can't start new thread")  # as libraries in C++ say it
@@ -36,6 +36,7 @@ class Job:
         run: folder to write into; made here.
         earlier: folder of an earlier run whose measurement holds; None to measure.
         labs: text entered beside the images.
+        prescription: today's, as entered.
         memory_mb: the most memory the process may take.
     """
 
@@ -44,6 +45,7 @@ class Job:
     earlier: str | None
     labs: str | None
     labs_kind: LabsKind | None
+    prescription: str | None
     deidentify: bool
     memory_mb: int
 
@@ -108,13 +110,17 @@ def _work(job: Job) -> list[dict[str, str]]:
     from calcinosis.write.results import write_files
 
     given = read_given(job.labs, job.labs_kind) if job.labs and job.labs_kind else None
+    prescription = read_given_prescription(job.prescription)
     measurement = load_measurement(Path(job.earlier) / NAME, study) if job.earlier else None
     if measurement is None:
         analysis = analyze(
-            study, given, progress=lambda done: _tell(READ_SHARE + MEASURE_SHARE * done)
+            study,
+            given,
+            prescription=prescription,
+            progress=lambda done: _tell(READ_SHARE + MEASURE_SHARE * done),
         )
     else:
-        analysis = explained(study, measurement, given)
+        analysis = explained(study, measurement, given, prescription=prescription)
     _tell(READ_SHARE + MEASURE_SHARE)
     run = Path(job.run)
     (run / "results").mkdir(parents=True, mode=0o700)

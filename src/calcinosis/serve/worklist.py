@@ -15,8 +15,8 @@ from typing import Any, Literal, cast
 from sqlalchemy import Connection, Engine, RowMapping, case, delete, func, select, update
 
 from calcinosis.errors import InputError
-from calcinosis.serve.database import connect, deliveries, studies
-from calcinosis.serve.given import LabsKind, read_given
+from calcinosis.serve.database import connect, deliveries, prescriptions, studies
+from calcinosis.serve.given import LabsKind, check_given
 from calcinosis.serve.store import Store
 
 State = Literal["receiving", "queued", "analysing", "done", "failed"]
@@ -56,6 +56,7 @@ class StudyEntry:
         finished_at: of the latest results, seconds since 1970.
         has_results: whether there are files to download.
         labs, labs_kind: as entered: text of a CSV table, or of a FHIR bundle or case file.
+        prescription: as entered: JSON, see `prescription_entry`.
         deliveries: one per result file and peer.
     """
 
@@ -72,6 +73,7 @@ class StudyEntry:
     has_results: bool
     labs: str | None
     labs_kind: LabsKind | None
+    prescription: str | None
     deliveries: tuple[Delivery, ...] = ()
 
 
@@ -90,7 +92,7 @@ class Worklist:
     def studies(self, first: int = 0, most: int | None = None) -> list[StudyEntry]:
         """All studies, the latest received first; or at most `most` of them from the `first` on."""
         latest = studies.c.received_at.desc(), studies.c.id
-        asked = select(studies).order_by(*latest).offset(first).limit(most)
+        asked = _WITH_PRESCRIPTION.order_by(*latest).offset(first).limit(most)
         with self.engine.connect() as connection:
             found = list(connection.execute(asked).mappings())
             theirs = select(deliveries)
@@ -130,12 +132,30 @@ class Worklist:
         Raises:
             InputError: names the row or field that cannot be used.
         """
-        if text.strip():
-            read_given(text, kind)
-        given = {"labs": text, "labs_kind": kind} if text.strip() else _NO_LABS
+        given: dict[str, Any] = {"labs": text, "labs_kind": kind} if text.strip() else _NO_LABS
         with self.engine.begin() as connection:
-            self._row(connection, study)
+            row = self._row(connection, study)
+            check_given(given["labs"], given["labs_kind"], row["prescription"])
             want(connection, study, "explain", given)
+
+    def set_prescription(self, study: str, text: str) -> None:
+        """Enter today's prescription; the forecast is made anew, the CT is not measured.
+
+        Args:
+            study: id of the study.
+            text: JSON, see `prescription_entry`. Empty takes it away: the usual one is assumed.
+
+        Raises:
+            InputError: names the field that cannot be used, or contradicts what was entered.
+        """
+        with self.engine.begin() as connection:
+            row = self._row(connection, study)
+            check_given(row["labs"], row["labs_kind"], text)
+            connection.execute(delete(prescriptions).where(prescriptions.c.study == study))
+            if text:
+                given = {"study": study, "prescription": text}
+                connection.execute(prescriptions.insert().values(given))
+            want(connection, study, "explain", {})
 
     def rerun(self, study: str) -> None:
         """Analyse a study anew, from its images."""
@@ -151,12 +171,14 @@ class Worklist:
         self.store.delete(study)
 
     def _row(self, connection: Connection, study: str) -> RowMapping:
-        row = connection.execute(select(studies).where(studies.c.id == study)).mappings().first()
+        asked = _WITH_PRESCRIPTION.where(studies.c.id == study)
+        row = connection.execute(asked).mappings().first()
         if row is None:
             raise UnknownStudyError(f"study {study[:32]!r} is not in the worklist")
         return row
 
 
+_WITH_PRESCRIPTION = select(studies, prescriptions.c.prescription).outerjoin(prescriptions)
 _NO_LABS: dict[str, Any] = {"labs": None, "labs_kind": None}
 
 
@@ -216,6 +238,7 @@ def _entry(row: RowMapping, sent: list[RowMapping]) -> StudyEntry:
         has_results=row["run"] is not None,
         labs=row["labs"],
         labs_kind=row["labs_kind"],
+        prescription=row["prescription"],
         deliveries=tuple(
             Delivery(one["peer"], one["file"], one["attempts"], one["error"], one["delivered_at"])
             for one in sent

@@ -1,0 +1,110 @@
+"""Today's prescription typed into a form, kept as the JSON of `analyze --prescription`.
+
+A field of the form is named as in that file: ``dialysis.hours``.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from calcinosis.errors import InputError
+from calcinosis.forecast.given_prescription import parse_prescription
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One field of the form: a number, or one of `choices` (value and label)."""
+
+    name: str
+    label: str
+    choices: tuple[tuple[str, str], ...] = ()
+
+
+FORM: dict[str, tuple[Asked, ...]] = {
+    "Dialysis": (
+        Asked(
+            "dialysis.modality",
+            "Kind",
+            (("hd", "Haemodialysis"), ("pd", "Peritoneal dialysis")),
+        ),
+        Asked("dialysis.sessions_per_week", "Sessions a week"),
+        Asked("dialysis.hours", "Hours a session"),
+        Asked("dialysis.dialysate_calcium_mmol_l", "Dialysate calcium, mmol/L"),
+        Asked("dialysis.phosphate_clearance_ml_min", "Phosphate clearance, mL/min"),
+        Asked("dialysis.ultrafiltration_l", "Ultrafiltration, L (PD: a day)"),
+    ),
+    "Drugs": (
+        Asked(
+            "binder.drug",
+            "Phosphate binder",
+            (
+                ("sevelamer", "Sevelamer"),
+                ("lanthanum", "Lanthanum"),
+                ("calcium_acetate", "Calcium acetate"),
+                ("calcium_carbonate", "Calcium carbonate"),
+            ),
+        ),
+        Asked("binder.g_per_day", "Binder, g a day"),
+        Asked("active_vitamin_d_ug_per_week", "Active vitamin D, µg a week"),
+        Asked(
+            "calcimimetic.drug",
+            "Calcimimetic",
+            (("cinacalcet", "Cinacalcet"), ("etelcalcetide", "Etelcalcetide")),
+        ),
+        Asked("calcimimetic.relative_dose", "Its dose (1: mean of the trials)"),
+    ),
+    "Body and diet": (
+        Asked("dry_weight_kg", "Dry weight, kg"),
+        Asked("gfr_ml_min", "Residual filtration, mL/min"),
+        Asked("diet.phosphorus_mg_d", "Phosphorus eaten, mg a day"),
+        Asked("diet.calcium_mg_d", "Calcium eaten, mg a day"),
+    ),
+}
+_ASKED = tuple(asked for group in FORM.values() for asked in group)
+
+
+def prescription_of(form: Mapping[str, str]) -> str:
+    """What a filled form prescribes, as JSON; empty where no field is filled.
+
+    Raises:
+        InputError: names the field that cannot be used.
+    """
+    content: dict[str, Any] = {}
+    for asked in _ASKED:
+        if text := form.get(asked.name, "").strip():
+            *above, last = asked.name.split(".")
+            place = content.setdefault(above[0], {}) if above else content
+            place[last] = text if asked.choices else _number(text, asked)
+    try:
+        parse_prescription(content)
+    except InputError as error:
+        raise InputError(_in_words_of_the_form(str(error))) from None
+    return json.dumps(content) if content else ""
+
+
+def filled_fields(prescription: str | None) -> dict[str, str]:
+    """The fields of the form as they were filled."""
+    return dict(_fields(json.loads(prescription or "{}")))
+
+
+def _fields(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in content.items():
+        if isinstance(value, dict):
+            yield from _fields(value, f"{name}.")
+        else:
+            yield above + name, value if isinstance(value, str) else f"{value:g}"
+
+
+def _number(text: str, asked: Asked) -> float:
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        raise InputError(f"{asked.label}: found {text[:20]!r}, expected a number") from None
+
+
+def _in_words_of_the_form(error: str) -> str:
+    """An error with the label of its field, where it has one."""
+    for asked in _ASKED:
+        error = error.replace(f"prescription: {asked.name}: ", f"{asked.label}: ")
+    return error
