@@ -83,6 +83,8 @@ def test_a_weight_that_was_given_can_be_kept_to_oneself(loaded):
     hidden = without_weight(loaded).assumptions
     assert "Dry weight as given; it is not told here." in hidden
     assert not any("58" in line for line in hidden)
+    assert any(line.startswith("Diet 900 mg phosphorus and 663 mg") for line in loaded.assumptions)
+    assert not any("663" in line for line in hidden), "eaten by weight"
 
 
 def test_without_a_prescription_the_usual_one_is_named_with_its_doses():

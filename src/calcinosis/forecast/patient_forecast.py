@@ -14,6 +14,10 @@ from calcinosis.forecast.usual_options import UsualOption, is_child, options_for
 from calcinosis.patient import Patient
 
 SERUM = ("calcium", "corrected_calcium", "phosphate", "pth", "alp")
+_HIDDEN = {
+    r"^Dry weight \S+ kg, (.*)\.$": r"Dry weight \1; it is not told here.",
+    r"^Diet \d.*$": "Diet, where not given, typical for the dry weight; it is not told here.",
+}
 DAYS_AHEAD = 730
 DAYS_BACK = 365  # older results belong to another treatment; assumed
 
@@ -70,12 +74,11 @@ def forecast_for(
 
 
 def without_weight(outlook: Outlook) -> Outlook:
-    """The same forecast, silent about the weight that it was made for."""
-    hidden = (
-        re.sub(r"^Dry weight \S+ kg, (.*)\.$", r"Dry weight \1; it is not told here.", line)
-        for line in outlook.assumptions
-    )
-    return replace(outlook, assumptions=tuple(hidden))
+    """The same forecast, silent about the weight that it was made for, and what tells it."""
+    hidden = outlook.assumptions
+    for told, instead in _HIDDEN.items():
+        hidden = tuple(re.sub(told, instead, line) for line in hidden)
+    return replace(outlook, assumptions=hidden)
 
 
 def _body_as_told(given: GivenPrescription, header_weight_kg: float | None) -> Iterator[str]:
