@@ -411,6 +411,10 @@ LAB = {"date": "2025-01-08", "analyte": "pth", "value": 9, "unit": "pg/mL"}
             'patient.labs.0.date: found "8.1.2025", expected a date as YYYY-MM-DD',
         ),
         (
+            {"patient": {"labs": [{**LAB, "date": 20250108}]}, "phases": [NINE]},
+            "patient.labs.0.date: found 20250108, expected a date as YYYY-MM-DD",
+        ),
+        (
             {"patient": {"labs": [{**LAB, "value": ">2000"}]}, "phases": [NINE]},
             'patient.labs.0.value: found ">2000", expected a number',
         ),

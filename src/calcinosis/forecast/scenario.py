@@ -75,6 +75,14 @@ class Lab(_Strict):
     unit: str
     comparator: Literal["", "<", ">"] = ""
 
+    @field_validator("date", mode="before")
+    @classmethod
+    def _written_out(cls, value: Any) -> Any:  # noqa: ANN401  # whatever the file holds
+        """A number is no date: 20251001 would be so many seconds after 1970."""
+        if isinstance(value, int | float):
+            raise PydanticCustomError("date_from_number", "a date")
+        return value
+
 
 class ScenarioPatient(_Strict):
     """The patient today; `history` are phases that end today, labs may fall into them."""
