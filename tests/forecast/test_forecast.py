@@ -494,6 +494,14 @@ def test_pth_below_detection_is_no_usual_pth():
     assert highest < 50
 
 
+def test_a_result_that_does_not_go_with_the_treatment_is_named(options):
+    usual, _ = options
+    assert not any(line.startswith("Not reached") for line in usual.assumptions)
+    low = {**LAB, "analyte": "phosphate", "value": 2.0, "unit": "mg/dL"}
+    said = forecast(parse_scenario({"patient": {"labs": [low]}, "phases": [NINE]}), ensemble=2)
+    assert said.assumptions[0].startswith("Not reached by the fit: phosphate 2 mg/dL")
+
+
 def test_a_bound_that_tells_nothing_new_changes_nothing():
     unbounded = with_pth(1, ">")
     level, _ = pth_today(unbounded)
