@@ -87,7 +87,8 @@ def _hypercalcaemia(day: Array, central: Run, runs: Sequence[Run], *, grafted: b
         return None
     calcium = central["calcium_mg_dl"]
     cause = (
-        "Glands that stayed large after the graft can cause it: look at PTH."
+        "Glands that stayed large after the graft can cause it, where PTH is high, or a deposit "
+        "that dissolves."
         if grafted
         else "Calcium salts, vitamin D and dialysate calcium are then lowered (KDOQI 2003, "
         "guideline 6.3), unless PTH is the cause. How far calcium climbs under a heavy load is "
