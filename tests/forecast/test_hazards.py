@@ -197,3 +197,18 @@ def test_a_phase_in_which_nothing_changes_changes_nothing():
     assert np.array_equal(whole.day, parts.day)
     for key, value in whole.outcomes.items():
         assert parts.outcomes[key] == pytest.approx(value, rel=1e-3), key
+
+
+def test_a_product_kept_low_by_hypocalcaemia_is_not_called_best():
+    weekly = 7.0 * np.arange(20)
+    phosphate = np.full(20, 4.0)
+    low = {"calcium_mg_dl": np.full(20, 7.2), "phosphate_mg_dl": phosphate}
+    cured = {"calcium_mg_dl": np.geomspace(6.8, 8.2, 20), "phosphate_mg_dl": phosphate}
+    assert left_out(weekly, low, grafted=False) == "calcium stays below 7.5 mg/dL"
+    assert left_out(weekly, cured, grafted=False) == ""
+
+
+def test_nightly_dialysis_beside_a_binder_is_warned_of_low_phosphate():
+    usual, nightly = outlook_of([treated(3.0)], [{**treated(3.0), "dialysis": NIGHTLY}]).courses
+    assert not any(w.startswith("Low phosphate") for w in usual.warnings)
+    assert any(w.startswith("Low phosphate") for w in nightly.warnings)

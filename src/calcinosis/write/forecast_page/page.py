@@ -10,6 +10,7 @@ from calcinosis.write.forecast_page.chart import PANELS, panel_svg, swatch
 
 SURE = 0.9  # from here on options are not ranked by how likely Ca × P is to stay low: ours
 UNLIKELY = 0.1  # below, none is named best: ours
+MOST_NAMES = 3  # of options that do as much, in one sentence
 A_YEAR = 358.0  # days, less a week: the last sample of a year's plan
 
 
@@ -74,13 +75,19 @@ def headline(outlook: Outlook) -> str:
     sound = [course for course in courses if not course.left_out]
     if not sound:
         return f"No option is named {goal}: each leads to levels that nobody would leave so"
+    return _best(sound, key, f"{goal} within {within(outlook)}")
+
+
+def _best(sound: list[Course], key: str, goal: str) -> str:
+    """The option that does most, or those; whatever their order."""
     best = max(course.outcomes[key] or 0.0 for course in sound)
     names = [course.name for course in sound if course.outcomes[key] == best]
-    goal += f" within {within(outlook)}"
     if best < UNLIKELY:
         return f"No option is likely {goal} (at most {percent(best)})"
     if len(names) == len(sound) > 1:
         return f"No option is likelier than another {goal} ({percent(best)})"
+    if len(names) > MOST_NAMES:
+        return f"Most likely {goal}: {len(names)} options that do as much ({percent(best)})"
     return f"Most likely {goal}: {' or '.join(names)} ({percent(best)})"
 
 
