@@ -523,6 +523,12 @@ def test_json_too_deep_or_with_a_number_too_long_is_refused(text, tmp_path):
         read_scenario(path)
 
 
+def test_a_file_that_begins_with_the_mark_of_some_editors_is_read(tmp_path):
+    path = tmp_path / "scenario.json"
+    path.write_text('{"phases": [{"days": 28}]}', encoding="utf-8-sig")
+    assert read_scenario(path).phases[0].days == 28
+
+
 def test_a_field_that_stands_twice_is_refused(tmp_path):
     path = tmp_path / "scenario.json"
     path.write_text('{"phases": [{"days": 28, "days": 364}]}')

@@ -243,7 +243,7 @@ def read_checked(model: type[_Model], path: Path, *, whole: str) -> _Model:
         return dict(pairs)
 
     try:
-        content = json.loads(path.read_text("utf-8"), object_pairs_hook=once)
+        content = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=once)
     except OSError as error:
         raise NotReadableError(f"{path}: cannot be read: {error.strerror}") from error
     except InputError:
