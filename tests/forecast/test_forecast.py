@@ -411,6 +411,10 @@ LAB = {"date": "2025-01-08", "analyte": "pth", "value": 9, "unit": "pg/mL"}
             'patient.labs.0.date: found "8.1.2025", expected a date as YYYY-MM-DD',
         ),
         (
+            {"patient": {"labs": [{**LAB, "date": 20250108}]}, "phases": [NINE]},
+            "patient.labs.0.date: found 20250108, expected a date as YYYY-MM-DD",
+        ),
+        (
             {"patient": {"labs": [{**LAB, "value": ">2000"}]}, "phases": [NINE]},
             'patient.labs.0.value: found ">2000", expected a number',
         ),
@@ -490,6 +494,14 @@ def test_pth_below_detection_is_no_usual_pth():
     assert highest < 50
 
 
+def test_a_result_that_does_not_go_with_the_treatment_is_named(options):
+    usual, _ = options
+    assert not any(line.startswith("Not reached") for line in usual.assumptions)
+    low = {**LAB, "analyte": "phosphate", "value": 2.0, "unit": "mg/dL"}
+    said = forecast(parse_scenario({"patient": {"labs": [low]}, "phases": [NINE]}), ensemble=2)
+    assert said.assumptions[0].startswith("Not reached by the fit: phosphate 2 mg/dL")
+
+
 def test_a_bound_that_tells_nothing_new_changes_nothing():
     unbounded = with_pth(1, ">")
     level, _ = pth_today(unbounded)
@@ -509,6 +521,12 @@ def test_json_too_deep_or_with_a_number_too_long_is_refused(text, tmp_path):
     path.write_text(text)
     with pytest.raises(NotReadableError, match="no JSON"):
         read_scenario(path)
+
+
+def test_a_file_that_begins_with_the_mark_of_some_editors_is_read(tmp_path):
+    path = tmp_path / "scenario.json"
+    path.write_text('{"phases": [{"days": 28}]}', encoding="utf-8-sig")
+    assert read_scenario(path).phases[0].days == 28
 
 
 def test_a_field_that_stands_twice_is_refused(tmp_path):

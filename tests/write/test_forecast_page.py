@@ -2,7 +2,7 @@
 
 import pytest
 
-from calcinosis.write.forecast_page.chart import COLOURS
+from calcinosis.write.forecast_page.chart import COLOURS, swatch
 
 
 def luminance(colour):
@@ -18,3 +18,8 @@ def test_every_line_stands_out_from_paper_and_from_a_dark_screen(colour, paper):
     """WCAG 2 asks 3 of lines."""
     dark, light = sorted((luminance(colour), luminance(paper)))
     assert (light + 0.05) / (dark + 0.05) >= 3
+
+
+def test_no_two_of_many_options_look_alike():
+    drawn = {swatch(index) for index in range(2 * len(COLOURS))}
+    assert len(drawn) == 2 * len(COLOURS)

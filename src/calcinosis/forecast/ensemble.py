@@ -29,11 +29,15 @@ LINEAR = ("calcium_offset",)  # spreads on its own scale; all others on the loga
 
 @dataclass(frozen=True)
 class Member:
-    """One conceivable patient: parameters, the state today, parathyroid tissue in place."""
+    """One conceivable patient: parameters, the state today, parathyroid tissue in place.
+
+    `pth`: today's (pg/mL), under the treatment until now.
+    """
 
     parameters: Parameters
     start: Array
     tissue: float
+    pth: float
 
 
 @dataclass(frozen=True)
@@ -74,17 +78,21 @@ def live(
     start = starting_state(
         p, past.prescriptions[0], deposit_mmol=past.deposit_g * 1000.0 / CA_MG_PER_MMOL, gland=gland
     )
+    tissue = gland_tissue(past.prescriptions[0], p)
     course = trajectory = None
     if past.days:
         course = timeline(past.prescriptions, p, start_day=-past.days)
-        tissue = gland_tissue(past.prescriptions[0], p)
         trajectory = simulate(start, p, course, tissue=tissue)
         start = trajectory.states[-1].copy()
         start[CA_ABSORBED:] = 0.0
+        pth = float(trajectory.pth[-1])
+    else:
+        as_now = timeline([replace(past.now, days=1)], p)
+        pth = float(simulate(start, p, as_now, tissue=tissue).pth[0])
     if past.deposit_today_g is not None:
         half = past.deposit_today_g * 1000.0 / CA_MG_PER_MMOL / 2.0
         start[DEPOSIT_LABILE] = start[DEPOSIT_MATURE] = half
-    return Member(p, start, gland_tissue(past.now, p)), course, trajectory
+    return Member(p, start, gland_tissue(past.now, p), pth), course, trajectory
 
 
 def population_members(past: Past, weight_kg: float, n: int) -> list[Member]:

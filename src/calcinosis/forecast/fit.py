@@ -35,6 +35,7 @@ FITTED_TO_ALP = ("turnover",)
 FITTED_TO_OPERATION = ("remnant_function", "overlooked_tissue")
 GLAND_SD = 1.0  # of ln parathyroid mass at the first result, around the average patient's
 MOVED_BELOW = 0.7  # posterior / prior spread
+MISSED_BY = 2.5  # SD of a result around what the fit makes of it: of 80 results one by chance
 NORMAL_ALP_U_L = 75.0  # mid-normal
 ALP_SD = 0.35  # of the logarithm, between healthy people; all results of a patient share it
 # Analytes of the laboratory, of the scenario file, and the forecast's column they belong to.
@@ -86,6 +87,7 @@ class Fit:
     members: list[Member]
     findings: tuple[Finding, ...]
     past: Past
+    missed: tuple[tuple[Lab, float], ...]  # results that do not fit, and fitted / measured
 
 
 def observations(labs: Sequence[Lab]) -> tuple[list[Observation], date]:
@@ -144,12 +146,16 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
         own = moved(centre, free, steps[:-1])
         return own, typical_gland * float(np.exp(GLAND_SD * steps[-1]))
 
-    def residuals(steps: Array) -> Array:
+    def excess(steps: Array) -> Array:
+        """Of each result over what a patient would have, on the logarithm."""
         p, gland = patient_at(steps)
         _, course, trajectory = live(p, past, gland=gland)
         expected = _expected(observed, course, trajectory, p)
         expected[alp] *= own_bone(p, centre)
-        misses = np.linalg.solve(scatter, np.log(values) - np.log(expected))
+        return np.asarray(np.log(values) - np.log(expected), dtype=np.float64)
+
+    def residuals(steps: Array) -> Array:
+        misses = np.asarray(np.linalg.solve(scatter, excess(steps)), dtype=np.float64)
         return np.concatenate([beyond_bounds(misses, bound), steps])
 
     best, covariance = posterior(residuals, np.zeros(len(free) + 1))
@@ -165,7 +171,21 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
 
     with ThreadPoolExecutor() as pool:
         members = list(pool.map(member, range(-1, n)))
-    return Fit(members, _findings(centre, free, typical_gland, best, covariance), past)
+    findings = _findings(centre, free, typical_gland, best, covariance)
+    return Fit(members, findings, past, missed(patient.labs, observed, excess(best)))
+
+
+def missed(
+    labs: Sequence[Lab], observed: Sequence[Observation], excess: Array
+) -> tuple[tuple[Lab, float], ...]:
+    """Results that the fit does not reach: they contradict each other, the treatment or us."""
+    found = []
+    for lab, one, logarithm in zip(labs, observed, excess, strict=True):
+        alone = np.hypot(one.sd, ALP_SD if one.column == "alp_relative" else 0.0)
+        wrong_side = one.bound == 0 or logarithm * one.bound > 0
+        if wrong_side and abs(logarithm) > MISSED_BY * alone:
+            found.append((lab, float(np.exp(-logarithm))))
+    return tuple(found)
 
 
 def joint_scatter(observed: Sequence[Observation]) -> Array:

@@ -18,6 +18,7 @@ ALARMING_CHANCE = 0.10
 # Corrected calcium above which calcium salts, vitamin D and dialysate calcium are lowered: KDOQI
 # 2003, guideline 6.3. It lasts when nobody lowered them for four weeks: ours.
 HYPERCALCAEMIA_MG_DL = 10.2
+LOW_PHOSPHATE_MG_DL = 2.5  # before dialysis: the usual lower limit of normal, textbook
 LASTING_DAYS = 28.0
 # Where the model leaves the living: ours. Crisis begins at 14 mg/dL (StatPearls, Resistant
 # Hypercalcemia, 2023); without any parathyroids and treatment calcium is 5.3 mg/dL in the mean
@@ -42,6 +43,7 @@ def warnings_of(
         _hungry_bone(day, central, runs),
         _adynamic_bone(central, runs) if dialysed else None,
         _rising_pth(central, runs) if dialysed else None,
+        _low_phosphate(central, runs) if dialysed else None,
     )
     return tuple(warning for warning in found if warning)
 
@@ -56,7 +58,16 @@ def left_out(day: Array, central: Run, *, grafted: bool) -> str:
         return "no patient lives with such levels"
     if not grafted and lasting_hypercalcaemia(day, central):
         return f"calcium stays above {HYPERCALCAEMIA_MG_DL:g} mg/dL"
+    if _ends_in_hypocalcaemia(day, central):
+        return f"calcium stays below {HUNGRY_BONE_MG_DL:g} mg/dL"
     return ""
+
+
+def _ends_in_hypocalcaemia(day: Array, run: Run) -> bool:
+    """Whether calcium ends too low after four weeks of it: a product kept low so is no success."""
+    late = day >= day[-1] - LASTING_DAYS
+    too_low = bool((run["calcium_mg_dl"][late] < HUNGRY_BONE_MG_DL).all())
+    return too_low and float(day[-1] - day[0]) >= LASTING_DAYS
 
 
 def lasting_hypercalcaemia(day: Array, run: Run) -> bool:
@@ -87,7 +98,8 @@ def _hypercalcaemia(day: Array, central: Run, runs: Sequence[Run], *, grafted: b
         return None
     calcium = central["calcium_mg_dl"]
     cause = (
-        "Glands that stayed large after the graft can cause it: look at PTH."
+        "Glands that stayed large after the graft can cause it, where PTH is high, or a deposit "
+        "that dissolves."
         if grafted
         else "Calcium salts, vitamin D and dialysate calcium are then lowered (KDOQI 2003, "
         "guideline 6.3), unless PTH is the cause. How far calcium climbs under a heavy load is "
@@ -146,6 +158,20 @@ def _rising_pth(central: Run, runs: Sequence[Run]) -> str | None:
 def _rises(run: Run) -> bool:
     pth = run["pth_pg_ml"]
     return _late(pth) > max(HIGH_PTH_PG_ML, MARKED_RISE * float(pth[0]))
+
+
+def _low_phosphate(central: Run, runs: Sequence[Run]) -> str | None:
+    """Of a patient on dialysis at the end: what removes so much needs no binder."""
+    chance = chance_of([_late(run["phosphate_mg_dl"]) < LOW_PHOSPHATE_MG_DL for run in runs])
+    settles = _late(central["phosphate_mg_dl"])
+    if settles >= LOW_PHOSPHATE_MG_DL and chance <= 0.5:
+        return None
+    return (
+        f"Low phosphate: it settles at {settles:.1f} mg/dL before dialysis; chance that it ends "
+        f"below {LOW_PHOSPHATE_MG_DL:g} mg/dL {100 * chance:.0f} %. End binders, of which most "
+        "patients on six sessions a week need none (doi:10.1681/ASN.2011070688); let them eat "
+        "more, or add phosphate to the dialysate."
+    )
 
 
 def _late(values: Array) -> float:

@@ -7,6 +7,7 @@ patients, with labs what they leave open. The central course is that of the most
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ from calcinosis.forecast.hazards import (
 from calcinosis.forecast.labs import ANALYTES, SCATTER, WANDER, laboratory
 from calcinosis.forecast.model import CARE_STOPS_AT
 from calcinosis.forecast.parameters import CA_MG_PER_MMOL
-from calcinosis.forecast.scenario import Option, Scenario, ScenarioPatient
+from calcinosis.forecast.scenario import Lab, Option, Scenario, ScenarioPatient
 from calcinosis.forecast.session import Session, last_sessions
 from calcinosis.forecast.simulate import simulate
 from calcinosis.forecast.states import Array
@@ -36,6 +37,7 @@ from calcinosis.forecast.treatments import (
     Prescription,
     Timeline,
     check_grafts,
+    goes_on,
     prescribe,
     timeline,
 )
@@ -126,9 +128,11 @@ def forecast(
     for number, other in enumerate(scenario.compare):
         check_grafts(other.phases, f"compare.{number}.phases", working)
     findings: tuple[Finding, ...] = ()
+    doubts: tuple[str, ...] = ()
     if patient.labs:
         fitted = fit(patient, first, ensemble)
         members, findings, past = fitted.members, fitted.findings, fitted.past
+        doubts = tuple(_doubted(*one) for one in fitted.missed)
     else:
         past = past_of(patient, first)
         members = population_members(past, patient.dry_weight_kg, ensemble)
@@ -140,7 +144,17 @@ def forecast(
             progress(done, len(options))
     plans = [prescribe(past.now, option.phases) for option in options]
     cared_for = any(one.postoperative_care for plan in plans for one in plan)
-    return Outlook(tuple(courses), assumptions(patient, past.now, cared_for), findings)
+    said = (*doubts, *assumptions(patient, past.now, cared_for))
+    return Outlook(tuple(courses), said, findings)
+
+
+def _doubted(lab: Lab, fitted_share: float) -> str:
+    """A result that the fit does not reach, in words."""
+    return (
+        f"Not reached by the fit: {lab.analyte.replace('_', ' ')} {lab.comparator}{lab.value:g} "
+        f"{lab.unit}, where the model has {fitted_share * lab.value:.3g}. Results, "
+        "treatment as stated and model do not go together: the forecast is less sure."
+    )
 
 
 def assumptions(patient: ScenarioPatient, before: Prescription, cared_for: bool) -> tuple[str, ...]:
@@ -183,10 +197,12 @@ def _course(option: Option, before: Prescription, members: Sequence[Member]) -> 
     prescriptions = prescribe(before, option.phases)
     centre = members[0].parameters
     course = timeline(prescriptions, centre)
-    rows = reported_rows(course)
+    pairs = enumerate(pairwise(prescriptions), start=1)
+    rows = reported_rows(course, [number for number, pair in pairs if goes_on(*pair)])
 
     def run(member: Member) -> tuple[Array, Array]:
         trajectory = simulate(member.start, member.parameters, course, tissue=member.tissue)
+        trajectory.pth[0] = member.pth  # drawn before anything that is new was given
         if member is members[0]:
             return trajectory
         return trajectory.states[rows], trajectory.pth[rows]
@@ -216,14 +232,19 @@ def _course(option: Option, before: Prescription, members: Sequence[Member]) -> 
     )
 
 
-def reported_rows(course: Timeline) -> NDArray[np.int64]:
-    """Rows of a timeline where blood is drawn: before sessions, else at 08:00; weekly at last."""
+def reported_rows(course: Timeline, going_on: Sequence[int] = ()) -> NDArray[np.int64]:
+    """Rows of a timeline where blood is drawn: before sessions, else at 08:00; weekly at last.
+
+    `going_on`: phases in which nothing changes, so that nobody looks more closely.
+    """
     phases = int(course.phase.max()) + 1
     dialysed = np.zeros(phases, dtype=bool)
     np.logical_or.at(dialysed, course.phase, course.session)
     drawn = (course.day == np.floor(course.day)) & (course.session | ~dialysed[course.phase])
     first = np.full(phases, np.inf)
     np.minimum.at(first, course.phase, course.day)
+    for phase in going_on:
+        first[phase] = first[phase - 1]
     recent = course.day - first[course.phase] <= CLOSE_LOOK_DAYS
     weekly = (course.day % 7 == 0) | (course.day == 0)
     return np.flatnonzero(drawn & (recent | weekly))

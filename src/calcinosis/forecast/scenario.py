@@ -75,6 +75,14 @@ class Lab(_Strict):
     unit: str
     comparator: Literal["", "<", ">"] = ""
 
+    @field_validator("date", mode="before")
+    @classmethod
+    def _written_out(cls, value: Any) -> Any:  # noqa: ANN401  # whatever the file holds
+        """A number is no date: 20251001 would be so many seconds after 1970."""
+        if isinstance(value, int | float):
+            raise PydanticCustomError("date_from_number", "a date")
+        return value
+
 
 class ScenarioPatient(_Strict):
     """The patient today; `history` are phases that end today, labs may fall into them."""
@@ -235,7 +243,7 @@ def read_checked(model: type[_Model], path: Path, *, whole: str) -> _Model:
         return dict(pairs)
 
     try:
-        content = json.loads(path.read_text("utf-8"), object_pairs_hook=once)
+        content = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=once)
     except OSError as error:
         raise NotReadableError(f"{path}: cannot be read: {error.strerror}") from error
     except InputError:

@@ -182,6 +182,12 @@ def _next(before: Prescription, phase: Phase) -> Prescription:
     return _eating(now, phase.diet)
 
 
+def goes_on(before: Prescription, now: Prescription) -> bool:
+    """Whether a phase treats the patient as the one before it did."""
+    graft_day = None if before.graft_day is None else before.graft_day + before.days
+    return now == replace(before, days=now.days, name=now.name, graft_day=graft_day)
+
+
 def _without_graft(before: Prescription, gfr_ml_min: float) -> Prescription:
     """After the graft failed: dialysed again where that is usual."""
     dialysis = Haemodialysis() if gfr_ml_min < DIALYSIS_BELOW_GFR_ML_MIN else None

@@ -13,7 +13,7 @@ from calcinosis.forecast.states import Array
 # After Okabe and Ito, whom every kind of colour vision can follow; orange, sky blue and purple are
 # darker, so that each line has a contrast of 3 and more on white paper and on a dark screen.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#c4709f", "#b97f00", "#2f93cc", "#7f7f7f")
-DASHES = ("", "7 3", "2 3", "9 3 2 3", "", "7 3", "2 3")
+DASHES = ("", "7 3", "2 3", "9 3 2 3")
 WIDTH, HEIGHT = 520, 250
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34
 DENSEST_BAND, ALL_BANDS = 0.13, 0.36  # opacity of one, and of all where they lie over each other
@@ -140,7 +140,7 @@ def _line(axes: _Axes, panel: Panel, course: Course, index: int) -> str:
         at = f'cx="{x[0]:.1f}" cy="{y[0]:.1f}"'
         return f'<circle {at} r="3" fill="{_colour(index)}">{title}</circle>'
     points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-    dash = DASHES[index % len(DASHES)]
+    dash = dash_of(index)
     return (
         f'<polyline points="{points}" stroke="{_colour(index)}" stroke-dasharray="{dash}" '
         f'class="course">{title}</polyline>'
@@ -162,9 +162,15 @@ def _colour(index: int) -> str:
     return COLOURS[index % len(COLOURS)]
 
 
+def dash_of(index: int) -> str:
+    """The dashes of an option: other ones when the colours begin anew."""
+    again, colour = divmod(index, len(COLOURS))
+    return DASHES[(colour + again) % len(DASHES)]
+
+
 def swatch(index: int) -> str:
     """The line of an option, for the legend and the table."""
-    dash = DASHES[index % len(DASHES)]
+    dash = dash_of(index)
     line = (
         f'<line x1="1" x2="33" y1="5" y2="5" stroke="{_colour(index)}" stroke-width="3" '
         f'stroke-dasharray="{dash}"/>'

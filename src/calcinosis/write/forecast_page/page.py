@@ -9,6 +9,9 @@ from calcinosis.write.explanation.wording import percent
 from calcinosis.write.forecast_page.chart import PANELS, panel_svg, swatch
 
 SURE = 0.9  # from here on options are not ranked by how likely Ca × P is to stay low: ours
+UNLIKELY = 0.1  # below, none is named best: ours
+MOST_NAMES = 3  # of options that do as much, in one sentence
+A_YEAR = 358.0  # days, less a week: the last sample of a year's plan
 
 
 def render(outlook: Outlook) -> str:
@@ -38,7 +41,8 @@ def _drawn(template: str, outlook: Outlook, heading: str) -> str:
     page = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     bears = bool(outlook.courses[0].central["deposit_calcium_g"][0] > 0)
     panels = [panel for panel in PANELS if bears or panel.analyte != "deposit_calcium_g"]
-    options = [_shown(course, i) for i, course in enumerate(outlook.courses)]
+    last_day = horizon_days(outlook)
+    options = [_shown(course, i, last_day) for i, course in enumerate(outlook.courses)]
     return page.get_template(template).render(
         version=__version__,
         heading=heading,
@@ -48,13 +52,13 @@ def _drawn(template: str, outlook: Outlook, heading: str) -> str:
         options=options,
         has_sessions=any(option["session"] for option in options),
         outlook=outlook,
-        horizon=outlook.courses[0].outcomes["horizon_days"],
+        within=within(outlook),
     )
 
 
 def headline(outlook: Outlook) -> str:
-    """The answer in one sentence; options that end in harm are not named best."""
-    courses = outlook.courses
+    """The answer in one sentence; options that end in harm or sooner are not named best."""
+    courses = [course for course in outlook.courses if _lasts(course, horizon_days(outlook))]
     key = "chance_deposit_halved"
     goal = "to halve the deposit"
     if courses[0].outcomes[key] is None:
@@ -66,13 +70,41 @@ def headline(outlook: Outlook) -> str:
     if len(courses) == 1:
         (only,) = courses
         but = f", but {only.left_out}" if only.left_out else ""
-        return f"{only.name}: {percent(only.outcomes[key] or 0.0)} chance {goal} within a year{but}"
+        chance = percent(only.outcomes[key] or 0.0)
+        return f"{only.name}: {chance} chance {goal} within {within(outlook)}{but}"
     sound = [course for course in courses if not course.left_out]
     if not sound:
         return f"No option is named {goal}: each leads to levels that nobody would leave so"
-    best = max(sound, key=lambda course: course.outcomes[key] or 0.0)
-    chance = percent(best.outcomes[key] or 0.0)
-    return f"Most likely {goal} within a year: {best.name} ({chance})"
+    return _best(sound, key, f"{goal} within {within(outlook)}")
+
+
+def _best(sound: list[Course], key: str, goal: str) -> str:
+    """The option that does most, or those; whatever their order."""
+    best = max(course.outcomes[key] or 0.0 for course in sound)
+    names = [course.name for course in sound if course.outcomes[key] == best]
+    if best < UNLIKELY:
+        return f"No option is likely {goal} (at most {percent(best)})"
+    if len(names) == len(sound) > 1:
+        return f"No option is likelier than another {goal} ({percent(best)})"
+    if len(names) > MOST_NAMES:
+        return f"Most likely {goal}: {len(names)} options that do as much ({percent(best)})"
+    return f"Most likely {goal}: {' or '.join(names)} ({percent(best)})"
+
+
+def horizon_days(outlook: Outlook) -> float:
+    """Day on which options are compared: a year, or the end of the longest plan."""
+    return max(course.outcomes["horizon_days"] or 0.0 for course in outlook.courses)
+
+
+def within(outlook: Outlook) -> str:
+    """The time of the comparison in words."""
+    days = horizon_days(outlook)
+    return "a year" if days >= A_YEAR else f"{days:.0f} days"
+
+
+def _lasts(course: Course, days: float) -> bool:
+    """Whether a plan lasts until options are compared, but for less than a week."""
+    return (course.outcomes["horizon_days"] or 0.0) > days - 7.0
 
 
 def chances(course: Course) -> str:
@@ -86,7 +118,7 @@ def chances(course: Course) -> str:
     return f"{said}{but} (simulated: {course.name})"
 
 
-def _shown(course: Course, index: int) -> dict[str, Any]:
+def _shown(course: Course, index: int, last_day: float) -> dict[str, Any]:
     last = next((one for one in reversed(course.sessions) if one), None)
     return {
         "name": course.name,
@@ -94,6 +126,7 @@ def _shown(course: Course, index: int) -> dict[str, Any]:
         "outcomes": course.outcomes,
         "warnings": course.warnings,
         "left_out": course.left_out,
+        "ends": None if _lasts(course, last_day) else course.outcomes["horizon_days"],
         "late": course.changes[-1][0] >= (course.outcomes["horizon_days"] or 0.0),
         "begun": course.name[:1].upper() + course.name[1:],
         "changes": [f"month {day / 30.4:.0f}: {name}" for day, name in course.changes if name],
