@@ -22,6 +22,7 @@ def locule_scan(
     tilt_deg=0.0,
     turn_deg=0.0,
     radius_mm=9.0,
+    level_mm=0.0,
     noise_hu=12.0,
     septum_mm=0.0,
     step_mm=0.0,
@@ -31,7 +32,7 @@ def locule_scan(
     paste_below_mm=np.inf,
     sediment_hu=SEDIMENT_HU,
 ):
-    """A ball, half fluid and half sediment, its interface tilted against gravity.
+    """A ball of fluid and sediment, its interface (below the middle) tilted against gravity.
 
     It may have a calcified rim, a septum whose sides lie a step apart in height, and paste denser
     than the sediment at some depth below it.
@@ -51,7 +52,7 @@ def locule_scan(
     height = places @ (np.cos(tilt) * down + np.sin(tilt) * aside)
     inside = np.linalg.norm(places, axis=-1) < radius_mm
     across = places @ np.cross(down, aside)
-    sediment = height > np.sign(across) * step_mm / 2
+    sediment = height > level_mm + np.sign(across) * step_mm / 2
     dense = inside & (sediment | solid) & (np.abs(across) > septum_mm / 2)
     hu = np.where(inside, FLUID_HU, TISSUE_HU) + dense * (sediment_hu - FLUID_HU)
     rim = inside & (np.linalg.norm(places, axis=-1) > radius_mm - rim_mm)
@@ -107,6 +108,15 @@ def test_a_level_in_coarse_voxels_is_found(pixel_mm):
 def test_the_floor_of_a_calcified_rim_is_no_sediment(spacing, radius_mm):
     cyst = locule_scan(radius_mm=radius_mm, rim_mm=3.0, sediment_hu=FLUID_HU, spacing=spacing)
     assert not find_fluid_levels(*cyst).levels
+
+
+@pytest.mark.parametrize(("radius_mm", "deep_mm"), [(9.0, 3.8), (13.0, 3.5), (16.0, 3.5)])
+def test_sediment_shallower_than_a_rim_is_thick_is_told_by_its_flatness(radius_mm, deep_mm):
+    scan = locule_scan(
+        radius_mm=radius_mm, level_mm=radius_mm - deep_mm, sediment_hu=600, spacing=(1.0, 0.7, 0.7)
+    )
+    (level,) = find_fluid_levels(*scan).levels
+    assert level.sediment_depth_mm == pytest.approx(deep_mm, abs=1.2)
 
 
 def test_an_envelope_that_misses_the_fluid_keeps_the_sign():
