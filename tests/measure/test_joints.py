@@ -167,6 +167,32 @@ def test_what_lies_in_the_midline_has_no_side(x_mm, side):
     assert (site.joint, site.side) == ("sacroiliac", side)
 
 
+PELVIS = (
+    Joint("hip", "left", (80, 0, 0)),
+    Joint("pubic symphysis", None, (0, -36, -25)),
+    Joint("lumbar spine", None, (0, 15, 105), 166),
+)
+
+
+@pytest.mark.parametrize(
+    ("place", "point", "joint", "side"),
+    [
+        ("left adductors, nearer to the symphysis", (50, -40, -110), "hip", "left"),
+        ("between the thighs", (0, -40, -60), "pubic symphysis", None),
+        ("right groin", (-35, -45, -35), "pubic symphysis", "right"),
+        ("right psoas", (-50, 5, 180), "lumbar spine", "right"),
+        ("left muscles of the back", (40, 60, 180), "lumbar spine", "left"),
+        ("spinous process", (5, 60, 180), "lumbar spine", None),
+    ],
+)
+def test_a_mass_beside_the_midline_has_a_side_and_one_of_the_thigh_is_the_hips(
+    place, point, joint, side
+):
+    site = nearest(PELVIS, point)
+    assert site is not None
+    assert (site.joint, site.side) == (joint, side), place
+
+
 LOW_MM = -360.0
 SEEDS = (1, 2)
 
