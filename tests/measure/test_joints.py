@@ -160,6 +160,17 @@ def test_lungs_that_leave_the_top_of_the_picture_show_no_shoulder():
     assert "shoulder" not in names
 
 
+@needs_data
+@pytest.mark.parametrize(
+    ("scan", "goes_on"), [("thorax/thorax_lungfused", True), ("totalseg/example_ct", False)]
+)
+def test_a_picture_that_ends_within_the_chest_shows_no_end_of_its_spine(scan, goes_on):
+    volume = load(DATA / f"{scan}.nii.gz")
+    joints = find_landmarks(volume, dense_skeleton(volume)).joints
+    (spine,) = (joint for joint in joints if joint.name == "thoracic spine")
+    assert spine.goes_on == goes_on
+
+
 @pytest.mark.parametrize(("x_mm", "side"), [(-5, None), (5, None), (-40, "right"), (40, "left")])
 def test_what_lies_in_the_midline_has_no_side(x_mm, side):
     joints = (Joint("sacroiliac", "right", (-50, 0, 0)), Joint("sacroiliac", "left", (50, 0, 0)))
