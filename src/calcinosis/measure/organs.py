@@ -26,6 +26,7 @@ from calcinosis.measure.mass import (
     Point,
 )
 from calcinosis.measure.masses import FoundMass, lps_point
+from calcinosis.measure.seed import seed_options
 from calcinosis.measure.skin import Skin, skin_distance_mm
 from calcinosis.measure.upright import noise_hu
 from calcinosis.volume import Volume
@@ -164,8 +165,8 @@ def remarks_on_contents(contents: Sequence[Content]) -> tuple[str, ...]:
     remarks = []
     for organ, told in _TAKEN_FOR.items():
         places_lps_mm = [content.densest_lps_mm for content in contents if content.organ == organ]
-        seeds = "; ".join(f"--seed {x:.0f},{y:.0f},{z:.0f}" for x, y, z in places_lps_mm)
-        if seeds:
+        if places_lps_mm:
+            seeds = "; ".join(seed_options(places_lps_mm))
             remarks.append(f"{told}; a seed measures it as a mass: {seeds}.")
     return tuple(remarks)
 
