@@ -166,6 +166,14 @@ def test_it_says_when_bone_was_compared_with_the_other_side(analysis, html):
     assert told.endswith("), compared with the other side")
 
 
+def test_a_bone_without_a_name_is_touched_all_the_same(analysis):
+    mass = analysis.measurement.masses[0]
+    bone = replace(mass.bone, nearest=None)
+    assert dict(measures(replace(mass, bone=bone)))["Bone"].startswith("touches bone over ")
+    apart = replace(bone, contact_mm2=0.0, distance_mm=3.0)
+    assert dict(measures(replace(mass, bone=apart)))["Bone"].startswith("nearest bone, 3.0")
+
+
 def test_the_seed_lies_in_dense_calcification_of_its_mass(analysis):
     volume, labels = analysis.study.volume, analysis.measurement.labels
     whole = tuple(slice(0, size) for size in labels.shape)

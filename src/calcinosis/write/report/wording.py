@@ -178,11 +178,10 @@ def _joint(mass: Mass) -> str:
 
 def _bone(mass: Mass) -> str:
     bone = mass.bone
-    name = bone.nearest or "nearest bone"
     if bone.contact_mm2 <= 0:
         away = "" if bone.distance_mm is None else f", {length(bone.distance_mm)} away"
-        return f"{name}{away}; no contact"
-    text = f"touches {name} over {quantity(bone.contact_mm2 / 100, 'cm²')}"
+        return f"{bone.nearest or 'nearest bone'}{away}; no contact"
+    text = f"touches {bone.nearest or 'bone'} over {quantity(bone.contact_mm2 / 100, 'cm²')}"
     if bone.eroded is None:
         return f"{text}; erosion cannot be judged"
     against = ", compared with the other side" if bone.expected_surface == MIRROR else ""
