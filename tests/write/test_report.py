@@ -175,6 +175,12 @@ def test_a_mass_far_from_the_nearest_joint_is_not_called_one_of_that_joint(analy
         assert told in summary(measurement).replace("\u00a0", " ")
 
 
+def test_of_several_masses_the_first_line_tells_the_largest(analysis):
+    told = summary(analysis.measurement).replace("\u00a0", " ")
+    assert told.startswith("Two calcified masses, ")
+    assert " together. The largest, left hip: " in told
+
+
 def test_a_bone_without_a_name_is_touched_all_the_same(analysis):
     mass = analysis.measurement.masses[0]
     bone = replace(mass.bone, nearest=None)

@@ -60,7 +60,7 @@ def summary(measurement: CtMeasurement) -> str:
     total = sum(mass.volume_ml for mass in masses)
     return (
         f"{plural(len(masses), 'calcified mass', 'calcified masses').capitalize()}, "
-        f"{quantity(total, 'mL')} together. The largest: {_essence(masses[0])}."
+        f"{quantity(total, 'mL')} together. The largest, {_essence(masses[0])}."
     )
 
 
