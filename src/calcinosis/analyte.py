@@ -149,7 +149,15 @@ _TABLE = (
         (20.0, 100.0),  # Endocrine Society 2011, doi:10.1210/jc.2011-0385
         "nmol/L",
         (("1989-3", "mass"), ("62292-8", "mass"), ("14635-7", "moles")),
-        ("25ohd", "25(oh)d", "25-oh vitamin d", "25-hydroxyvitamin d", "vitamin d 25-hydroxy"),
+        (
+            "25ohd",
+            "25(oh)d",
+            "25-oh-d",
+            "25-oh vitamin d",
+            "25-oh-vitamin d",
+            "25-hydroxyvitamin d",
+            "vitamin d 25-hydroxy",
+        ),
     ),
     Analyte(
         "vit_d125",

@@ -26,6 +26,14 @@ def test_a_large_unclassified_density_is_named_at_its_densest_place():
     assert "--seed 30,20,10 measures it" in remark
 
 
+def test_a_place_is_named_once_and_none_with_a_minus_before_nought():
+    (remark,) = remarks_on_doubts([(-0.2, 8.0, 3.4), (0.3, 8.2, 3.1), (-7.6, 8.0, 3.0)])
+    assert remark.startswith("2 densities")
+    assert remark.endswith(": --seed 0,8,3; --seed -8,8,3.")
+    (single,) = remarks_on_doubts([(1.0, 2.0, 3.0), (1.1, 2.0, 3.0)])
+    assert single.startswith("A density")
+
+
 def test_small_ones_and_those_whose_kind_is_known_are_not_named():
     assert named("unclassified", 0.4) == []
     assert named("vascular", 3.0) == []

@@ -160,11 +160,48 @@ def test_lungs_that_leave_the_top_of_the_picture_show_no_shoulder():
     assert "shoulder" not in names
 
 
+@needs_data
+@pytest.mark.parametrize(
+    ("scan", "goes_on"), [("thorax/thorax_lungfused", True), ("totalseg/example_ct", False)]
+)
+def test_a_picture_that_ends_within_the_chest_shows_no_end_of_its_spine(scan, goes_on):
+    volume = load(DATA / f"{scan}.nii.gz")
+    joints = find_landmarks(volume, dense_skeleton(volume)).joints
+    (spine,) = (joint for joint in joints if joint.name == "thoracic spine")
+    assert spine.goes_on == goes_on
+
+
 @pytest.mark.parametrize(("x_mm", "side"), [(-5, None), (5, None), (-40, "right"), (40, "left")])
 def test_what_lies_in_the_midline_has_no_side(x_mm, side):
     joints = (Joint("sacroiliac", "right", (-50, 0, 0)), Joint("sacroiliac", "left", (50, 0, 0)))
     site = nearest(joints, (x_mm, 60, -20))
     assert (site.joint, site.side) == ("sacroiliac", side)
+
+
+PELVIS = (
+    Joint("hip", "left", (80, 0, 0)),
+    Joint("pubic symphysis", None, (0, -36, -25)),
+    Joint("lumbar spine", None, (0, 15, 105), 166),
+)
+
+
+@pytest.mark.parametrize(
+    ("place", "point", "joint", "side"),
+    [
+        ("left adductors, nearer to the symphysis", (50, -40, -110), "hip", "left"),
+        ("between the thighs", (0, -40, -60), "pubic symphysis", None),
+        ("right groin", (-35, -45, -35), "pubic symphysis", "right"),
+        ("right psoas", (-50, 5, 180), "lumbar spine", "right"),
+        ("left muscles of the back", (40, 60, 180), "lumbar spine", "left"),
+        ("spinous process", (5, 60, 180), "lumbar spine", None),
+    ],
+)
+def test_a_mass_beside_the_midline_has_a_side_and_one_of_the_thigh_is_the_hips(
+    place, point, joint, side
+):
+    site = nearest(PELVIS, point)
+    assert site is not None
+    assert (site.joint, site.side) == (joint, side), place
 
 
 LOW_MM = -360.0

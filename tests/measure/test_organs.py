@@ -63,6 +63,12 @@ def test_what_lies_elsewhere_is_a_mass(centre):
     assert not is_held_by_an_organ(*ball(centre), NO_LEVELS, PELVIS)
 
 
+@pytest.mark.parametrize(("goes_on", "held"), [(False, True), (True, False)])
+def test_where_the_picture_ends_within_the_chest_nothing_lies_in_the_abdomen(goes_on, held):
+    spine = Joint("thoracic spine", None, (0.0, 60.0, 0.0), 70.0, goes_on)
+    assert is_held_by_an_organ(*ball((20.0, 10.0, 0.0)), NO_LEVELS, (spine,)) == held
+
+
 def test_what_is_cloudy_is_a_mass():
     assert not is_held_by_an_organ(*ball(BLADDER, uneven_hu=150), NO_LEVELS, PELVIS)
 

@@ -44,6 +44,12 @@ def test_a_scan_without_a_mass_yields_none(name):
     assert measured(name).masses == ()
 
 
+def test_the_table_is_no_bone():
+    name = "lidc0314_shoulders/lidc0314_shoulders.nii.gz"
+    posterior_mm = study(name).volume.to_lps(np.argwhere(measured(name).skeleton))[:, 1]
+    assert posterior_mm.max() < 265  # the back ends before, the table's edges lie beyond
+
+
 def test_knees_yield_no_mass_but_the_calcified_artery():
     result = measured("vhf_legs/dicom")
     assert result.masses == ()

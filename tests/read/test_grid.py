@@ -61,10 +61,14 @@ def test_nifti_of_every_number_type_is_rounded_to_hounsfield_units(tmp_path, kin
         values += 0.3
         values[0, 0, 0] = np.nan
     nib.save(nib.Nifti1Image(values, np.diag([-1, -1, 2, 1])), path)
-    voxels = read_study(path).volume.voxels
+    study = read_study(path)
+    voxels = study.volume.voxels
     expected = body()
     if kind in (np.float32, np.float64):
         expected[0, 0, 0] = -1024
+        assert f"1 of {values.size} voxels hold no number: they count as air." in study.remarks
+    else:
+        assert "no number" not in " ".join(study.remarks)
     assert voxels.dtype == np.int16
     np.testing.assert_array_equal(voxels, expected)
 

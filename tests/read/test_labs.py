@@ -61,6 +61,12 @@ def test_an_old_western_encoding_is_understood(tmp_path):
     assert read_labs(path).results[0].value == pytest.approx(10.0, abs=0.01)
 
 
+@pytest.mark.parametrize("name", ["25-OH-D", "25-OH vitamin D", "25(OH)D", "25OHD"])
+def test_vitamin_d_is_known_by_the_names_that_laboratories_print(tmp_path, name):
+    (result,) = read_labs(csv(tmp_path, f"2023-01-01,{name},180,ng/mL\n")).results
+    assert (result.analyte, result.value) == ("vit_d25", 180)
+
+
 def test_analytes_without_use_are_passed_over_and_named(tmp_path):
     path = csv(tmp_path, "2023-01-01,potassium,5,mmol/L\n2023-01-01,calcuim,9,mg/dL\n")
     labs = read_labs(path)

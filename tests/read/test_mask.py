@@ -118,6 +118,13 @@ def test_an_empty_mask_is_refused(tmp_path, study):
         read_mask(path, study.volume)
 
 
+def test_a_scan_is_no_mask(tmp_path, study):
+    values = nib.Nifti1Image(body().transpose(2, 1, 0), RAS @ study.volume.affine[:, [2, 1, 0, 3]])
+    nib.save(values, tmp_path / "ct.nii.gz")
+    with pytest.raises(InputError, match=r"the values run from -\d+ to \d+; expected a mask, 0 wh"):
+        read_mask(tmp_path / "ct.nii.gz", study.volume)
+
+
 def test_an_image_is_no_segmentation(tmp_path, study):
     with pytest.raises(InputError, match="is no DICOM segmentation"):
         read_mask(tmp_path / "ct" / "slice001.dcm", study.volume)

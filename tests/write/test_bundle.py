@@ -142,6 +142,13 @@ def test_every_measure_of_the_report_for_pacs_is_a_component(plain):
     assert told["Confidence that this is a calcified mass"] == 0.875
 
 
+def test_the_conclusion_says_where_each_mass_lies_and_how_large_it_is(plain):
+    (report,) = resources(plain[1], "DiagnosticReport")
+    assert report["conclusion"].startswith(
+        "2 calcified soft-tissue masses, 60.6 mL in all: left hip, 52.1 mL; soft tissue, 8.5 mL. "
+    )
+
+
 def test_remarks_on_series_measurement_and_patient_end_the_conclusion(tmp_path):
     study = read_study(write_series(tmp_path / "ct", empty=("PatientPosition",)))
     out = delivered(tmp_path, study, remarks=("The sex given is not that of the header.",))

@@ -49,6 +49,13 @@ def test_one_case_gives_one_json_object_over_the_whole_vocabulary(tmp_path):
     assert {"option", "standing", "because", "sources"} <= set(answer["plan"][0])
 
 
+def test_open_questions_are_asked_in_words_and_not_in_codes(tmp_path):
+    text = " ".join(answered(written(tmp_path, {"age_years": 50, "sites": ["hip"]})).split())
+    assert "Kidney function: if on dialysis (" in text
+    assert "; if no kidney disease (" in text
+    assert "kidney_function" not in text
+
+
 def test_the_answer_covers_exactly_the_published_vocabulary(tmp_path):
     assert SHARED.is_dir(), "the published cases (../shared/cases) are needed for this test"
     vocabulary = json.loads((SHARED / "vocabulary.json").read_text(encoding="utf-8"))

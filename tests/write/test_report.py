@@ -11,7 +11,7 @@ import pytest
 
 from calcinosis.explain.explanation import explain
 from calcinosis.lab_result import LabResult
-from calcinosis.measure.mass import MIRROR
+from calcinosis.measure.mass import MIRROR, Site
 from calcinosis.read.case_file import Case
 from calcinosis.volume import Subject
 from calcinosis.write.explanation.wording import headline, said, units
@@ -164,6 +164,29 @@ def test_it_says_when_bone_was_compared_with_the_other_side(analysis, html):
     told = dict(measures(replace(mass, bone=bone)))["Bone"]
     assert "; eroded (" in told
     assert told.endswith("), compared with the other side")
+
+
+def test_a_mass_far_from_the_nearest_joint_is_not_called_one_of_that_joint(analysis):
+    first, *_ = analysis.measurement.masses
+    near, far = "mass, left hip: ", "mass, 152 mm from the left hip: "
+    for distance_mm, told in ((21.3, near), (152, far)):
+        mass = replace(first, site=Site("hip", "left", distance_mm))
+        measurement = replace(analysis.measurement, masses=(mass,))
+        assert told in summary(measurement).replace("\u00a0", " ")
+
+
+def test_of_several_masses_the_first_line_tells_the_largest(analysis):
+    told = summary(analysis.measurement).replace("\u00a0", " ")
+    assert told.startswith("Two calcified masses, ")
+    assert " together. The largest, left hip: " in told
+
+
+def test_a_bone_without_a_name_is_touched_all_the_same(analysis):
+    mass = analysis.measurement.masses[0]
+    bone = replace(mass.bone, nearest=None)
+    assert dict(measures(replace(mass, bone=bone)))["Bone"].startswith("touches bone over ")
+    apart = replace(bone, contact_mm2=0.0, distance_mm=3.0)
+    assert dict(measures(replace(mass, bone=apart)))["Bone"].startswith("nearest bone, 3.0")
 
 
 def test_the_seed_lies_in_dense_calcification_of_its_mass(analysis):

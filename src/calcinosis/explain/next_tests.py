@@ -130,7 +130,7 @@ def _test(
     outcomes = zip(answers, *(part[first : first + len(answers)] for part in told), strict=True)
     return NextTest(
         code,
-        tables.labels.get(code, code),
+        "Kidney function" if code == KIDNEY else tables.labels.get(code, code),
         tables.modalities.get(code, "history"),
         tables.costs.get(code, 1),
         round(bits, 3),

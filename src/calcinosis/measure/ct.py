@@ -226,6 +226,7 @@ def _find(
     body, scores = tissue.body, tissue.skeleton
     del tissue  # its memory is needed
     specks = find_specks(volume, grid, body, scores, _around_masses(grid, outlines))
+    np.multiply(scores, body, out=scores)  # the table is no bone
     del body
     give_small_pieces_back()  # a fifth of the scan's own memory
     labels = _label_map(volume, outlines)

@@ -7,6 +7,7 @@ import numpy as np
 
 from calcinosis.measure.mass import LevelReading, OtherCalcification, Patch, Point
 from calcinosis.measure.masses import FoundMass, lps_point
+from calcinosis.measure.seed import seed_options
 from calcinosis.volume import Volume
 
 UNCLASSIFIED_ML = 0.5  # calcium of the smallest mass, which is not calcified throughout
@@ -51,12 +52,12 @@ def unclassified_places(
 
 def remarks_on_doubts(places_lps_mm: Sequence[Point]) -> tuple[str, ...]:
     """What the reader can do about densities that may be masses."""
-    seeds = "; ".join(f"--seed {x:.0f},{y:.0f},{z:.0f}" for x, y, z in places_lps_mm)
-    if len(places_lps_mm) > 1:
+    seeds = seed_options(places_lps_mm)
+    if len(seeds) > 1:
         remark = (
-            f"{len(places_lps_mm)} densities that may be masses or bone were not called; if one is "
-            f"a mass, its seed measures it: {seeds}."
+            f"{len(seeds)} densities that may be masses or bone were not called; if one is "
+            f"a mass, its seed measures it: {'; '.join(seeds)}."
         )
         return (remark,)
     remark = "A density that may be a mass or bone was not called; if it is a mass, "
-    return (f"{remark}{seeds} measures it.",) if places_lps_mm else ()
+    return (f"{remark}{seeds[0]} measures it.",) if seeds else ()

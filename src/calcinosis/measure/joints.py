@@ -35,6 +35,10 @@ from calcinosis.volume import Volume
 REACH_MM = 160.0  # farther from every joint seen, the nearest one may be out of the picture
 SIDES_APART_MM = 60.0
 SIDE_SURE_MM = 10.0  # nearer to one side's joint by less is in the midline; a named parameter
+SYMPHYSIS_REACH_MM = 60.0  # farther, a hip is the better name: thigh, buttock; a named parameter
+ASIDE_MM = 30.0  # from a joint of the midline: beside a vertebra, on that side; a named parameter
+SYMPHYSIS = "pubic symphysis"
+MIDLINE = {SYMPHYSIS, "lumbar spine", "thoracic spine"}
 FEMORAL_HEADS_APART_MM = (125.0, 215.0)
 Index = NDArray[np.int64]
 
@@ -49,26 +53,35 @@ def locate(volume: Volume, skeleton: NDArray[np.bool_], centroid_lps_mm: Point) 
 
     Returns:
         None when no joint can be recognised within reach. `side` is None when the scan shows one
-        limb and nothing in it tells left from right, or for a joint in the midline.
+        limb and nothing in it tells left from right, or for a point in the midline.
     """
     return nearest(find_landmarks(volume, skeleton).joints, centroid_lps_mm)
 
 
 def nearest(joints: tuple[Joint, ...], centroid_lps_mm: Point) -> Site | None:
     """The joint nearest to a point, if within reach; in the midline without a side."""
-    x, y, z = centroid_lps_mm
-    sites = []
-    for joint in joints:
-        jx, jy, jz = joint.centre_lps_mm
-        along = float(np.clip(z - jz, 0, joint.length_mm))
-        away = float(np.linalg.norm([x - jx, y - jy, z - jz - along]))
-        sites.append(Site(joint.name, joint.side, away))
-    near = min(sites, key=lambda site: site.distance_mm, default=None)
-    if near is None or near.distance_mm > REACH_MM:
+    sites = [_site(joint, centroid_lps_mm) for joint in joints]
+    within = [
+        site
+        for site in sites
+        if site.distance_mm <= (SYMPHYSIS_REACH_MM if site.joint == SYMPHYSIS else REACH_MM)
+    ]
+    near = min(within, key=lambda site: site.distance_mm, default=None)
+    if near is None:
         return None
     as_near = near.distance_mm + SIDE_SURE_MM
     sides = {one.side for one in sites if one.joint == near.joint and one.distance_mm < as_near}
     return near if len(sides) == 1 else replace(near, side=None)
+
+
+def _site(joint: Joint, point_lps_mm: Point) -> Site:
+    """A joint as seen from a point: what lies aside of a joint of the midline lies on that side."""
+    x, y, z = np.subtract(point_lps_mm, joint.centre_lps_mm)
+    away_mm = float(np.linalg.norm([x, y, z - np.clip(z, 0, joint.length_mm)]))
+    side = joint.side
+    if joint.name in MIDLINE and abs(x) > ASIDE_MM:
+        side = "left" if x > 0 else "right"
+    return Site(joint.name, side, away_mm)
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,7 +42,7 @@ class LevelReading:
 
 @dataclass(frozen=True)
 class Site:
-    """The nearest large joint."""
+    """The nearest large joint, and the side on which the mass lies; None in the midline."""
 
     joint: str
     side: Literal["left", "right"] | None

@@ -26,6 +26,7 @@ from calcinosis.measure.mass import (
     Point,
 )
 from calcinosis.measure.masses import FoundMass, lps_point
+from calcinosis.measure.seed import seed_options
 from calcinosis.measure.skin import Skin, skin_distance_mm
 from calcinosis.measure.upright import noise_hu
 from calcinosis.volume import Volume
@@ -34,7 +35,8 @@ from calcinosis.volume import Volume
 # above; from the symphysis down, to the front, to the brim, and up.
 _INWARDS, _BETWEEN_ILIA = 0.75, 1.25
 _BELOW_MM, _BEFORE_MM, _BRIM_MM, _ABOVE_MM = 10.0, 25.0, 60.0, 160.0
-# That of the abdomen: below and above the lower end of a spine, beside it and behind its middle.
+# That of the abdomen: below and above the lower end of a spine, beside it and behind its middle;
+# where the lungs leave the lower end of the picture, no abdomen is seen.
 _SPINE_MM = {"lumbar spine": (60.0, 180.0), "thoracic spine": (160.0, 20.0)}
 _ASIDE_OF_SPINE_MM, _BEHIND_SPINE_MM = 125.0, 10.0
 _SHARE, _PLACES = 0.9, 20_000  # of a density that lies there; told by so many of its voxels
@@ -163,8 +165,8 @@ def remarks_on_contents(contents: Sequence[Content]) -> tuple[str, ...]:
     remarks = []
     for organ, told in _TAKEN_FOR.items():
         places_lps_mm = [content.densest_lps_mm for content in contents if content.organ == organ]
-        seeds = "; ".join(f"--seed {x:.0f},{y:.0f},{z:.0f}" for x, y, z in places_lps_mm)
-        if seeds:
+        if places_lps_mm:
+            seeds = "; ".join(seed_options(places_lps_mm))
             remarks.append(f"{told}; a seed measures it as a mass: {seeds}.")
     return tuple(remarks)
 
@@ -173,7 +175,7 @@ def _in_cavity(places_lps_mm: NDArray[np.float64], joints: Sequence[Joint]) -> N
     """Which places lie in the cavity of pelvis or abdomen, as far as the joints tell."""
     inside = _in_pelvis(places_lps_mm, joints)
     for joint in joints:
-        if joint.name in _SPINE_MM:
+        if joint.name in _SPINE_MM and not joint.goes_on:
             below_mm, above_mm = _SPINE_MM[joint.name]
             x, y, z = (places_lps_mm - joint.centre_lps_mm).T
             before = (np.abs(x) < _ASIDE_OF_SPINE_MM) & (y < _BEHIND_SPINE_MM)

@@ -14,6 +14,12 @@ from calcinosis.volume import Volume
 SEED_REACH_MM = 6.0  # a click lands this near to what was meant
 
 
+def seed_options(places_lps_mm: Iterable[Point]) -> list[str]:
+    """Command-line options that take these places as parts of masses; a place to the mm once."""
+    rounded = dict.fromkeys((round(x), round(y), round(z)) for x, y, z in places_lps_mm)
+    return [f"--seed {x},{y},{z}" for x, y, z in rounded]
+
+
 def seed_voxels(
     volume: Volume, grid: WorkingGrid, seeds_lps_mm: Iterable[Point]
 ) -> tuple[Index, ...]:

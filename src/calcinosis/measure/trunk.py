@@ -14,7 +14,7 @@ HEAD_FROM_MIDLINE_MM = 85.0
 SHOULDER_BELOW_APEX_MM = 60.0
 LUNG_MIN_ML = 100.0
 LUNG_SECTION_CM2 = 30.0
-NARROWED = 0.7  # the lungs' section towards their apices, as a share of their largest
+NARROWED = 0.7  # the lungs' section towards an end of theirs, as a share of their largest
 LUNG_SHARE = 0.2  # of the larger lung, at least, is the other
 
 
@@ -22,7 +22,8 @@ LUNG_SHARE = 0.2  # of the larger lung, at least, is the other
 class Thorax:
     """Where the lungs lie on the body's grid: centre, and first and last slice that show them.
 
-    `apex_seen` tells whether they narrow again below the top of the picture: shoulders lie there.
+    `apex_seen` tells whether they narrow again below the top of the picture: shoulders lie there;
+    `base_seen` whether they do above its lower end: the abdomen lies there.
     """
 
     lung: NDArray[np.bool_]
@@ -31,6 +32,7 @@ class Thorax:
     low: int
     high: int
     apex_seen: bool
+    base_seen: bool
 
 
 def thorax_of(body: Body) -> Thorax | None:
@@ -46,8 +48,9 @@ def thorax_of(body: Body) -> Thorax | None:
     if not len(shown):
         return None
     _, y, x = np.argwhere(lung).mean(axis=0)
-    apex_seen = bool(area_cm2[-1] < NARROWED * area_cm2.max())
-    return Thorax(lung, float(y), float(x), int(shown[0]), int(shown[-1]), apex_seen)
+    base_seen, apex_seen = (bool(cm2 < NARROWED * area_cm2.max()) for cm2 in area_cm2[[0, -1]])
+    low, high = int(shown[0]), int(shown[-1])
+    return Thorax(lung, float(y), float(x), low, high, apex_seen, base_seen)
 
 
 def trunk_joints(body: Body, planes: list[list[Section]], thorax: Thorax) -> list[Joint]:
@@ -77,5 +80,5 @@ def trunk_joints(body: Body, planes: list[list[Section]], thorax: Thorax) -> lis
         y, x = np.mean([(s.y, s.x) for s in spine], axis=0)
         length = (thorax.high - thorax.low) * GRID_MM
         start = body.lps(thorax.low, float(y), float(x))
-        joints.append(Joint("thoracic spine", None, start, length))
+        joints.append(Joint("thoracic spine", None, start, length, goes_on=not thorax.base_seen))
     return joints

@@ -31,6 +31,15 @@ def to_int16(values: NDArray[Any]) -> NDArray[np.int16]:
     return clipped
 
 
+def remarks_on_gaps(values: NDArray[Any]) -> tuple[str, ...]:
+    """That some values are no numbers, which may be a gap in bone as well as a frame around it."""
+    floating = np.issubdtype(values.dtype, np.floating)
+    gaps = int(np.count_nonzero(np.isnan(values))) if floating else 0
+    if not gaps:
+        return ()
+    return (f"{gaps} of {values.size} voxels hold no number: they count as air.",)
+
+
 def require_hounsfield(voxels: NDArray[np.int16], source: str) -> None:
     """Refuse values that cannot be Hounsfield units of a body; `source` names file or series.
 

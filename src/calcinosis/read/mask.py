@@ -71,6 +71,9 @@ def _marked(path: Path) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
             image = read_nrrd(path)
     except OSError as error:
         raise NotReadableError(f"{path}: cannot be read ({error.strerror})") from error
+    if image.values.min() < 0:
+        found = f"{path.name}: the values run from {image.values.min():g} to {image.values.max():g}"
+        raise InputError(f"{found}; expected a mask, 0 where no bone is")
     return image.values > 0.5, LPS_FROM_RAS @ image.affine_ras
 
 

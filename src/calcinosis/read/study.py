@@ -13,7 +13,7 @@ from calcinosis.errors import GeometryError, InputError, NotReadableError
 from calcinosis.read.archive import Unpacked, unpack
 from calcinosis.read.geometry import canonical, evenly_spaced, shear_deg, straightened
 from calcinosis.read.grid import LPS_FROM_RAS, GridImage
-from calcinosis.read.hounsfield import AIR_HU, require_hounsfield, to_int16
+from calcinosis.read.hounsfield import AIR_HU, remarks_on_gaps, require_hounsfield, to_int16
 from calcinosis.read.nifti import read_nifti
 from calcinosis.read.nrrd import read_nrrd
 from calcinosis.read.pixels import read_hounsfield
@@ -101,7 +101,7 @@ def _grid_image(path: Path) -> GridImage | None:
 def _grid_study(path: Path, image: GridImage, patient_position: str | None) -> Study:
     affine = LPS_FROM_RAS @ image.affine_ras
     voxels, affine = canonical(to_int16(image.values), affine)
-    remarks = list(image.remarks)
+    remarks = [*image.remarks, *remarks_on_gaps(image.values)]
     grid: Grid | None = Grid(image.values.shape, image.affine_ras)
     if not _perpendicular(affine[:3, 1], affine[:3, 2]):
         raise GeometryError(f"{path.name}: rows and columns are not perpendicular in the affine")

@@ -214,12 +214,14 @@ def _report(
 
 
 def _conclusion(measurement: CtMeasurement, told: Told) -> Iterator[str]:
-    count = len(measurement.masses)
-    volume = sum(mass.volume_ml for mass in measurement.masses)
-    if count:
-        yield f"{count} calcified soft-tissue mass{'es' * (count > 1)}, {volume:.1f} mL in all."
+    masses = measurement.masses
+    if masses:
+        several = f"es, {sum(mass.volume_ml for mass in masses):.1f} mL in all"
+        named = (f"{dicom_codes.place(mass.site)}, {mass.volume_ml:.1f} mL" for mass in masses)
+        found = f"{len(masses)} calcified soft-tissue mass{several if len(masses) > 1 else ''}"
+        yield f"{found}: {'; '.join(named)}."
     else:
-        yield "No calcified soft-tissue mass."
+        yield "No calcified soft-tissue mass of 1 mL or more."
     yield from told.red_flags
     if told.diagnoses:
         weighed = "; ".join(

@@ -21,6 +21,12 @@ COSTS = {
     3: "CT",
     4: "MRI or bone scan",
 }
+_OUTCOMES = {
+    "dialysis": "on dialysis",
+    "ckd": "kidney disease without dialysis",
+    "transplant": "a kidney graft",
+    "none": "no kidney disease",
+}
 _ANALYTES = {"vitamin_d_25": "vit_d25", "vitamin_d_125": "vit_d125"}  # findings by other names
 _DIAGNOSES_SHOWN = 6
 _LEAST_SHOWN = 0.01
@@ -108,8 +114,8 @@ def said(evidence: Evidence, unit_of: Mapping[str, Unit]) -> str:
 def outcomes(test: NextTest, labels: Mapping[str, str]) -> str:
     """``if present (31 %): … 95 %; if absent (69 %): … 60 %``."""
     return "; ".join(
-        f"if {o.outcome} ({percent(o.probability)}): {labels.get(o.leads, o.leads)} "
-        f"{percent(o.leads_with)}"
+        f"if {_OUTCOMES.get(o.outcome, o.outcome)} ({percent(o.probability)}): "
+        f"{labels.get(o.leads, o.leads)} {percent(o.leads_with)}"
         for o in test.outcomes
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from calcinosis.explain.findings import FAR_FROM_JOINT_MM
 from calcinosis.measure.mass import (
     MIRROR,
     CtMeasurement,
@@ -59,7 +60,7 @@ def summary(measurement: CtMeasurement) -> str:
     total = sum(mass.volume_ml for mass in masses)
     return (
         f"{plural(len(masses), 'calcified mass', 'calcified masses').capitalize()}, "
-        f"{quantity(total, 'mL')} together. The largest: {_essence(masses[0])}."
+        f"{quantity(total, 'mL')} together. The largest, {_essence(masses[0])}."
     )
 
 
@@ -68,14 +69,21 @@ def _essence(mass: Mass) -> str:
         f"{number(mass.max_diameter_mm, 0)}\u00a0×\u00a0"
         f"{number(mass.perpendicular_diameter_mm, 0)}\u00a0mm"
     )
-    where = f"{site(mass)}: " if mass.site else ""
-    parts = [f"{where}{quantity(mass.volume_ml, 'mL', mass.volume_ci95_ml)}", diameters]
+    parts = [f"{_where(mass)}{quantity(mass.volume_ml, 'mL', mass.volume_ci95_ml)}", diameters]
     if mass.sedimentation_sign:
         levels = plural(len(mass.fluid_levels), "fluid–calcium level")
         parts.append(f"with {levels} (sedimentation sign)")
     if mass.bone.eroded:
         parts.append("eroding bone")
     return ", ".join(parts)
+
+
+def _where(mass: Mass) -> str:
+    """The joint that a mass lies by; how far from it where it lies in between."""
+    if mass.site is None:
+        return ""
+    far = mass.site.distance_mm > FAR_FROM_JOINT_MM
+    return f"{length(mass.site.distance_mm)} from the {site(mass)}: " if far else f"{site(mass)}: "
 
 
 def identity(subject: Subject) -> str:
@@ -173,16 +181,15 @@ def _sedimentation(mass: Mass) -> str:
 def _joint(mass: Mass) -> str:
     if mass.site is None:
         return "not determined"
-    return f"{site(mass)}, {length(mass.site.distance_mm)} away"
+    return f"{site(mass)}, {length(mass.site.distance_mm)} from centre to centre"
 
 
 def _bone(mass: Mass) -> str:
     bone = mass.bone
-    name = bone.nearest or "nearest bone"
     if bone.contact_mm2 <= 0:
         away = "" if bone.distance_mm is None else f", {length(bone.distance_mm)} away"
-        return f"{name}{away}; no contact"
-    text = f"touches {name} over {quantity(bone.contact_mm2 / 100, 'cm²')}"
+        return f"{bone.nearest or 'nearest bone'}{away}; no contact"
+    text = f"touches {bone.nearest or 'bone'} over {quantity(bone.contact_mm2 / 100, 'cm²')}"
     if bone.eroded is None:
         return f"{text}; erosion cannot be judged"
     against = ", compared with the other side" if bone.expected_surface == MIRROR else ""
