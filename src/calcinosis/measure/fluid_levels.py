@@ -32,7 +32,7 @@ LAYER_VOXELS = 3
 # At least one level of a mass: tops of scattered chondroid pieces and of cysts' rims reach 0.85 in
 # one of eighteen masses without a level, 0.65 in one of two (docs/accuracy.md).
 SIGN_CONFIDENCE_MIN = 0.85
-AREA_CALLED_MIN_MM2 = 25.0  # smaller flat patches are as often ledges of paste
+AREA_CALLED_MIN_MM2 = 18.0  # smaller flat patches are as often ledges of paste
 # Two levels taken for one: from this tilt on, and halves that keep less than this share of it.
 # Chosen on 84 phantoms, where two pairs were so joined; 1.5° and 0.6 to 1 part the same.
 TILT_OF_TWO_MIN_DEG, TILT_LEFT_SHARE_MAX = 2.0, 0.7
