@@ -97,6 +97,27 @@ def test_a_value_beyond_what_was_measured_is_told_as_a_bound():
     assert "Phosphate 6 mg/dL" in told
 
 
+def test_a_man_is_told_as_one():
+    case = Case.model_validate({"ckd": "dialysis_hd", "sites": ["hip"], "sex": "M"})
+    explanation = explain(case, case.patient())
+    evidence = explanation.differential.diagnoses[0].evidence
+    told = [said(e, units(explanation)) for e in evidence if e.finding == "female"]
+    assert told == ["Male"]
+
+
+@pytest.mark.parametrize(
+    ("joint", "side", "told"),
+    [
+        ("hip", "left", "left hip"),
+        ("hip", None, "hip"),
+        ("lumbar spine", "left", "left of the lumbar spine"),
+        ("pubic symphysis", None, "pubic symphysis"),
+    ],
+)
+def test_what_lies_beside_a_joint_of_the_midline_lies_left_or_right_of_it(joint, side, told):
+    assert Site(joint, side, 20.0).in_words == told
+
+
 def test_where_two_diagnoses_compete_both_are_named_with_abbreviations_as_written():
     ranked = [
         SimpleNamespace(label="Tophaceous gout", probability=0.44),

@@ -26,7 +26,7 @@ from calcinosis.measure.limb_joints import (
     limbs_of,
     outer_femurs,
 )
-from calcinosis.measure.mass import Point, Site
+from calcinosis.measure.mass import MIDLINE, SYMPHYSIS, Point, Site
 from calcinosis.measure.pelvis import pelvic_joints
 from calcinosis.measure.shafts import shafts
 from calcinosis.measure.trunk import Thorax, thorax_of, trunk_joints
@@ -37,8 +37,6 @@ SIDES_APART_MM = 60.0
 SIDE_SURE_MM = 10.0  # nearer to one side's joint by less is in the midline; a named parameter
 SYMPHYSIS_REACH_MM = 60.0  # farther, a hip is the better name: thigh, buttock; a named parameter
 ASIDE_MM = 30.0  # from a joint of the midline: beside a vertebra, on that side; a named parameter
-SYMPHYSIS = "pubic symphysis"
-MIDLINE = {SYMPHYSIS, "lumbar spine", "thoracic spine"}
 FEMORAL_HEADS_APART_MM = (125.0, 215.0)
 Index = NDArray[np.int64]
 

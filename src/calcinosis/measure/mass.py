@@ -40,6 +40,10 @@ class LevelReading:
     remarks: tuple[str, ...] = ()
 
 
+SYMPHYSIS = "pubic symphysis"
+MIDLINE = {SYMPHYSIS, "lumbar spine", "thoracic spine"}
+
+
 @dataclass(frozen=True)
 class Site:
     """The nearest large joint, and the side on which the mass lies; None in the midline."""
@@ -47,6 +51,13 @@ class Site:
     joint: str
     side: Literal["left", "right"] | None
     distance_mm: float
+
+    @property
+    def in_words(self) -> str:
+        """``left hip``, ``hip``, ``left of the lumbar spine``."""
+        if self.side is None:
+            return self.joint
+        return f"{self.side} {'of the ' * (self.joint in MIDLINE)}{self.joint}"
 
 
 # Against what the surface of an eroded bone is measured.

@@ -10,6 +10,7 @@ from typing import Any
 
 from calcinosis.analyte import ANALYTES, in_si, level_of
 from calcinosis.lab_result import LabResult
+from calcinosis.measure.mass import Site
 from calcinosis.serve.worklist import StudyEntry
 from calcinosis.write.explanation.wording import percent
 from calcinosis.write.report.numbers import hydroxyapatite, number, quantity
@@ -198,7 +199,7 @@ def _likeliest(ranked: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _mass_line(mass: Mapping[str, Any]) -> MassLine:
     site = mass["site"]
-    where = " ".join(w for w in (site["side"], site["joint"]) if w) if site else "elsewhere"
+    where = Site(**site).in_words if site else "elsewhere"
     diameters = mass["max_diameter_mm"], mass["perpendicular_diameter_mm"]
     return MassLine(
         site=where[:1].upper() + where[1:],

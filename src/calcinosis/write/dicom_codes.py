@@ -100,9 +100,7 @@ def segment_codes(kind: str) -> "tuple[Code, Code]":
 
 def place(site: Site | None) -> str:
     """Side and joint in words; soft tissue where no joint is near."""
-    if site is None:
-        return "soft tissue"
-    return f"{site.side} {site.joint}" if site.side else site.joint
+    return site.in_words if site else "soft tissue"
 
 
 def label(mass_id: int, site: Site | None) -> str:

@@ -21,6 +21,7 @@ COSTS = {
     3: "CT",
     4: "MRI or bone scan",
 }
+_ABSENT = {"female": "Male"}  # what is not there, by its own name
 _OUTCOMES = {
     "dialysis": "on dialysis",
     "ckd": "kidney disease without dialysis",
@@ -108,7 +109,9 @@ def said(evidence: Evidence, unit_of: Mapping[str, Unit]) -> str:
         unit = unit.removesuffix("s") if evidence.value == 1 else unit
         shown = f"{evidence.value:.0f}" if evidence.value >= 100 else f"{evidence.value:.3g}"
         return f"{evidence.label} {bound}{shown} {unit}".strip()
-    return f"{evidence.label}: absent" if evidence.state == "absent" else evidence.label
+    if evidence.state != "absent":
+        return evidence.label
+    return _ABSENT.get(evidence.finding, f"{evidence.label}: absent")
 
 
 def outcomes(test: NextTest, labels: Mapping[str, str]) -> str:

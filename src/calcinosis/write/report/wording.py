@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 
 from calcinosis.explain.findings import FAR_FROM_JOINT_MM
 from calcinosis.measure.mass import (
+    MIDLINE,
     MIRROR,
     CtMeasurement,
     FluidLevel,
@@ -82,8 +83,10 @@ def _where(mass: Mass) -> str:
     """The joint that a mass lies by; how far from it where it lies in between."""
     if mass.site is None:
         return ""
-    far = mass.site.distance_mm > FAR_FROM_JOINT_MM
-    return f"{length(mass.site.distance_mm)} from the {site(mass)}: " if far else f"{site(mass)}: "
+    if mass.site.distance_mm <= FAR_FROM_JOINT_MM:
+        return f"{site(mass)}: "
+    aside = mass.site.side and mass.site.joint in MIDLINE
+    return f"{length(mass.site.distance_mm)} {'to' if aside else 'from'} the {site(mass)}: "
 
 
 def identity(subject: Subject) -> str:
@@ -107,9 +110,7 @@ def person_name(dicom_name: str) -> str:
 
 def site(mass: Mass) -> str:
     """Left hip, or that it is not known."""
-    if mass.site is None:
-        return "site not determined"
-    return " ".join(filter(None, [mass.site.side, mass.site.joint]))
+    return mass.site.in_words if mass.site else "site not determined"
 
 
 def others_in_brief(measurement: CtMeasurement) -> str:
