@@ -151,7 +151,10 @@ def _candidates(upright: Upright, along_mm: float) -> list[Evidence]:
 
 
 def _one_or_two(part: Surface, upright: Upright, along_mm: float) -> list[Evidence]:
-    """A flat piece; or its halves, where both are levels and squarer to gravity than the whole."""
+    """A flat piece; or its halves, where both are levels and squarer to gravity than the whole.
+
+    Of a piece that is no level the halves that are: a level may run into a ledge at its rim.
+    """
     whole = evidence_for(part, upright, along_mm)
     if whole.tilt_deg < TILT_OF_TWO_MIN_DEG:
         return [whole]
@@ -162,7 +165,9 @@ def _one_or_two(part: Surface, upright: Upright, along_mm: float) -> list[Eviden
         for half in halves
     ):
         return halves
-    return [whole]
+    if _convinces(whole, along_mm):
+        return [whole]
+    return [half for half in halves if _convinces(half, along_mm)] or [whole]
 
 
 def _convinces(evidence: Evidence, along_mm: float) -> bool:
