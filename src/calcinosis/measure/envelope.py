@@ -13,6 +13,13 @@ from scipy import ndimage
 from calcinosis.measure.distance import Spacing, distance_within
 from calcinosis.measure.extremes import extreme_in_box, extreme_near
 from calcinosis.measure.masks import bounds, widened, without_holes
+from calcinosis.measure.reach import (
+    RIM_GAP_MM,
+    lies_in_rims,
+    like_fluid,
+    no_wider,
+    walls_around,
+)
 
 SOFT_TISSUE_HU = 50.0  # muscle on unenhanced CT; a named parameter
 FAT_HU = -100.0
@@ -126,6 +133,20 @@ def _neighbourhood(spacing_mm: Spacing) -> BoolArray:
     )
 
 
+def _held(
+    hu: FloatArray, region: BoolArray, calcified: BoolArray, spacing_mm: Spacing
+) -> BoolArray:
+    """A region without soft tissue that is neither wall, nor within the closing, nor fluid."""
+    seen = region & calcified
+    if not seen.any():
+        return region
+    fluid = region & ~calcified & like_fluid(hu, calcified, spacing_mm)
+    rims = closed(seen, RIM_GAP_MM, no_wider(spacing_mm, RIM_GAP_MM))
+    rimmed = lies_in_rims(fluid, seen, rims)
+    walls = seen if rimmed else walls_around(seen, spacing_mm)
+    return seen | fluid | (region & closed(walls, CLOSING_MM, spacing_mm))
+
+
 def refine(
     hu: FloatArray, mass: FloatArray, skeleton: FloatArray, spacing_mm: Spacing, region: BoolArray
 ) -> Envelope:
@@ -143,7 +164,8 @@ def refine(
     bone = (skeleton > mass) & (skeleton > 0.35) & ~region
     outside = distance_within(~region, _SNAP_MM, spacing_mm)
     gained = (bright > 0.5) & (outside < _SNAP_MM) & ~bone
-    mask = closed(region | gained, CLOSING_MM, spacing_mm) & ~bone
+    held = _held(hu, region | gained, bright > 0.5, spacing_mm)
+    mask = closed(held, CLOSING_MM, spacing_mm) & ~bone
     step_mm = max(spacing_mm)
     near_edge = distance_within(mask, step_mm, spacing_mm) <= step_mm
     near_edge &= distance_within(~mask, step_mm, spacing_mm) <= step_mm

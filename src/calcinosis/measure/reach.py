@@ -1,0 +1,61 @@
+"""How far a mass reaches beyond what is seen to be calcified.
+
+The network takes muscle between scattered pieces, and some around them, for mass. The envelope is
+locules with their walls, closed: soft tissue counts near calcium, where the closing takes it, and
+where it is darker than muscle, as fluid is. Where fluid lies in calcified rims, these are the
+walls, and none are added that no one sees.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from calcinosis.measure.distance import Spacing, distance_within
+
+WALL_MAX_MM = 2.5  # a capsule or septum; thicker ones are not drawn in training either
+RIM_GAP_MM = 1.6  # a gap so wide in a rim's picture is closed, or one voxel
+FLUID_HU = (-40.0, 40.0)  # darker is fat, brighter may be muscle; named parameters
+# The share of a mass's fluid that lies in rims if walls are calcified, and the least fluid, as a
+# share of what is calcified, that tells. Of 133 masses drawn by three generators seven had more,
+# all of them with calcified walls; with soft walls none had more than 0.33.
+_IN_RIMS_SHARE, _FLUID_SHARE = 0.35, 0.02
+_SOFT_HU = (-150.0, 130.0)  # fat, muscle and fluid, with their noise
+_AVERAGE_MM = 1.5  # standard deviation of the mean over soft tissue alone
+
+BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.float32]
+
+
+def walls_around(calcified: BoolArray, spacing_mm: Spacing) -> BoolArray:
+    """What is calcified, with walls as thick as they may be: at least one voxel."""
+    steps = no_wider(spacing_mm, WALL_MAX_MM)
+    return distance_within(~calcified, WALL_MAX_MM, steps) <= WALL_MAX_MM
+
+
+def no_wider(spacing_mm: Spacing, reach_mm: float) -> Spacing:
+    """Spacing by which a reach leads to the next voxel at least, however thick the slices."""
+    z, y, x = (min(step, reach_mm) for step in spacing_mm)
+    return z, y, x
+
+
+def like_fluid(hu: FloatArray, calcified: BoolArray, spacing_mm: Spacing) -> BoolArray:
+    """Where the soft tissue around each voxel is darker than muscle and brighter than fat."""
+    soft = ~calcified & (hu > _SOFT_HU[0]) & (hu < _SOFT_HU[1])
+    sigma = [_AVERAGE_MM / step for step in spacing_mm]
+    share = ndimage.gaussian_filter(soft.astype(np.float32), sigma, truncate=3.0)
+    mean = ndimage.gaussian_filter(np.where(soft, hu, np.float32(0)), sigma, truncate=3.0)
+    mean /= np.maximum(share, 1e-3)
+    return np.asarray((mean > FLUID_HU[0]) & (mean < FLUID_HU[1]))
+
+
+def lies_in_rims(fluid: BoolArray, calcified: BoolArray, rims: BoolArray) -> bool:
+    """Whether enough of a mass's fluid is held by calcified rims to show what its walls are.
+
+    Args:
+        fluid: soft tissue of the mass that looks like fluid.
+        calcified: what is calcified in it.
+        rims: that, with its narrow gaps closed and its holes filled.
+    """
+    amount = np.count_nonzero(fluid)
+    enough = amount > _FLUID_SHARE * np.count_nonzero(calcified)
+    return bool(enough and np.count_nonzero(fluid & rims) > _IN_RIMS_SHARE * amount)
