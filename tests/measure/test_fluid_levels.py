@@ -26,6 +26,7 @@ def locule_scan(
     noise_hu=12.0,
     septum_mm=0.0,
     step_mm=0.0,
+    step_at_mm=0.0,
     axes=AXIAL,
     solid=False,
     rim_mm=0.0,
@@ -52,7 +53,7 @@ def locule_scan(
     height = places @ (np.cos(tilt) * down + np.sin(tilt) * aside)
     inside = np.linalg.norm(places, axis=-1) < radius_mm
     across = places @ np.cross(down, aside)
-    sediment = height > level_mm + np.sign(across) * step_mm / 2
+    sediment = height > level_mm + np.sign(across - step_at_mm) * step_mm / 2
     dense = inside & (sediment | solid) & (np.abs(across) > septum_mm / 2)
     hu = np.where(inside, FLUID_HU, TISSUE_HU) + dense * (sediment_hu - FLUID_HU)
     rim = inside & (np.linalg.norm(places, axis=-1) > radius_mm - rim_mm)
@@ -141,6 +142,14 @@ def test_two_levels_joined_by_a_small_step_are_not_one_that_is_tilted(step_mm):
     levels = find_fluid_levels(*scan).levels
     assert len(levels) == 2
     assert max(level.tilt_deg for level in levels) < 1.5
+
+
+@pytest.mark.parametrize("step_mm", [0.6, 0.8])
+def test_a_level_is_not_lost_for_a_smaller_one_that_it_is_joined_to(step_mm):
+    scan = locule_scan(radius_mm=13.0, step_mm=step_mm, step_at_mm=3.0, spacing=(2.8, 0.9, 0.9))
+    larger, smaller = find_fluid_levels(*scan).levels
+    assert larger.area_mm2 > smaller.area_mm2
+    assert max(larger.tilt_deg, smaller.tilt_deg) < 2
 
 
 def test_a_calcified_rim_does_not_hide_a_level():
