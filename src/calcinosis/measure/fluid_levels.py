@@ -36,6 +36,7 @@ AREA_CALLED_MIN_MM2 = 18.0  # smaller flat patches are as often ledges of paste
 # Two levels taken for one: from this tilt on, and halves that keep less than this share of it.
 # Chosen on 84 phantoms, where two pairs were so joined; 1.5° and 0.6 to 1 part the same.
 TILT_OF_TWO_MIN_DEG, TILT_LEFT_SHARE_MAX = 2.0, 0.7
+HALF_AREA_MIN_MM2 = 60.0  # of one that is a level alone: of seven, false ones had 27 to 53
 # Cloudy paste has flat ledges at all tilts, and some are level by chance: in 14 such masses 15 or
 # more ledges were tilted, of 1.6 times the area of the level ones and more; in 29 masses with
 # levels at most four, of 0.5 times, but for one (2.8 times, four ledges).
@@ -153,7 +154,7 @@ def _candidates(upright: Upright, along_mm: float) -> list[Evidence]:
 def _one_or_two(part: Surface, upright: Upright, along_mm: float) -> list[Evidence]:
     """A flat piece; or its halves, where both are levels and squarer to gravity than the whole.
 
-    Of a piece that is no level the halves that are: a level may run into a ledge at its rim.
+    Of a piece that is no level a large half that is: a level may run into a ledge at its rim.
     """
     whole = evidence_for(part, upright, along_mm)
     if whole.tilt_deg < TILT_OF_TWO_MIN_DEG:
@@ -167,7 +168,8 @@ def _one_or_two(part: Surface, upright: Upright, along_mm: float) -> list[Eviden
         return halves
     if _convinces(whole, along_mm):
         return [whole]
-    return [half for half in halves if _convinces(half, along_mm)] or [whole]
+    large = [half for half in halves if half.area_mm2 >= HALF_AREA_MIN_MM2]
+    return [half for half in large if _convinces(half, along_mm)] or [whole]
 
 
 def _convinces(evidence: Evidence, along_mm: float) -> bool:
