@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from calcinosis.measure.array_order import ArrayOrder
 from calcinosis.measure.bone_site import distance_far_mm
 from calcinosis.measure.calcium import calcium_mass, calibration_for
+from calcinosis.measure.closing import CLOSING_MM
 from calcinosis.measure.doubts import remarks_on_doubts, told_by_levels, unclassified_places
-from calcinosis.measure.envelope import CLOSING_MM
 from calcinosis.measure.erosion import apart, relate_to_bone
 from calcinosis.measure.joint import Joint
 from calcinosis.measure.joints import Landmarks, find_landmarks, name_nearest, nearest

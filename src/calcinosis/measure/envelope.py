@@ -5,26 +5,18 @@ Envelope: locules with their walls and septa, closed with a 3 mm ball, never bon
 
 from dataclasses import dataclass
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from calcinosis.measure.closing import CLOSING_MM, closed
 from calcinosis.measure.distance import Spacing, distance_within
 from calcinosis.measure.extremes import extreme_in_box, extreme_near
-from calcinosis.measure.masks import bounds, widened, without_holes
-from calcinosis.measure.reach import (
-    RIM_GAP_MM,
-    lies_in_rims,
-    like_fluid,
-    no_wider,
-    walls_around,
-)
+from calcinosis.measure.reach import held
 
 SOFT_TISSUE_HU = 50.0  # muscle on unenhanced CT; a named parameter
 FAT_HU = -100.0
 CALCIFIED_HU = 160.0  # the least peak that counts as calcified at a 1.5 mm scale
-CLOSING_MM = 3.0
 _EDGE_REACH_MM = 1.5  # how far from an edge its full brightness is looked for: a soft kernel's blur
 # How far, in each direction, a blurred rim is compared with denser calcification, and what is
 # calcified whole. Chosen on 42 drawn masses and 12 phantoms; 3–5 mm and 195–265 HU do as well.
@@ -49,28 +41,6 @@ class Envelope:
     mask: BoolArray
     occupancy: FloatArray
     calcified: FloatArray
-
-
-def closed(mask: BoolArray, radius_mm: float, spacing_mm: Spacing) -> BoolArray:
-    """Closing with a ball, then holes filled. The box must leave a margin of the radius."""
-    result = np.zeros(mask.shape, bool)
-    reach = [int(radius_mm / step) + 2 for step in spacing_mm]  # what the closing can touch
-    box = widened(bounds(mask), reach)
-    result[box] = _closed_parts(mask[box], radius_mm, spacing_mm)
-    return result
-
-
-def _closed_parts(mask: BoolArray, radius_mm: float, spacing_mm: Spacing) -> BoolArray:
-    """Closing part by part: what lies farther apart than the ball is wide closes by itself."""
-    grown = distance_within(~mask, radius_mm, spacing_mm) <= radius_mm
-    parts = cc3d.connected_components(grown, connectivity=26)
-    result = np.zeros(mask.shape, bool)
-    for label, extent in enumerate(ndimage.find_objects(parts), start=1):
-        box = widened(extent, [1, 1, 1])
-        part = parts[box] == label
-        solid = (mask[box] & part) | (distance_within(part, radius_mm, spacing_mm) > radius_mm)
-        result[box] |= without_holes(solid)
-    return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,20 +103,6 @@ def _neighbourhood(spacing_mm: Spacing) -> BoolArray:
     )
 
 
-def _held(
-    hu: FloatArray, region: BoolArray, calcified: BoolArray, spacing_mm: Spacing
-) -> BoolArray:
-    """A region without soft tissue that is neither wall, nor within the closing, nor fluid."""
-    seen = region & calcified
-    if not seen.any():
-        return region
-    fluid = region & ~calcified & like_fluid(hu, calcified, spacing_mm)
-    rims = closed(seen, RIM_GAP_MM, no_wider(spacing_mm, RIM_GAP_MM))
-    rimmed = lies_in_rims(fluid, seen, rims)
-    walls = seen if rimmed else walls_around(seen, spacing_mm)
-    return seen | fluid | (region & closed(walls, CLOSING_MM, spacing_mm))
-
-
 def refine(
     hu: FloatArray, mass: FloatArray, skeleton: FloatArray, spacing_mm: Spacing, region: BoolArray
 ) -> Envelope:
@@ -164,8 +120,8 @@ def refine(
     bone = (skeleton > mass) & (skeleton > 0.35) & ~region
     outside = distance_within(~region, _SNAP_MM, spacing_mm)
     gained = (bright > 0.5) & (outside < _SNAP_MM) & ~bone
-    held = _held(hu, region | gained, bright > 0.5, spacing_mm)
-    mask = closed(held, CLOSING_MM, spacing_mm) & ~bone
+    kept = held(hu, region | gained, bright > 0.5, spacing_mm)
+    mask = closed(kept, CLOSING_MM, spacing_mm) & ~bone
     step_mm = max(spacing_mm)
     near_edge = distance_within(mask, step_mm, spacing_mm) <= step_mm
     near_edge &= distance_within(~mask, step_mm, spacing_mm) <= step_mm

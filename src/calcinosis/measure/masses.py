@@ -9,14 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from calcinosis.measure.closing import CLOSING_MM, closed
 from calcinosis.measure.distance import distance_within
-from calcinosis.measure.envelope import (
-    CALCIFIED_HU,
-    CLOSING_MM,
-    Envelope,
-    closed,
-    refine,
-)
+from calcinosis.measure.envelope import CALCIFIED_HU, Envelope, refine
 from calcinosis.measure.masks import bounds, rim, widened
 from calcinosis.measure.mass import Point
 from calcinosis.measure.outline import ROOM_VOXELS, drawn_back, without_tails

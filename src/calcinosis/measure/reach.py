@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from calcinosis.measure.closing import CLOSING_MM, closed
 from calcinosis.measure.distance import Spacing, distance_within
 
 WALL_MAX_MM = 2.5  # a capsule or septum; thicker ones are not drawn in training either
-RIM_GAP_MM = 1.6  # a gap so wide in a rim's picture is closed, or one voxel
+_RIM_GAP_MM = 1.6  # a gap so wide in a rim's picture is closed, or one voxel
 FLUID_HU = (-40.0, 40.0)  # darker is fat, brighter may be muscle; named parameters
 # The share of a mass's fluid that lies in rims if walls are calcified, and the least fluid, as a
 # share of what is calcified, that tells. Of 133 masses drawn by three generators seven had more,
@@ -26,19 +27,38 @@ BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float32]
 
 
-def walls_around(calcified: BoolArray, spacing_mm: Spacing) -> BoolArray:
+def held(hu: FloatArray, region: BoolArray, calcified: BoolArray, spacing_mm: Spacing) -> BoolArray:
+    """A region without soft tissue that is neither wall, nor within the closing, nor fluid.
+
+    Args:
+        hu: Hounsfield units [z, y, x] of a box.
+        region: what is held for mass there.
+        calcified: what is bright enough to be calcified, in and beside it.
+        spacing_mm: voxel spacing z, y, x.
+    """
+    seen = region & calcified
+    if not seen.any():
+        return region
+    fluid = region & ~calcified & _like_fluid(hu, calcified, spacing_mm)
+    rims = closed(seen, _RIM_GAP_MM, _no_wider(spacing_mm, _RIM_GAP_MM))
+    rimmed = _lies_in_rims(fluid, seen, rims)
+    walls = seen if rimmed else _walls_around(seen, spacing_mm)
+    return seen | fluid | (region & closed(walls, CLOSING_MM, spacing_mm))
+
+
+def _walls_around(calcified: BoolArray, spacing_mm: Spacing) -> BoolArray:
     """What is calcified, with walls as thick as they may be: at least one voxel."""
-    steps = no_wider(spacing_mm, WALL_MAX_MM)
+    steps = _no_wider(spacing_mm, WALL_MAX_MM)
     return distance_within(~calcified, WALL_MAX_MM, steps) <= WALL_MAX_MM
 
 
-def no_wider(spacing_mm: Spacing, reach_mm: float) -> Spacing:
+def _no_wider(spacing_mm: Spacing, reach_mm: float) -> Spacing:
     """Spacing by which a reach leads to the next voxel at least, however thick the slices."""
     z, y, x = (min(step, reach_mm) for step in spacing_mm)
     return z, y, x
 
 
-def like_fluid(hu: FloatArray, calcified: BoolArray, spacing_mm: Spacing) -> BoolArray:
+def _like_fluid(hu: FloatArray, calcified: BoolArray, spacing_mm: Spacing) -> BoolArray:
     """Where the soft tissue around each voxel is darker than muscle and brighter than fat."""
     soft = ~calcified & (hu > _SOFT_HU[0]) & (hu < _SOFT_HU[1])
     sigma = [_AVERAGE_MM / step for step in spacing_mm]
@@ -48,7 +68,7 @@ def like_fluid(hu: FloatArray, calcified: BoolArray, spacing_mm: Spacing) -> Boo
     return np.asarray((mean > FLUID_HU[0]) & (mean < FLUID_HU[1]))
 
 
-def lies_in_rims(fluid: BoolArray, calcified: BoolArray, rims: BoolArray) -> bool:
+def _lies_in_rims(fluid: BoolArray, calcified: BoolArray, rims: BoolArray) -> bool:
     """Whether enough of a mass's fluid is held by calcified rims to show what its walls are.
 
     Args:

@@ -131,7 +131,7 @@ class Pages:
 
     async def enter_labs(self, request: Request, form: FormData) -> Response:
         """Take results typed into the form."""
-        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        fields = _written(form)
 
         def enter(study: str) -> None:
             entry = self.worklist.study(study)
@@ -159,7 +159,7 @@ class Pages:
 
     async def enter_prescription(self, request: Request, form: FormData) -> Response:
         """Take today's prescription; an empty form takes it away."""
-        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        fields = _written(form)
 
         def enter(study: str) -> None:
             self.worklist.set_prescription(study, prescription_of(fields))
@@ -344,6 +344,11 @@ async def _form(request: Request) -> FormData:
     return await request.form(
         max_files=1, max_fields=_MOST_FIELDS, max_part_size=_LARGEST_FIELD_BYTES
     )
+
+
+def _written(form: FormData) -> dict[str, str]:
+    """The fields of a form that hold text, which files do not."""
+    return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
 def _text(data: bytes) -> str:

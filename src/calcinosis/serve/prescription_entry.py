@@ -14,11 +14,12 @@ from calcinosis.forecast.given_prescription import parse_prescription
 
 @dataclass(frozen=True)
 class Asked:
-    """One field of the form: a number, or one of `choices` (value and label)."""
+    """One field of the form: a number, or one of `choices` (value and label) or `none`."""
 
     name: str
     label: str
     choices: tuple[tuple[str, str], ...] = ()
+    none: str = "none"
 
 
 FORM: dict[str, tuple[Asked, ...]] = {
@@ -27,6 +28,7 @@ FORM: dict[str, tuple[Asked, ...]] = {
             "dialysis.modality",
             "Kind",
             (("hd", "Haemodialysis"), ("pd", "Peritoneal dialysis")),
+            none="as usual",
         ),
         Asked("dialysis.sessions_per_week", "Sessions a week"),
         Asked("dialysis.hours", "Hours a session"),

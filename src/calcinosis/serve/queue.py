@@ -86,9 +86,7 @@ def claim(worklist: Worklist, *, lease_s: float = LEASE_S) -> Claim | None:
         if row["attempts"] >= MOST_ATTEMPTS:
             changes |= _released(None, "failed") | {"error": KILLED}
         connection.execute(update(studies).where(studies.c.id == row["id"]).values(changes))
-        prescribed = select(prescriptions.c.prescription)
-        prescribed = prescribed.where(prescriptions.c.study == row["id"])
-        prescription = connection.execute(prescribed).scalar()
+        prescription = _prescription(connection, row["id"])
     worklist.store.drop_run(row["id"], row["claim"])
     if changes["state"] == "failed":
         return claim(worklist, lease_s=lease_s)
@@ -200,6 +198,11 @@ def _released(wanted: str | None, otherwise: str) -> dict[str, Any]:
 def _row(connection: Connection, held: Claim) -> RowMapping | None:
     mine = select(studies).where(_of(held)).with_for_update()
     return connection.execute(mine).mappings().first()
+
+
+def _prescription(connection: Connection, study: str) -> str | None:
+    own = prescriptions.c.study == study
+    return connection.execute(select(prescriptions.c.prescription).where(own)).scalar()
 
 
 def _of(held: Claim) -> Any:  # noqa: ANN401 - a clause of SQLAlchemy
