@@ -87,6 +87,8 @@ DRAINED = Cohort(pth=175, before=on(dialysis={"dialysate_calcium_mmol_l": 1.75})
 TRANSPLANT = Cohort(pth=300)  # "about"
 SALTS = {"drug": "calcium_carbonate", "g_per_day": 3}
 LOW_DOSE = Cohort(pth=400, before=on(binder=SALTS, active_vitamin_d_ug_per_week=0))
+RISING = Cohort(pth=632, phosphate=5.31, before=on(binder=SALTS, active_vitamin_d_ug_per_week=0))
+PERRIN = Cohort(pth=334)
 RESIN = Cohort(phosphate=8.4, before=BARE)
 RESIN_YEAR = Cohort(phosphate=7.5, before=BARE)
 WASHED_OUT = Cohort(phosphate=7.4, before=BARE)

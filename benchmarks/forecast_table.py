@@ -37,6 +37,7 @@ def main() -> None:
         virtual(n, seeds)
     for seed in (0, 1):
         operated(n, seed)
+        grafted(n, seed)
 
 
 def virtual(n: int, seeds: tuple[int, ...]) -> None:
@@ -87,6 +88,31 @@ def operated(n: int, seed: int) -> None:
             print(f" {low:.3g} {middle:.3g} {high:.3g}", end=f" {analyte};")
         print(f" calcium ≤ 7.1 {np.mean(ca <= 7.1):.0%}, < 8.4 {np.mean(ca < 8.4):.0%}", end="")
         print(f"; PTH above {np.percentile(seen['pth_pg_ml'], 90):.0f} in a tenth", end="")
+    print()
+
+
+def grafted(n: int, seed: int) -> None:
+    """Calcium of virtual haemodialysis patients after transplantation, single measurements."""
+    scenario = parse_scenario({"phases": [USUAL]})
+    before = before_day_0(scenario.patient, scenario.phases[0])[-1]
+    patients = virtual_patients(n, seed=seed)
+    pth = simulate_cohort(patients, before, prescribe(before, scenario.phases))["pth_pg_ml"]
+    graft = {"transplantation": {"graft_gfr_ml_min": 53}}
+    random = np.random.default_rng(3)
+    for days in (7, 28, 56, 84, 168, 364):
+        plan = parse_scenario({"phases": [{"days": days + 1, "event": graft}]}).phases
+        labs = simulate_cohort(patients, before, prescribe(before, plan))
+        scatter = random.normal(0, SCATTER["calcium_mg_dl"], (25, len(patients)))
+        ca = labs["calcium_mg_dl"] * np.exp(scatter)
+        print(
+            f"\n{n} grafted (seed {seed}), day {days}: calcium {ca.mean():.2f} ± {ca.std():.2f}",
+            end="",
+        )
+        for name, chosen in (("all", pth > 0.0), ("PTH above 300", pth > 300.0)):
+            print(
+                f"; > 10.2 {np.mean(ca[:, chosen] > 10.2):.0%} of {name} ({chosen.sum()})", end=""
+            )
+        print(f"; PTH median {np.median(labs['pth_pg_ml']):.0f}", end="")
     print()
 
 

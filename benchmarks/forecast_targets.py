@@ -16,11 +16,13 @@ from forecast_cohorts import (
     DRAINED,
     FGF,
     LOW_DOSE,
+    PERRIN,
     PTH,
     PTX,
     REFRACTORY,
     RESIN,
     RESIN_YEAR,
+    RISING,
     SHORT_DAILY,
     SHPT,
     TRANSPLANT,
@@ -37,9 +39,11 @@ from forecast_cohorts import (
     session_of,
 )  # fmt: skip
 
-from calcinosis.forecast.labs import SCATTER
+from calcinosis.forecast.labs import SCATTER, laboratory
 from calcinosis.forecast.model import absorbed_phosphate, absorbed_share, need_of_calcium
 from calcinosis.forecast.parameters import CA_MG_PER_MMOL, Parameters
+from calcinosis.forecast.scenario import parse_scenario
+from calcinosis.forecast.simulate import simulate, starting_state
 from calcinosis.forecast.states import (
     CA_ABSORBED,
     CA_DIALYSED,
@@ -49,7 +53,13 @@ from calcinosis.forecast.states import (
     Array,
     Controls,
 )
-from calcinosis.forecast.treatments import BOUND_MG_PER_G, CARE_CALCIUM_G_D
+from calcinosis.forecast.treatments import (
+    BOUND_MG_PER_G,
+    CARE_CALCIUM_G_D,
+    HEALTHY_GFR_ML_MIN,
+    before_day_0,
+    timeline,
+)
 
 
 def fall(values: Array, part: int) -> float:
@@ -96,6 +106,12 @@ def usual(p: Parameters) -> dict[str, float]:
     base = run(p, {}, [USUAL])
     names = (P, "phosphate"), (CA, "calcium"), (PTH, "PTH (typical patient)"), (FGF, "FGF23")
     found = {f"usual HD: {name}": base.at(key, 28) for key, name in (*names, (D, "calcitriol"))}
+    # every session is reported for two weeks after a change: day 5 ends a long gap, 7 is midweek
+    week = run(p, {}, [USUAL])
+    monday, midweek, friday = (week.at(P, day) for day in (5, 7, 9))
+    name = "usual HD: phosphate after the long gap, above"
+    found[f"{name} midweek"] = 100 * (monday / midweek - 1)
+    found[f"{name} others"] = 100 * (2 * monday / (midweek + friday) - 1)
     poor, rich = (
         session_of(
             run(p, {}, [USUAL, {"days": 21, "dialysis": {"dialysate_calcium_mmol_l": bath}}])
@@ -280,7 +296,12 @@ def calcitriol(p: Parameters) -> dict[str, float]:
     """
     treated = {"days": 364, "active_vitamin_d_ug_per_week": 3 * 0.92 / 0.7}
     course = run(LOW_DOSE.of(p), {}, [LOW_DOSE.before, treated])
+    doses = ({"days": 28, "active_vitamin_d_ug_per_week": dose} for dose in (3, 4, 6))
+    rising = run(RISING.of(p), {}, [RISING.before, *doses])
+    name = "calcitriol 3 to 6 ug/wk i.v., 3 mo"
     return {
+        f"{name}: PTH": percent(rising, PTH, 28, 112),
+        f"{name}: phosphate": rising.at(P, 112) - rising.at(P, 28),
         "calcitriol 2.8 ug/wk i.v., a year: calcium": course.at(CA, 392) - course.at(CA, 28),
         "calcitriol 2.8 ug/wk i.v., a year: PTH": percent(course, PTH, 28, 392),
     }
@@ -313,6 +334,7 @@ def parathyroidectomy(p: Parameters, names: tuple[tuple[str, str], ...]) -> dict
     """Five per cent of tissue left; all else as assumed without a word (usual care)."""
     course = run(p, {}, [USUAL, {"days": 370, "event": CUT}])
     found = {f"before PTX: {name}": course.at(key, 28) for key, name in names}
+    found["PTX 3 d: calcium"] = float(np.interp(31, course.day, course.labs[CA]))
     found |= {f"PTX 1 mo: {name}": course.at(key, 58) for key, name in names}
     found["PTX 12 mo: phosphate"] = course.at(P, 28 + 364)
     found["PTX 12 mo: calcium"] = course.at(CA, 28 + 364)
@@ -341,6 +363,7 @@ def kidneys(p: Parameters) -> dict[str, float]:
     graft = {"days": 370, "event": {"transplantation": {"graft_gfr_ml_min": 53}},
              "diet": {"phosphorus_mg_d": 1200, "calcium_mg_d": 1000}}  # fmt: skip
     course = run(TRANSPLANT.of(p), {}, [USUAL, graft])
+    early = run(PERRIN.of(p), {}, [USUAL, {**graft, "days": 92}])
     after = course.day > 28
     lowest, lowest_day = lowest_recorded(course.day[after] - 28, course.labs[P][after])
     ckd = {gfr: run(p, {"gfr_ml_min": gfr}, [{"days": 7, "dialysis": None}]) for gfr in LADDER}
@@ -354,11 +377,15 @@ def kidneys(p: Parameters) -> dict[str, float]:
         "transplant 12 mo: phosphate": course.at(P, 28 + 364),
         "transplant 12 mo: calcium": course.at(CA, 28 + 364),
         "transplant 12 mo: PTH / CKD of like GFR": course.at(PTH, 28 + 364) / ckd[53].at(PTH, 7),
+        "transplant, PTH 334: PTH at 3 mo": early.at(PTH, 28 + 91),
+        "transplant, PTH 334: calcium at 3 mo, above before": early.at(CA, 28 + 91)
+        - early.at(CA, 28),
         "not dialysed, phosphate 5.1: PTH": undialysed.at(PTH, 0),
         "not dialysed, phosphate 5.1: calcium": undialysed.at(CA, 0),
     }
     for gfr, analytes in LADDER.items():
         found |= {f"eGFR {gfr}: {NAMES[a]}": ckd[gfr].at(a, 7) for a in analytes}
+    found["primary HPT, PTH 106: calcium"] = adenoma(p)
     moderate = {"gfr_ml_min": 36, "diet": {"calcium_mg_d": 1000}}
     plain = run(p, moderate, [{"days": 21}])
     found["CKD 3-4, diet 1000 mg: calcium balance"] = calcium_balance(plain, 21)
@@ -377,6 +404,23 @@ def kidneys(p: Parameters) -> dict[str, float]:
     urine = bound.states[-1, P_URINE] - 2 * plain.states[-1, P_URINE]
     found["lanthanum 3 g, healthy: fall of urine phosphorus"] = -urine * 30.97 / 28
     return found
+
+
+def adenoma(p: Parameters) -> float:
+    """Calcium (mg/dL) of primary hyperparathyroidism, the gland so large that PTH is 106 pg/mL."""
+    healthy = parse_scenario(
+        {"patient": {"gfr_ml_min": HEALTHY_GFR_ML_MIN}, "phases": [{"days": 1}]}
+    )
+    before = before_day_0(healthy.patient, healthy.phases[0])[-1]
+    course = timeline([before], p)
+    glands = (3.0, 5.0, 8.0, 12.0)
+    levels, calcium = [], []
+    for gland in glands:
+        seen = simulate(starting_state(p, before, gland=gland), p, course)
+        labs = laboratory(seen.states[:1], seen.pth[:1], p)
+        levels.append(labs[PTH][0])
+        calcium.append(labs[CA][0])
+    return float(np.interp(106.0, levels, calcium))
 
 
 def lowest_recorded(day: Array, phosphate: Array) -> tuple[float, float]:

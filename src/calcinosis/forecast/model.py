@@ -62,13 +62,12 @@ CARE_FULL_BELOW, CARE_STOPS_AT = 1.8, 2.3
 def working_tissue(remnant_fraction: float, p: Parameters) -> float:
     """Parathyroid tissue that works, 1 before any operation; a remnant works less than it weighs.
 
-    Something is overlooked, even where all was to be removed: mostly next to nothing, now and then
-    a gland. Where an operation fails, what is left works as much as more would, at most as all.
+    The more was cut, the more so. Something is overlooked, even where all was to be removed: mostly
+    next to nothing, now and then a gland. Where an operation fails, what is left works as much as
+    more would, at most as all.
     """
-    if remnant_fraction >= 1.0:
-        return 1.0
-    left = max(remnant_fraction, p.overlooked_tissue) * p.remnant_function
-    return float(min(1.0, max(LEAST_GLAND, left)))
+    left = min(1.0, max(remnant_fraction, p.overlooked_tissue))
+    return float(min(1.0, max(LEAST_GLAND, left * p.remnant_function ** (1.0 - left))))
 
 
 @njit(cache=True, nogil=True)
@@ -161,6 +160,19 @@ def absorbed_phosphate(calcitriol: float, u: Controls, p: Parameters) -> float:
 
 
 @njit(cache=True, nogil=True)
+def reabsorbing(ln_pth: float, p: Parameters) -> float:
+    """How much calcium tubules can take back, relative to that at normal PTH.
+
+    Excretion follows how far calcium is above it (Nordin's TmCa, doi:10.1016/0009-8981(85)90258-x).
+    PTH raises it, less and less: primary hyperparathyroidism, and that which outlasts kidney
+    failure, raise calcium by it and not by absorption (PMID 6348830).
+    """
+    pth = exp(ln_pth)
+    held = pth / (pth + p.ca_reabsorption_half) - 1.0 / (1.0 + p.ca_reabsorption_half)
+    return 1.0 + p.ca_reabsorption_pth * held
+
+
+@njit(cache=True, nogil=True)
 def kidney(
     now: Serum, ln_fgf23: float, u: Controls, p: Parameters, s: Solved
 ) -> tuple[float, float]:
@@ -174,8 +186,7 @@ def kidney(
     p_urine = u.gfr * 0.5 * (above + sqrt(above * above + p.threshold_width**2))
     p_urine *= min(1.0, now.phosphate / 0.1)  # no phosphate, no phosphaturia
     fraction = s.ca_excretion_ref * exp(
-        p.ca_excretion_rise * (now.calcium / p.ca_ref - 1.0)
-        - p.ca_excretion_pth * now.ln_skeletal_pth
+        p.ca_excretion_rise * (now.calcium / (p.ca_ref * reabsorbing(now.ln_pth, p)) - 1.0)
         - p.ca_excretion_gfr * u.ln_gfr
     )
     return u.gfr * p.ca_diffusible * now.calcium * min(fraction, 1.0), p_urine

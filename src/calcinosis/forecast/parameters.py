@@ -51,7 +51,8 @@ class Parameters(NamedTuple):
     tm_power: float
     threshold_width: float
     ca_excretion_rise: float
-    ca_excretion_pth: float
+    ca_reabsorption_pth: float
+    ca_reabsorption_half: float
     ca_excretion_gfr: float
     graft_onset_days: float
     exchangeable_volume: float
