@@ -372,6 +372,22 @@ def test_a_prescription_that_cannot_be_is_refused_by_the_name_of_its_field(
     assert node.study(study).prescription is None
 
 
+def test_a_prescription_that_contradicts_the_kidneys_is_refused_in_the_words_of_the_form(
+    node, person
+):
+    study = add(node)
+    page = f"/studies/{study}"
+    post(person, page, f"{page}/labs", {"kidneys": "dialysis_pd"})
+    for kind, told in (("hd", "Haemodialysis"), ("", "as usual (Haemodialysis)")):
+        fields = {"dialysis.modality": kind, "dialysis.dialysate_calcium_mmol_l": "1.5"}
+        answer = post(person, page, f"{page}/prescription", fields)
+        assert answer.status_code == 422
+        said = re.search(r'role="alert"[^>]*>(.*?)</p>', answer.text).group(1)
+        assert f"Dialysis, Kind: found {told} in today" in said
+        assert "but Peritoneal dialysis under Kidneys" in said
+        assert "modality" not in said
+
+
 CSV = "date,analyte,value,unit\n2025-10-05,calcium,9.6,mg/dL\n2025-10-05,phosphate,7.4,mg/dL\n"
 BUNDLE = {
     "resourceType": "Bundle",

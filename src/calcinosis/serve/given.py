@@ -9,11 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from calcinosis.errors import InputError
-from calcinosis.forecast.given_prescription import (
-    GivenPrescription,
-    check_prescription,
-    parse_prescription,
-)
+from calcinosis.forecast.given_prescription import GivenPrescription, parse_prescription
 from calcinosis.read.patient_file import PatientFile, read_patient_file, with_labs
 
 LabsKind = Literal["csv", "json"]
@@ -46,15 +42,3 @@ def read_given_prescription(text: str | None) -> GivenPrescription | None:
         InputError: names the field that cannot be used.
     """
     return parse_prescription(json.loads(text)) if text else None
-
-
-def check_given(labs: str | None, kind: LabsKind | None, prescription: str | None) -> None:
-    """Refuse what cannot be used, or contradicts each other.
-
-    Raises:
-        InputError: names the row or field.
-    """
-    patient = read_given(labs, kind).patient if labs and kind else None
-    given = read_given_prescription(prescription)
-    if patient and given:
-        check_prescription(given, patient)

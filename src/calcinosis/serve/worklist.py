@@ -16,7 +16,8 @@ from sqlalchemy import Connection, Engine, RowMapping, case, delete, func, selec
 
 from calcinosis.errors import InputError
 from calcinosis.serve.database import connect, deliveries, prescriptions, studies
-from calcinosis.serve.given import LabsKind, check_given
+from calcinosis.serve.given import LabsKind
+from calcinosis.serve.prescription_entry import check_given
 from calcinosis.serve.store import Store
 
 State = Literal["receiving", "queued", "analysing", "done", "failed"]
