@@ -1,6 +1,6 @@
 """What people enter beside the images.
 
-Laboratory results, a FHIR bundle or a case file; and today's prescription.
+Laboratory results, a FHIR bundle or a case file; today's prescription; seeds.
 """
 
 import json
@@ -10,6 +10,7 @@ from typing import Literal
 
 from calcinosis.errors import InputError
 from calcinosis.forecast.given_prescription import GivenPrescription, parse_prescription
+from calcinosis.measure.mass import Point
 from calcinosis.read.patient_file import PatientFile, read_patient_file, with_labs
 
 LabsKind = Literal["csv", "json"]
@@ -42,3 +43,8 @@ def read_given_prescription(text: str | None) -> GivenPrescription | None:
         InputError: names the field that cannot be used.
     """
     return parse_prescription(json.loads(text)) if text else None
+
+
+def read_given_seeds(text: str | None) -> tuple[Point, ...]:
+    """Points to be measured as masses, LPS mm, as they are kept: JSON of ``[x, y, z]`` each."""
+    return tuple((x, y, z) for x, y, z in json.loads(text or "[]"))
