@@ -17,6 +17,7 @@ from calcinosis.forecast.given_prescription import (
 from calcinosis.patient import Patient
 from calcinosis.serve.given import LabsKind, read_given, read_given_prescription
 from calcinosis.serve.lab_entry import KIDNEYS
+from calcinosis.serve.typed_number import typed_number
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def prescription_of(form: Mapping[str, str]) -> str:
         if text := form.get(asked.name, "").strip():
             *above, last = asked.name.split(".")
             place = content.setdefault(above[0], {}) if above else content
-            place[last] = text if asked.choices else _number(text, asked)
+            place[last] = text if asked.choices else typed_number(text, asked.label)
     try:
         parse_prescription(content)
     except InputError as error:
@@ -133,13 +134,6 @@ def _contradiction(given: GivenPrescription, patient: Patient) -> str:
         f"Dialysis, {_KIND.label}: found {chosen} in today's prescription, "
         f"but {kidneys} under Kidneys; expected the same in both"
     )
-
-
-def _number(text: str, asked: Asked) -> float:
-    try:
-        return float(text.replace(",", "."))
-    except ValueError:
-        raise InputError(f"{asked.label}: found {text[:20]!r}, expected a number") from None
 
 
 def _in_words_of_the_form(error: str) -> str:
