@@ -199,6 +199,7 @@ def test_from_storescu_to_the_report_on_screen_and_a_diagnosis_that_follows_the_
     assert next(iter(after)).startswith("Uremic")
     until(browser, "#result", "What treatment could do")
     assert_prescription_is_told_in_the_report(browser, study)
+    assert_a_doubtful_place_is_measured_at_one_click(browser)
 
     assert_report_fits_the_paper(browser, study)
     assert_downloads(browser, study)
@@ -258,6 +259,16 @@ def assert_prescription_is_told_in_the_report(browser, study):
     told = "prescription as given: haemodialysis, dialysate calcium 1.75 mmol/L, calcium carbonate"
     assert told in browser.page_source
     browser.get(study)
+
+
+def assert_a_doubtful_place_is_measured_at_one_click(browser):
+    """What the program named as unsure becomes a mass; the earlier result stays meanwhile."""
+    press(browser, "#seeds form[action$='/seeds'] button")
+    until(browser, "#seeds h3", "Asked for")
+    assert browser.find_elements(By.CSS_SELECTOR, "#result table"), "the earlier result stays"
+    until(browser, "#result", "2 calcified masses", ANALYSIS_S)
+    until(browser, "#seeds", "Take back")
+    assert not browser.find_elements(By.CSS_SELECTOR, "#seeds form[action$='/seeds']")
 
 
 def enter_labs(browser):

@@ -15,7 +15,7 @@ from calcinosis.measure.mass import (
     Patch,
 )
 from calcinosis.serve import measurement_file
-from calcinosis.serve.measurement_file import load_measurement, save_measurement
+from calcinosis.serve.measurement_file import load_measurement, measured_volume, save_measurement
 from calcinosis.volume import Study, Volume
 
 STUDY = Study(Volume(np.zeros((5, 6, 7), np.int16), np.diag([1.5, 0.7, 0.7, 1.0])), "1.2.3")
@@ -88,6 +88,21 @@ def test_other_weights_or_code_or_another_series_ask_for_a_new_measurement(file,
     assert measurement_file._made_by() != before
     assert load_measurement(file, STUDY) is None
     measurement_file._made_by.cache_clear()
+
+
+def test_other_seeds_ask_for_a_new_measurement(tmp_path, file):
+    seeds = ((1.5, -2.0, 3.0),)
+    assert load_measurement(file, STUDY, seeds) is None
+    save_measurement(tmp_path / "seeded", STUDY, measurement(), seeds)
+    assert load_measurement(tmp_path / "seeded", STUDY, seeds)
+    assert load_measurement(tmp_path / "seeded", STUDY) is None
+
+
+def test_where_the_voxels_lay_is_known_without_the_images(tmp_path, file):
+    volume = measured_volume(file)
+    assert volume.shape == STUDY.volume.shape
+    assert np.array_equal(volume.affine, STUDY.volume.affine)
+    assert measured_volume(tmp_path / "nowhere") is None
 
 
 def test_the_networks_weights_are_part_of_what_made_it():

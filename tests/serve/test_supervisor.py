@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calcinosis.errors import NotReadableError, OutputError
+from calcinosis.errors import InputError, NotReadableError, OutputError
 from calcinosis.serve.intake import header_of, take_in
 from calcinosis.serve.lab_entry import with_form
 from calcinosis.serve.prescription_entry import prescription_of
@@ -96,6 +96,37 @@ def test_a_prescription_renews_the_forecast_alone(worklist, tmp_path):
     assert "today's prescription as given: haemodialysis, 3.5 hours a session" in said
 
 
+def test_a_seed_has_the_study_measured_again_and_a_bad_one_leaves_its_results(worklist, tmp_path):
+    study = send(worklist, ct_series(thigh(), spacing_mm=(2.0, 1.5, 1.5)), tmp_path / "sent")
+    assert supervisor(worklist).step(threading.Event())
+    folder, before = results(worklist, study)
+    with pytest.raises(InputError, match="seed 900,0,0 lies outside the scan"):
+        worklist.ask_for_mass(study, (900.0, 0.0, 0.0))
+    fat = (-14.0 + 1.5 * 12, -12.0 + 1.5 * 45, -60.0)
+    worklist.ask_for_mass(study, fat)
+    assert supervisor(worklist).step(threading.Event())
+    entry = worklist.study(study)
+    assert entry.state == "failed"
+    assert "seed 4,55.5,-60 has nothing above" in entry.error
+    assert worklist.results_folder(study) == folder
+    assert folder.is_dir()
+    worklist.take_back(study, fat)
+    assert supervisor(worklist).step(threading.Event())
+    _, same = results(worklist, study)
+    assert same["timings_s"]["measure"] is None, "the measurement still holds"
+    worklist.ask_for_mass(study, tuple(before["masses"][0]["centroid_lps_mm"]))
+    assert supervisor(worklist).step(threading.Event())
+    _, asked = results(worklist, study)
+    assert asked["timings_s"]["measure"] > 0
+    said = " ".join(remark for mass in asked["masses"] for remark in mass["remarks"])
+    assert "because a seed point said so" in said
+    worklist.set_labs(study, LABS, "csv")
+    assert supervisor(worklist).step(threading.Event())
+    _, labs = results(worklist, study)
+    assert labs["timings_s"]["measure"] is None, "seeds stay measured"
+    assert labs["masses"] == asked["masses"]
+
+
 def test_a_study_that_is_no_ct_fails_with_one_line(worklist, tmp_path):
     study = send(worklist, ct_series(**PLANTED)[:1], tmp_path / "sent")
     supervisor(worklist).step(threading.Event())
@@ -123,14 +154,14 @@ def test_a_study_is_given_up_at_its_memory_limit(worklist, tmp_path):
 
 
 def test_memory_that_runs_out_in_a_library_is_told_as_such():
-    job = Job("", "", None, None, None, None, deidentify=False, memory_mb=300)
+    job = Job("", "", None, None, None, None, None, deidentify=False, memory_mb=300)
     for error in (MemoryError(), RuntimeError("FusedConv node: std::bad_alloc")):
         assert _last_word(error, job)["error"].startswith("the study needs more than 300 MB")
     assert _last_word(ValueError("PLANTED"), job)["error"] == "a defect of ours (ValueError)"
 
 
 def test_a_full_disk_is_seen_beneath_what_was_made_of_it():
-    job = Job("", "", None, None, None, None, deidentify=False, memory_mb=300)
+    job = Job("", "", None, None, None, None, None, deidentify=False, memory_mb=300)
     error = OutputError("results cannot be written")
     error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
     assert _last_word(error, job) == {"error": DISK_FULL, "waits": True}

@@ -11,6 +11,7 @@ from http.cookies import SimpleCookie
 from ipaddress import ip_network
 from tempfile import gettempdir
 
+import numpy as np
 import pytest
 from sqlalchemy import delete, insert, select
 from starlette.applications import Starlette
@@ -19,6 +20,7 @@ from starlette.testclient import TestClient
 
 from calcinosis.errors import InputError
 from calcinosis.lab_result import LabResult
+from calcinosis.measure.mass import Calibration, CtMeasurement
 from calcinosis.serve import access as access_module
 from calcinosis.serve.access import Access, access_token
 from calcinosis.serve.armour import MAX_BODY_BYTES
@@ -26,9 +28,11 @@ from calcinosis.serve.database import deliveries, studies
 from calcinosis.serve.dicom_node import Admission
 from calcinosis.serve.given import read_given
 from calcinosis.serve.lab_entry import entered, with_form
+from calcinosis.serve.measurement_file import NAME, save_measurement
 from calcinosis.serve.store import opaque
 from calcinosis.serve.web import web_app
 from calcinosis.serve.worklist import open_worklist
+from calcinosis.volume import Study, Volume
 
 TOKEN = "a-token-of-twenty-characters"  # noqa: S105 - of these tests alone
 FAMILY, GIVEN, NUMBER = "Plantedname", "Hildegard", "ID-4711-planted"
@@ -101,7 +105,7 @@ def a_row(state, run, **columns):
     }
 
 
-def add(worklist, state="done", *, results=True, **columns):
+def add(worklist, state="done", *, results=True, result=RESULT, **columns):
     run = opaque() if results else None
     row = a_row(state, run, **columns)
     with worklist.engine.begin() as connection:
@@ -110,7 +114,7 @@ def add(worklist, state="done", *, results=True, **columns):
         folder = worklist.store.results(row["id"], run)
         folder.mkdir(parents=True)
         (folder / "report.html").write_text(REPORT)
-        (folder / "result.json").write_text(json.dumps(RESULT))
+        (folder / "result.json").write_text(json.dumps(result))
         (folder / "masses.nii.gz").write_bytes(b"\x1f\x8b0")
     return row["id"]
 
@@ -352,7 +356,7 @@ def test_a_prescription_typed_in_is_kept_shown_and_can_be_removed(node, person):
     [
         ({"dialysis.hours": "30"}, "Hours a session: found 30.0, expected at most 12"),
         ({"dialysis.hours": "four"}, "Hours a session: found &#39;four&#39;, expected a number"),
-        ({"dialysis.hours": "nan"}, "Hours a session: found NaN, expected a finite number"),
+        ({"dialysis.hours": "nan"}, "Hours a session: found &#39;nan&#39;, expected a number"),
         ({"dialysis.modality": "pd", "dialysis.hours": "4"}, "Hours a session: there is no such"),
         ({"binder.drug": "sevelamer"}, "Binder, g a day"),
         ({"binder.g_per_day": "3"}, "Phosphate binder: found nothing"),
@@ -370,6 +374,97 @@ def test_a_prescription_that_cannot_be_is_refused_by_the_name_of_its_field(
     assert said in re.search(r'role="alert"[^>]*>(.*?)</p>', answer.text).group(1)
     assert 'value="2.5"' in answer.text
     assert node.study(study).prescription is None
+
+
+def test_a_prescription_that_contradicts_the_kidneys_is_refused_in_the_words_of_the_form(
+    node, person
+):
+    study = add(node)
+    page = f"/studies/{study}"
+    post(person, page, f"{page}/labs", {"kidneys": "dialysis_pd"})
+    for kind, told in (("hd", "Haemodialysis"), ("", "as usual (Haemodialysis)")):
+        fields = {"dialysis.modality": kind, "dialysis.dialysate_calcium_mmol_l": "1.5"}
+        answer = post(person, page, f"{page}/prescription", fields)
+        assert answer.status_code == 422
+        said = re.search(r'role="alert"[^>]*>(.*?)</p>', answer.text).group(1)
+        assert f"Dialysis, Kind: found {told} in today" in said
+        assert "but Peritoneal dialysis under Kidneys" in said
+        assert "modality" not in said
+
+
+DOUBTS = (
+    "2 densities that may be masses or bone were not called; if one is a mass, its seed "
+    "measures it: --seed 118,-20,-340; --seed -7,8,3."
+)
+
+
+def listed(page, words):
+    """The places that have a button of these words."""
+    return re.findall(rf'aria-label="{words}: ([^"]*)"', page.text)
+
+
+def test_places_that_may_be_masses_are_asked_for_and_taken_back(node, person):
+    study = add(node, result={**RESULT, "remarks": [*RESULT["remarks"], DOUBTS]})
+    page = f"/studies/{study}"
+    shown = person.get(page)
+    assert "<p>2 densities that may be masses or bone were not called.</p>" in shown.text
+    assert listed(shown, "Measure as a mass") == ["x 118, y −20, z −340 mm", "x −7, y 8, z 3 mm"]
+    forms = re.findall(rf'action="{page}/seeds">(.*?)</form>', shown.text)
+    fields = dict(re.findall(r'name="(\w)" value="([^"]*)"', forms[0]))
+    assert post(person, page, f"{page}/seeds", fields).headers["location"] == page
+    typed = {"x": "118,5", "y": " 20", "z": "−12.25"}
+    assert post(person, page, f"{page}/seeds", typed).status_code == 303
+    assert node.study(study).seeds_lps_mm == ((118.0, -20.0, -340.0), (118.5, 20.0, -12.25))
+    assert node.study(study).state == "queued"
+    shown = person.get(page)
+    assert "Left hip" in shown.text, "the earlier result stays"
+    assert listed(shown, "Measure as a mass") == ["x −7, y 8, z 3 mm"]
+    assert listed(shown, "Take back") == ["x 118, y −20, z −340 mm", "x 118.5, y 20, z −12.25 mm"]
+    assert post(person, page, f"{page}/seeds/remove", fields).status_code == 303
+    assert node.study(study).seeds_lps_mm == ((118.5, 20.0, -12.25),)
+    assert len(listed(person.get(page), "Measure as a mass")) == 2
+
+
+def test_a_study_without_doubts_says_so_and_takes_a_typed_place(node, person):
+    study = add(node)
+    page = person.get(f"/studies/{study}").text
+    assert "The program is unsure of nothing in this study" in page
+    assert 'id="seed_x" name="x"' in page
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"x": "118", "z": "3"}, "y, mm to the back: found nothing, expected a number"),
+        (
+            {"x": "left", "y": "2", "z": "3"},
+            "x, mm to the patient&#39;s left: found &#39;left&#39;",
+        ),
+        ({"x": "1", "y": "2", "z": "inf"}, "z, mm to the head: found &#39;inf&#39;"),
+        ({"x": "9000", "y": "2", "z": "3"}, "seed 9000,2,3 lies outside the scan; expected LPS mm"),
+    ],
+)
+def test_a_place_that_cannot_be_is_refused_and_the_form_stays_filled(node, person, fields, said):
+    study = add(node)
+    run = node.results_folder(study).parent
+    volume = Volume(np.zeros((5, 6, 7), np.int16), np.eye(4))
+    none = CtMeasurement(
+        (),
+        volume.voxels,
+        np.empty(0, np.uint8),
+        (),
+        Calibration(0.8, 0.1, 120.0, "measured"),
+        (),
+        (),
+    )
+    save_measurement(run / NAME, Study(volume), none)
+    page = f"/studies/{study}"
+    answer = post(person, page, f"{page}/seeds", fields)
+    assert answer.status_code == 422
+    assert said in re.search(r'role="alert"[^>]*>(.*?)</p>', answer.text).group(1)
+    assert re.search(rf'id="seed_z"[^>]* value="{fields["z"]}"', answer.text)
+    assert node.study(study).seeds_lps_mm == ()
+    assert node.study(study).state == "done"
 
 
 CSV = "date,analyte,value,unit\n2025-10-05,calcium,9.6,mg/dL\n2025-10-05,phosphate,7.4,mg/dL\n"
@@ -531,7 +626,7 @@ def test_every_form_must_bear_our_mark(node, person):
     study = add(node)
     posts = [path for method, path in endpoints(person.app.app) if method == "POST"]
     ours = [path for path in posts if not path.startswith("/cds-services")]
-    assert len(ours) == 8
+    assert len(ours) == 10
     mark = mark_of(person.get("/"))
     for path in ours:
         address = path.format(study=study)

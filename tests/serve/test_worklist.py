@@ -7,7 +7,7 @@ import pytest
 
 from calcinosis.errors import InputError
 from calcinosis.serve import queue
-from calcinosis.serve.database import connect, prescriptions
+from calcinosis.serve.database import connect, prescriptions, seeds
 from calcinosis.serve.intake import Received, take_in
 from calcinosis.serve.lab_entry import with_form
 from calcinosis.serve.queue import ResultFile, claim, fail, finish, queue_quiet, still_ours
@@ -171,29 +171,69 @@ def test_a_prescription_starts_explanation_alone_and_can_be_taken_away(worklist)
         worklist.set_prescription("nobody", "{}")
 
 
+def test_seeds_are_asked_for_and_taken_back_one_by_one(worklist):
+    study = queued(worklist)
+    first = claim(worklist)
+    finish(worklist, first, [], ())
+    left, right = (118.5, -20.0, -340.0), (-110.0, -22.0, -341.0)
+    worklist.ask_for_mass(study, left)
+    assert worklist.results_folder(study) == worklist.store.results(study, first.run)
+    held = claim(worklist)
+    assert (held.earlier, held.seeds) == (first.run, "[[118.5, -20.0, -340.0]]")
+    worklist.ask_for_mass(study, right)
+    assert worklist.study(study).state == "analysing"
+    finish(worklist, held, [], ())
+    assert worklist.studies()[0].seeds_lps_mm == (left, right)
+    finish(worklist, claim(worklist), [], ())
+    worklist.ask_for_mass(study, right)
+    worklist.take_back(study, (0.0, 0.0, 0.0))
+    assert worklist.study(study).state == "done", "nothing has changed"
+    worklist.take_back(study, left)
+    assert claim(worklist).seeds == "[[-110.0, -22.0, -341.0]]"
+    worklist.take_back(study, right)
+    assert worklist.study(study).seeds_lps_mm == ()
+    for change in (worklist.ask_for_mass, worklist.take_back):
+        with pytest.raises(UnknownStudyError):
+            change("nobody", left)
+
+
+def test_seeds_asked_for_at_the_same_time_are_all_kept(worklist):
+    study = queued(worklist)
+    asked = [(float(number), 0.0, 0.0) for number in range(12)]
+    with ThreadPoolExecutor(6) as hands:
+        list(hands.map(lambda seed: worklist.ask_for_mass(study, seed), asked))
+    assert sorted(worklist.study(study).seeds_lps_mm) == asked
+
+
 def test_prescription_and_labs_may_not_contradict_each_other(worklist):
     study = queued(worklist)
-    by_haemodialysis = '{"dialysis": {"hours": 3.5}}'
+    by_haemodialysis = '{"dialysis": {"modality": "hd", "hours": 3.5}}'
+    contradiction = (
+        "^Dialysis, Kind: found Haemodialysis in today's prescription, "
+        "but Peritoneal dialysis under Kidneys; expected the same in both$"
+    )
     peritoneal, haemodialysis = (
         with_form(None, None, {"kidneys": kidneys}) for kidneys in ("dialysis_pd", "dialysis_hd")
     )
     worklist.set_labs(study, peritoneal, "json")
-    with pytest.raises(InputError, match=r'dialysis.modality: found "hd", expected "pd"'):
+    with pytest.raises(InputError, match=contradiction):
         worklist.set_prescription(study, by_haemodialysis)
     assert worklist.study(study).prescription is None
     worklist.set_labs(study, haemodialysis, "json")
     worklist.set_prescription(study, by_haemodialysis)
-    with pytest.raises(InputError, match=r'dialysis.modality: found "hd", expected "pd"'):
+    with pytest.raises(InputError, match=contradiction):
         worklist.set_labs(study, peritoneal, "json")
     assert worklist.study(study).labs == haemodialysis
 
 
-def test_a_worklist_of_before_prescriptions_goes_on(worklist):
+def test_a_worklist_of_before_prescriptions_and_seeds_goes_on(worklist):
     study = queued(worklist)
-    prescriptions.drop(worklist.engine)
+    for table in (prescriptions, seeds):
+        table.drop(worklist.engine)
     url = worklist.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
     opened = replace(worklist, engine=connect(url))
     assert opened.study(study).prescription is None
+    assert opened.study(study).seeds_lps_mm == ()
     opened.engine.dispose()
 
 

@@ -1,5 +1,6 @@
 """Seed points: where a user says that calcification belongs to a mass."""
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -12,12 +13,32 @@ from calcinosis.measure.working_grid import GRID_MM, WorkingGrid
 from calcinosis.volume import Volume
 
 SEED_REACH_MM = 6.0  # a click lands this near to what was meant
+_OPTION = re.compile(r"--seed (-?\d+),(-?\d+),(-?\d+)")
 
 
 def seed_options(places_lps_mm: Iterable[Point]) -> list[str]:
     """Command-line options that take these places as parts of masses; a place to the mm once."""
     rounded = dict.fromkeys((round(x), round(y), round(z)) for x, y, z in places_lps_mm)
     return [f"--seed {x},{y},{z}" for x, y, z in rounded]
+
+
+def seeds_named(remark: str) -> tuple[Point, ...]:
+    """The places whose options, as `seed_options` writes them, stand in a remark."""
+    found = (option.groups() for option in _OPTION.finditer(remark))
+    return tuple((float(x), float(y), float(z)) for x, y, z in found)
+
+
+def check_inside(volume: Volume, seed_lps_mm: Point) -> None:
+    """Refuse a seed point beside the scan, farther than half a voxel of either grid.
+
+    Raises:
+        InputError: names the point.
+    """
+    place, last = volume.to_indices(seed_lps_mm), np.array(volume.shape) - 1
+    room = np.maximum(0.5, 0.5 * GRID_MM / np.array(volume.spacing_mm))
+    if (place < -room).any() or (place > last + room).any():
+        text = _text(seed_lps_mm)
+        raise InputError(f"seed {text} lies outside the scan; expected LPS mm inside it")
 
 
 def seed_voxels(
@@ -32,15 +53,17 @@ def seed_voxels(
 
 
 def _seed_voxel(volume: Volume, grid: WorkingGrid, seed_lps_mm: Point) -> Index:
-    place = np.round(volume.to_indices(seed_lps_mm) / grid.step).astype(int)
-    text = ",".join(f"{value:g}" for value in seed_lps_mm)
-    if (place < 0).any() or (place >= grid.hu.shape).any():
-        raise InputError(f"seed {text} lies outside the scan; expected LPS mm inside it")
-    z, y, x = (int(value) for value in place)
+    check_inside(volume, seed_lps_mm)
+    place = np.round(volume.to_indices(seed_lps_mm) / grid.step)
+    z, y, x = np.clip(place, 0, np.array(grid.hu.shape) - 1).astype(int).tolist()
     near = ball(grid.hu.shape, (z, y, x), SEED_REACH_MM / GRID_MM)
     if not (grid.hu[near] > CALCIFIED_HU).any():
         raise InputError(
-            f"seed {text} has nothing above {CALCIFIED_HU:g} HU within {SEED_REACH_MM:g} mm; "
-            "expected a point on calcification"
+            f"seed {_text(seed_lps_mm)} has nothing above {CALCIFIED_HU:g} HU within "
+            f"{SEED_REACH_MM:g} mm; expected a point on calcification"
         )
     return z, y, x
+
+
+def _text(seed_lps_mm: Point) -> str:
+    return ",".join(f"{value:g}" for value in seed_lps_mm)

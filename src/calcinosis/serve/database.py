@@ -58,12 +58,19 @@ studies = Table(
     Index("studies_by_state", "state"),
 )
 
-# A table of its own, so that a worklist made before it stays as it is.
+# Tables of their own, so that a worklist made before them stays as it is.
 prescriptions = Table(
     "prescriptions",
     tables,
     Column("study", ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True),
     Column("prescription", Text, nullable=False),
+)
+
+seeds = Table(
+    "seeds",
+    tables,
+    Column("study", ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True),
+    Column("seeds", Text, nullable=False),
 )
 
 instances = Table(

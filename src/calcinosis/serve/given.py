@@ -1,6 +1,6 @@
 """What people enter beside the images.
 
-Laboratory results, a FHIR bundle or a case file; and today's prescription.
+Laboratory results, a FHIR bundle or a case file; today's prescription; seeds.
 """
 
 import json
@@ -9,11 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from calcinosis.errors import InputError
-from calcinosis.forecast.given_prescription import (
-    GivenPrescription,
-    check_prescription,
-    parse_prescription,
-)
+from calcinosis.forecast.given_prescription import GivenPrescription, parse_prescription
+from calcinosis.measure.mass import Point
 from calcinosis.read.patient_file import PatientFile, read_patient_file, with_labs
 
 LabsKind = Literal["csv", "json"]
@@ -48,13 +45,6 @@ def read_given_prescription(text: str | None) -> GivenPrescription | None:
     return parse_prescription(json.loads(text)) if text else None
 
 
-def check_given(labs: str | None, kind: LabsKind | None, prescription: str | None) -> None:
-    """Refuse what cannot be used, or contradicts each other.
-
-    Raises:
-        InputError: names the row or field.
-    """
-    patient = read_given(labs, kind).patient if labs and kind else None
-    given = read_given_prescription(prescription)
-    if patient and given:
-        check_prescription(given, patient)
+def read_given_seeds(text: str | None) -> tuple[Point, ...]:
+    """Points to be measured as masses, LPS mm, as they are kept: JSON of ``[x, y, z]`` each."""
+    return tuple((x, y, z) for x, y, z in json.loads(text or "[]"))

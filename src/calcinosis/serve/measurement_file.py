@@ -18,8 +18,15 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from calcinosis import __version__
-from calcinosis.measure.mass import Calibration, CtMeasurement, Mass, OtherCalcification, Patch
-from calcinosis.volume import Study
+from calcinosis.measure.mass import (
+    Calibration,
+    CtMeasurement,
+    Mass,
+    OtherCalcification,
+    Patch,
+    Point,
+)
+from calcinosis.volume import Study, Volume
 
 NAME = "measurement.npz"
 _ROOMS = ("calcinosis.read", "calcinosis.measure")  # their code and weights make a measurement
@@ -36,6 +43,7 @@ class _About:
     series: str | None
     shape: tuple[int, int, int]
     affine: tuple[tuple[float, ...], ...]
+    seeds_lps_mm: tuple[Point, ...] = ()  # files of before hold none
 
 
 @dataclass(frozen=True)
@@ -52,12 +60,15 @@ class _Kept:
 
 
 _KEPT = TypeAdapter(_Kept)
+_NO_FILE_OF_OURS = (OSError, EOFError, KeyError, ValueError, BadZipFile)
 
 
-def save_measurement(path: Path, study: Study, measurement: CtMeasurement) -> None:
-    """Write what was measured on a study."""
+def save_measurement(
+    path: Path, study: Study, measurement: CtMeasurement, seeds_lps_mm: tuple[Point, ...] = ()
+) -> None:
+    """Write what was measured on a study, with these seeds."""
     kept = _Kept(
-        _about(study),
+        _about(study, seeds_lps_mm),
         measurement.masses,
         measurement.other_calcifications,
         measurement.calibration,
@@ -77,15 +88,20 @@ def save_measurement(path: Path, study: Study, measurement: CtMeasurement) -> No
         )
 
 
-def load_measurement(path: Path, study: Study) -> CtMeasurement | None:
-    """What was measured; None where it was of another series, or other code or weights made it."""
+def load_measurement(
+    path: Path, study: Study, seeds_lps_mm: tuple[Point, ...] = ()
+) -> CtMeasurement | None:
+    """What was measured.
+
+    None where it was of another series, with other seeds, or other code or weights made it.
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
             kept = _KEPT.validate_python(json.loads(file["text"].tobytes()))
-            if kept.about != _about(study):
+            if kept.about != _about(study, seeds_lps_mm):
                 return None
             labels, skeleton, places = file["labels"], file["skeleton"], file["places"]
-    except (OSError, EOFError, KeyError, ValueError, BadZipFile):
+    except _NO_FILE_OF_OURS:
         return None
     return CtMeasurement(
         kept.masses,
@@ -99,9 +115,20 @@ def load_measurement(path: Path, study: Study) -> CtMeasurement | None:
     )
 
 
-def _about(study: Study) -> _About:
+def measured_volume(path: Path) -> Volume | None:
+    """Where the voxels lie that were measured, all of them empty; None where there is no file."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            about = _KEPT.validate_python(json.loads(file["text"].tobytes())).about
+    except _NO_FILE_OF_OURS:
+        return None
+    return Volume(np.broadcast_to(np.int16(0), about.shape), np.array(about.affine))
+
+
+def _about(study: Study, seeds_lps_mm: tuple[Point, ...]) -> _About:
     affine = tuple(tuple(float(one) for one in row) for row in study.volume.affine)
-    return _About(_made_by(), study.series_instance_uid, study.volume.shape, affine)
+    series, shape = study.series_instance_uid, study.volume.shape
+    return _About(_made_by(), series, shape, affine, seeds_lps_mm)
 
 
 @cache

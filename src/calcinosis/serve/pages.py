@@ -30,11 +30,13 @@ from starlette.responses import (
 from calcinosis import __version__
 from calcinosis.analyte import ANALYTES
 from calcinosis.errors import InputError
+from calcinosis.measure.mass import Point
 from calcinosis.read.subject import day_of
 from calcinosis.serve.access import SESSION_S, Access
 from calcinosis.serve.armour import REPORT_POLICY
 from calcinosis.serve.lab_entry import ENTERED, KIDNEYS, SEXES, entered, with_form
 from calcinosis.serve.prescription_entry import FORM, filled_fields, prescription_of
+from calcinosis.serve.seed_entry import AXES, seed_of
 from calcinosis.serve.views import StudyView, file_lines, moment, result_line, study_view
 from calcinosis.serve.worklist import StudyEntry, UnknownStudyError, Worklist
 
@@ -166,6 +168,14 @@ class Pages:
 
         return await self._change(request, enter, fields)
 
+    async def ask_for_mass(self, request: Request, form: FormData) -> Response:
+        """Have a point measured as a mass."""
+        return await self._change_seeds(request, form, self.worklist.ask_for_mass)
+
+    async def take_back(self, request: Request, form: FormData) -> Response:
+        """No longer have a point measured as a mass."""
+        return await self._change_seeds(request, form, self.worklist.take_back)
+
     async def analyse_anew(self, request: Request, _form: FormData) -> Response:
         """Measure the study again from its images."""
         return await self._change(request, self.worklist.rerun)
@@ -279,6 +289,12 @@ class Pages:
         if site not in {"same-origin", "none"} or not self.access.is_form_mark(cookie, mark):
             raise HTTPException(403, "The form is not ours or too old; open the page again.")
 
+    async def _change_seeds(
+        self, request: Request, form: FormData, change: Callable[[str, Point], None]
+    ) -> Response:
+        fields = _written(form)
+        return await self._change(request, lambda study: change(study, seed_of(fields)), fields)
+
     async def _change(
         self,
         request: Request,
@@ -314,6 +330,7 @@ class Pages:
             kidneys=KIDNEYS,
             sexes=SEXES,
             prescription_form=FORM,
+            axes=AXES,
             filled={
                 **(given.person or {}),
                 **filled_fields(view.entry.prescription),

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from calcinosis.errors import InputError
-from calcinosis.forecast.given_prescription import parse_prescription
+from calcinosis.forecast.given_prescription import (
+    GivenPrescription,
+    check_prescription,
+    parse_prescription,
+)
+from calcinosis.patient import Patient
+from calcinosis.serve.given import LabsKind, read_given, read_given_prescription
+from calcinosis.serve.lab_entry import KIDNEYS
+from calcinosis.serve.typed_number import typed_number
 
 
 @dataclass(frozen=True)
@@ -22,14 +30,15 @@ class Asked:
     none: str = "none"
 
 
+_KIND = Asked(
+    "dialysis.modality",
+    "Kind",
+    (("hd", "Haemodialysis"), ("pd", "Peritoneal dialysis")),
+    none="as usual",
+)
 FORM: dict[str, tuple[Asked, ...]] = {
     "Dialysis": (
-        Asked(
-            "dialysis.modality",
-            "Kind",
-            (("hd", "Haemodialysis"), ("pd", "Peritoneal dialysis")),
-            none="as usual",
-        ),
+        _KIND,
         Asked("dialysis.sessions_per_week", "Sessions a week"),
         Asked("dialysis.hours", "Hours a session"),
         Asked("dialysis.dialysate_calcium_mmol_l", "Dialysate calcium, mmol/L"),
@@ -77,12 +86,27 @@ def prescription_of(form: Mapping[str, str]) -> str:
         if text := form.get(asked.name, "").strip():
             *above, last = asked.name.split(".")
             place = content.setdefault(above[0], {}) if above else content
-            place[last] = text if asked.choices else _number(text, asked)
+            place[last] = text if asked.choices else typed_number(text, asked.label)
     try:
         parse_prescription(content)
     except InputError as error:
         raise InputError(_in_words_of_the_form(str(error))) from None
     return json.dumps(content) if content else ""
+
+
+def check_given(labs: str | None, kind: LabsKind | None, prescription: str | None) -> None:
+    """Refuse laboratory and prescription that cannot be used, or contradict each other.
+
+    Raises:
+        InputError: names the row or field.
+    """
+    patient = read_given(labs, kind).patient if labs and kind else None
+    given = read_given_prescription(prescription)
+    if patient and given:
+        try:
+            check_prescription(given, patient)
+        except InputError:
+            raise InputError(_contradiction(given, patient)) from None
 
 
 def filled_fields(prescription: str | None) -> dict[str, str]:
@@ -98,11 +122,18 @@ def _fields(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, 
             yield above + name, value if isinstance(value, str) else f"{value:g}"
 
 
-def _number(text: str, asked: Asked) -> float:
-    try:
-        return float(text.replace(",", "."))
-    except ValueError:
-        raise InputError(f"{asked.label}: found {text[:20]!r}, expected a number") from None
+def _contradiction(given: GivenPrescription, patient: Patient) -> str:
+    """The two fields that do not go together, whichever of them was entered last."""
+    chosen = "none"
+    if given.dialysis:
+        chosen = dict(_KIND.choices)[given.dialysis.modality]
+        if "modality" not in given.dialysis.model_fields_set:
+            chosen = f"{_KIND.none} ({chosen})"
+    kidneys, *_ = KIDNEYS.get(patient.ckd or "", ("dialysis",))
+    return (
+        f"Dialysis, {_KIND.label}: found {chosen} in today's prescription, "
+        f"but {kidneys} under Kidneys; expected the same in both"
+    )
 
 
 def _in_words_of_the_form(error: str) -> str:

@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, delete, or_, select, update
 
-from calcinosis.serve.database import deliveries, insert_once, prescriptions, studies
+from calcinosis.serve.database import deliveries, insert_once, studies
 from calcinosis.serve.given import LabsKind
 from calcinosis.serve.store import opaque
-from calcinosis.serve.worklist import Worklist
+from calcinosis.serve.worklist import WITH_GIVEN, Worklist
 
 LEASE_S = 20.0  # without a sign of life for so long, a study is taken over
 MOST_ATTEMPTS = 5
@@ -41,6 +41,7 @@ class Claim:
     labs: str | None
     labs_kind: LabsKind | None
     prescription: str | None
+    seeds: str | None
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,10 @@ def claim(worklist: Worklist, *, lease_s: float = LEASE_S) -> Claim | None:
         if row["attempts"] >= MOST_ATTEMPTS:
             changes |= _released(None, "failed") | {"error": KILLED}
         connection.execute(update(studies).where(studies.c.id == row["id"]).values(changes))
-        prescription = _prescription(connection, row["id"])
+        held = connection.execute(WITH_GIVEN.where(studies.c.id == row["id"])).mappings().one()
     worklist.store.drop_run(row["id"], row["claim"])
     if changes["state"] == "failed":
         return claim(worklist, lease_s=lease_s)
-    held = {**row, **changes}
     return Claim(
         held["id"],
         held["claim"],
@@ -99,7 +99,8 @@ def claim(worklist: Worklist, *, lease_s: float = LEASE_S) -> Claim | None:
         held["attempts"],
         held["labs"],
         held["labs_kind"],
-        prescription,
+        held["prescription"],
+        held["seeds"],
     )
 
 
@@ -198,11 +199,6 @@ def _released(wanted: str | None, otherwise: str) -> dict[str, Any]:
 def _row(connection: Connection, held: Claim) -> RowMapping | None:
     mine = select(studies).where(_of(held)).with_for_update()
     return connection.execute(mine).mappings().first()
-
-
-def _prescription(connection: Connection, study: str) -> str | None:
-    own = prescriptions.c.study == study
-    return connection.execute(select(prescriptions.c.prescription).where(own)).scalar()
 
 
 def _of(held: Claim) -> Any:  # noqa: ANN401 - a clause of SQLAlchemy

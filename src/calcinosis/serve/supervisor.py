@@ -137,6 +137,7 @@ class Supervisor:
             labs=held.labs,
             labs_kind=held.labs_kind,
             prescription=held.prescription,
+            seeds=held.seeds,
             deidentify=self.deidentify,
             memory_mb=self.limits.memory_mb,
         )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +10,8 @@ from typing import Any
 
 from calcinosis.analyte import ANALYTES, in_si, level_of
 from calcinosis.lab_result import LabResult
-from calcinosis.measure.mass import Site
+from calcinosis.measure.mass import Point, Site
+from calcinosis.measure.seed import seeds_named
 from calcinosis.serve.worklist import StudyEntry
 from calcinosis.write.explanation.wording import percent
 from calcinosis.write.report.numbers import hydroxyapatite, number, quantity
@@ -68,6 +69,14 @@ class OutlookLine:
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """What was not called a mass, as a remark tells it, and the points that have it measured."""
+
+    told: str
+    seeds: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
 class Brief:
     """The results in brief, from result.json."""
 
@@ -77,6 +86,7 @@ class Brief:
     red_flags: tuple[str, ...]
     suggested: tuple[str, ...]
     remarks: tuple[str, ...]
+    doubts: tuple[Doubt, ...]
     product: str | None
     outlook: tuple[OutlookLine, ...]
     horizon: str
@@ -107,6 +117,17 @@ class StudyView:
     def active(self) -> bool:
         """Whether it will change without anybody doing anything."""
         return self.entry.state in {"receiving", "queued", "analysing"}
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """What may be a mass and was not asked for yet."""
+        asked = set(self.entry.seeds_lps_mm)
+        every = self.brief.doubts if self.brief else ()
+        left = (
+            replace(doubt, seeds=tuple(seed for seed in doubt.seeds if seed not in asked))
+            for doubt in every
+        )
+        return tuple(doubt for doubt in left if doubt.seeds)
 
 
 @dataclass(frozen=True)
@@ -186,10 +207,16 @@ def _brief(results: Path) -> Brief | None:
             option["label"] for option in record["plan"] or [] if option["standing"] == "suggested"
         ),
         remarks=(*record["series"]["remarks"], *record["remarks"]),
+        doubts=tuple(_doubt(remark) for remark in record["remarks"] if seeds_named(remark)),
         product=None if product is None else f"{product:.0f} mg²/dL²",
         outlook=tuple(_outlook_line(option) for option in options),
         horizon=f"{options[0]['outcomes']['horizon_days']:.0f} days" if options else "",
     )
+
+
+def _doubt(remark: str) -> Doubt:
+    """A remark up to where it says what to do about it."""
+    return Doubt(remark.partition(";")[0] + ".", seeds_named(remark))
 
 
 def _likeliest(ranked: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -115,6 +115,8 @@ def _private(pages: Pages) -> list[BaseRoute]:
         Route(f"{study}/labs/file", pages.posted(pages.upload_labs), methods=["POST"]),
         Route(f"{study}/labs/clear", pages.posted(pages.clear_labs), methods=["POST"]),
         Route(f"{study}/prescription", pages.posted(pages.enter_prescription), methods=["POST"]),
+        Route(f"{study}/seeds", pages.posted(pages.ask_for_mass), methods=["POST"]),
+        Route(f"{study}/seeds/remove", pages.posted(pages.take_back), methods=["POST"]),
         Route(f"{study}/analyse", pages.posted(pages.analyse_anew), methods=["POST"]),
         Route(f"{study}/delete", pages.ask_delete, methods=["GET"]),
         Route(f"{study}/delete", pages.posted(pages.delete), methods=["POST"]),

@@ -19,7 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from calcinosis.errors import CalcinosisError, NotReadableError, OutputError
-from calcinosis.serve.given import LabsKind, read_given, read_given_prescription
+from calcinosis.serve.given import (
+    LabsKind,
+    read_given,
+    read_given_prescription,
+    read_given_seeds,
+)
 
 DISK_FULL = "the disk is full; free some of it, and the study goes on"
 _NO_MEMORY = re.compile("bad_alloc|can't start new thread")  # as libraries in C++ say it
@@ -34,9 +39,11 @@ class Job:
     Attributes:
         instances: folder of the received files.
         run: folder to write into; made here.
-        earlier: folder of an earlier run whose measurement holds; None to measure.
+        earlier: folder of an earlier run, whose measurement holds if it had the same seeds; None
+            to measure.
         labs: text entered beside the images.
         prescription: today's, as entered.
+        seeds: points to be measured as masses, as kept.
         memory_mb: the most memory the process may take.
     """
 
@@ -46,6 +53,7 @@ class Job:
     labs: str | None
     labs_kind: LabsKind | None
     prescription: str | None
+    seeds: str | None
     deidentify: bool
     memory_mb: int
 
@@ -111,12 +119,14 @@ def _work(job: Job) -> list[dict[str, str]]:
 
     given = read_given(job.labs, job.labs_kind) if job.labs and job.labs_kind else None
     prescription = read_given_prescription(job.prescription)
-    measurement = load_measurement(Path(job.earlier) / NAME, study) if job.earlier else None
+    seeds = read_given_seeds(job.seeds)
+    measurement = load_measurement(Path(job.earlier) / NAME, study, seeds) if job.earlier else None
     if measurement is None:
         analysis = analyze(
             study,
             given,
             prescription=prescription,
+            seeds_lps_mm=seeds,
             progress=lambda done: _tell(READ_SHARE + MEASURE_SHARE * done),
         )
     else:
@@ -125,7 +135,7 @@ def _work(job: Job) -> list[dict[str, str]]:
     run = Path(job.run)
     (run / "results").mkdir(parents=True, mode=0o700)
     write_files(analysis, run / "results", deidentify=job.deidentify)
-    save_measurement(run / NAME, study, analysis.measurement)
+    save_measurement(run / NAME, study, analysis.measurement, seeds)
     return [_instance(path) for path in sorted((run / "results").glob("*.dcm"))]
 
 

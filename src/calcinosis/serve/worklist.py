@@ -7,16 +7,32 @@ the patient, the ID and the study date are for the page alone. A study whose id 
 first analysis is done; while a study is analysed anew, the earlier results stay there.
 """
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from sqlalchemy import Connection, Engine, RowMapping, case, delete, func, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    RowMapping,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from calcinosis.errors import InputError
-from calcinosis.serve.database import connect, deliveries, prescriptions, studies
-from calcinosis.serve.given import LabsKind, check_given
+from calcinosis.measure.mass import Point
+from calcinosis.measure.seed import check_inside
+from calcinosis.serve.database import connect, deliveries, prescriptions, seeds, studies
+from calcinosis.serve.given import LabsKind, read_given_seeds
+from calcinosis.serve.measurement_file import NAME, measured_volume
+from calcinosis.serve.prescription_entry import check_given
 from calcinosis.serve.store import Store
 
 State = Literal["receiving", "queued", "analysing", "done", "failed"]
@@ -57,6 +73,7 @@ class StudyEntry:
         has_results: whether there are files to download.
         labs, labs_kind: as entered: text of a CSV table, or of a FHIR bundle or case file.
         prescription: as entered: JSON, see `prescription_entry`.
+        seeds_lps_mm: points that were asked to be measured as masses.
         deliveries: one per result file and peer.
     """
 
@@ -74,6 +91,7 @@ class StudyEntry:
     labs: str | None
     labs_kind: LabsKind | None
     prescription: str | None
+    seeds_lps_mm: tuple[Point, ...]
     deliveries: tuple[Delivery, ...] = ()
 
 
@@ -92,7 +110,7 @@ class Worklist:
     def studies(self, first: int = 0, most: int | None = None) -> list[StudyEntry]:
         """All studies, the latest received first; or at most `most` of them from the `first` on."""
         latest = studies.c.received_at.desc(), studies.c.id
-        asked = _WITH_PRESCRIPTION.order_by(*latest).offset(first).limit(most)
+        asked = WITH_GIVEN.order_by(*latest).offset(first).limit(most)
         with self.engine.connect() as connection:
             found = list(connection.execute(asked).mappings())
             theirs = select(deliveries)
@@ -134,7 +152,7 @@ class Worklist:
         """
         given: dict[str, Any] = {"labs": text, "labs_kind": kind} if text.strip() else _NO_LABS
         with self.engine.begin() as connection:
-            row = self._row(connection, study)
+            row = self._locked_row(connection, study)
             check_given(given["labs"], given["labs_kind"], row["prescription"])
             want(connection, study, "explain", given)
 
@@ -149,13 +167,33 @@ class Worklist:
             InputError: names the field that cannot be used, or contradicts what was entered.
         """
         with self.engine.begin() as connection:
-            row = self._row(connection, study)
+            row = self._locked_row(connection, study)
             check_given(row["labs"], row["labs_kind"], text)
-            connection.execute(delete(prescriptions).where(prescriptions.c.study == study))
-            if text:
-                given = {"study": study, "prescription": text}
-                connection.execute(prescriptions.insert().values(given))
-            want(connection, study, "explain", {})
+            _keep(connection, study, prescriptions.c.prescription, text)
+
+    def ask_for_mass(self, study: str, seed_lps_mm: Point) -> None:
+        """Have a point measured as a mass; asked for again, it changes nothing.
+
+        Raises:
+            InputError: it lies outside the scan that was measured.
+        """
+        with self.engine.begin() as connection:
+            row = self._locked_row(connection, study)
+            asked = read_given_seeds(row["seeds"])
+            run = row["run"]
+            volume = measured_volume(self.store.run(study, run) / NAME) if run else None
+            if volume:
+                check_inside(volume, seed_lps_mm)
+            if seed_lps_mm not in asked:
+                _keep(connection, study, seeds.c.seeds, json.dumps([*asked, seed_lps_mm]))
+
+    def take_back(self, study: str, seed_lps_mm: Point) -> None:
+        """No longer have a point measured as a mass; one that was not asked for changes nothing."""
+        with self.engine.begin() as connection:
+            asked = read_given_seeds(self._locked_row(connection, study)["seeds"])
+            left = [seed for seed in asked if seed != seed_lps_mm]
+            if len(left) < len(asked):
+                _keep(connection, study, seeds.c.seeds, json.dumps(left) if left else "")
 
     def rerun(self, study: str) -> None:
         """Analyse a study anew, from its images."""
@@ -170,15 +208,22 @@ class Worklist:
             connection.execute(delete(studies).where(studies.c.id == study))
         self.store.delete(study)
 
+    def _locked_row(self, connection: Connection, study: str) -> RowMapping:
+        """As `_row`; nobody else changes the study until the transaction ends."""
+        own = select(studies.c.id).where(studies.c.id == study)
+        connection.execute(own.with_for_update())
+        return self._row(connection, study)
+
     def _row(self, connection: Connection, study: str) -> RowMapping:
-        asked = _WITH_PRESCRIPTION.where(studies.c.id == study)
+        asked = WITH_GIVEN.where(studies.c.id == study)
         row = connection.execute(asked).mappings().first()
         if row is None:
             raise UnknownStudyError(f"study {study[:32]!r} is not in the worklist")
         return row
 
 
-_WITH_PRESCRIPTION = select(studies, prescriptions.c.prescription).outerjoin(prescriptions)
+_BESIDE = (prescriptions.c.prescription, seeds.c.seeds)
+WITH_GIVEN = select(studies, *_BESIDE).outerjoin(prescriptions).outerjoin(seeds)
 _NO_LABS: dict[str, Any] = {"labs": None, "labs_kind": None}
 
 
@@ -204,7 +249,8 @@ def want(connection: Connection, study: str, work: str, changes: dict[str, Any])
     Args:
         connection: in a transaction.
         study: its id.
-        work: ``measure`` (the images, then all that follows) or ``explain`` (all that follows).
+        work: ``measure`` (the images, then all that follows) or ``explain`` (all that follows; the
+            images, too, where the seeds are others than those they were measured with).
         changes: further columns to set.
     """
     measures = studies.c.wanted == "measure"
@@ -223,6 +269,15 @@ def want(connection: Connection, study: str, work: str, changes: dict[str, Any])
     )
 
 
+def _keep(connection: Connection, study: str, column: Column[str], text: str) -> None:
+    """Keep what was entered for a study in the table that is for it; empty takes it away."""
+    table = column.table
+    connection.execute(delete(table).where(table.c.study == study))
+    if text:
+        connection.execute(insert(table).values({"study": study, column.name: text}))
+    want(connection, study, "explain", {})
+
+
 def _entry(row: RowMapping, sent: list[RowMapping]) -> StudyEntry:
     return StudyEntry(
         id=row["id"],
@@ -239,6 +294,7 @@ def _entry(row: RowMapping, sent: list[RowMapping]) -> StudyEntry:
         labs=row["labs"],
         labs_kind=row["labs_kind"],
         prescription=row["prescription"],
+        seeds_lps_mm=read_given_seeds(row["seeds"]),
         deliveries=tuple(
             Delivery(one["peer"], one["file"], one["attempts"], one["error"], one["delivered_at"])
             for one in sent
