@@ -635,3 +635,16 @@ def test_the_command_writes_page_table_and_json(tmp_path):
     assert "not empty" in again.stderr
     assert "Traceback" not in again.stderr
     assert np.isfinite(float(rows[-1]["ca_p_product_mg2_dl2"]))
+
+
+def test_a_night_of_dialysis_without_a_clearance_is_told():
+    """Whoever changes hours alone keeps a day's clearance, which nights rarely have."""
+    night, named = (
+        {"dialysis": {"hours": 8, **more}} for more in ({}, {"phosphate_clearance_ml_min": 100})
+    )
+    (silent, told) = (
+        forecast(parse_scenario({"phases": [{"days": 7, **phase}]}), ensemble=2).assumptions
+        for phase in (named, night)
+    )
+    assert not any("mostly run slower" in line for line in silent)
+    assert any(line.startswith("Sessions of 8 h clear 150 mL/min") for line in told)

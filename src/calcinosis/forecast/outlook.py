@@ -27,7 +27,7 @@ from calcinosis.forecast.hazards import (
 from calcinosis.forecast.labs import ANALYTES, SCATTER, WANDER, laboratory
 from calcinosis.forecast.model import CARE_STOPS_AT
 from calcinosis.forecast.parameters import CA_MG_PER_MMOL
-from calcinosis.forecast.scenario import Lab, Option, Scenario, ScenarioPatient
+from calcinosis.forecast.scenario import Haemodialysis, Lab, Option, Scenario, ScenarioPatient
 from calcinosis.forecast.session import Session, last_sessions
 from calcinosis.forecast.simulate import simulate
 from calcinosis.forecast.states import Array
@@ -47,6 +47,7 @@ ENSEMBLE = 64
 CLOSE_LOOK_DAYS = 14  # every sample for so long after a change, then weekly
 YEAR = 365.0
 PRODUCT_LIMIT = 55.0  # mg2/dL2, KDOQI 2005
+LONG_SESSION_H = 6.0  # from here on as at night: blood is mostly pumped slower; assumed
 MEASUREMENTS = 15  # each member stands for so many, at even quantiles of their scatter
 _QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / MEASUREMENTS) for i in range(MEASUREMENTS)])
 
@@ -144,7 +145,7 @@ def forecast(
             progress(done, len(options))
     plans = [prescribe(past.now, option.phases) for option in options]
     cared_for = any(one.postoperative_care for plan in plans for one in plan)
-    said = (*doubts, *assumptions(patient, past.now, cared_for))
+    said = (*doubts, *assumptions(patient, past.now, cared_for), *_long_sessions(options))
     return Outlook(tuple(courses), said, findings)
 
 
@@ -189,6 +190,21 @@ def assumptions(patient: ScenarioPatient, before: Prescription, cared_for: bool)
     said.append(
         "A treatment that a phase does not name goes on as before; transplantation ends it, and "
         "when a graft fails haemodialysis begins."
+    )
+    return tuple(said)
+
+
+def _long_sessions(options: Sequence[Option]) -> tuple[str, ...]:
+    """What long sessions clear where nobody says so, in words."""
+    planned = [phase.dialysis for option in options for phase in option.phases]
+    said = dict.fromkeys(
+        f"Sessions of {one.hours:g} h clear {one.phosphate_clearance_ml_min:g} mL/min phosphate: "
+        "no clearance is named. Long ones are mostly run slower, and phosphate falls less: by "
+        "0.7 mg/dL in a trial of 24 for 12 hours a week (doi:10.1186/s12882-019-1438-3)."
+        for one in planned
+        if isinstance(one, Haemodialysis)
+        and one.hours >= LONG_SESSION_H
+        and "phosphate_clearance_ml_min" not in one.model_fields_set
     )
     return tuple(said)
 
