@@ -1,4 +1,4 @@
-"""Masses of every look: packed locules, Voronoi cells, balls, chalk, sediment under fluid, rims."""
+"""Masses of every look: packed or loose locules, Voronoi cells, chalk, sediment, fluid, rims."""
 
 import numpy as np
 from fields import (
@@ -19,6 +19,7 @@ MUSCLE_HU = 110  # what is drawn brighter than this is no muscle
 THICKEST_WALL = 3.3  # fine voxels: a capsule or septum of 2.5 mm
 RADII_MM, RADII_SHARES = ((5.5, 10), (6.5, 16), (10, 42)), (0.35, 0.3, 0.35)
 NEAR_BONE, TOUCHING = 0.7, 0.75  # of all masses; of those near bone
+CLUSTERED, LOOSE = 0.2, 0.15  # of all masses: large balls that overlap, small balls as they fell
 
 
 def outline(
@@ -171,6 +172,45 @@ def ball_cluster(
     return hu, inside
 
 
+def loose_balls(
+    rng: np.random.Generator, field: np.ndarray, radius: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hounsfield units and mask, fine grid, of small balls that fill an outline as they fell.
+
+    Muscle lies between them; balls are apart, touch, or are pressed flat where they meet.
+    """
+    radii = np.sort(rng.uniform(*np.sort(np.exp(rng.uniform(0.9, 2.2, 2))), 500)) / 0.75
+    radii = np.minimum(radii, max(3.0, 0.6 * radius))[::-1]
+    gap, pressed = rng.uniform(-0.5, 2.0), rng.uniform(0.75, 1.0)
+    options = np.argwhere(field < 0)
+    if len(options) == 0:
+        return np.zeros(field.shape, np.float32), field < 0
+    centres, sizes = np.empty((0, 3)), np.empty(0)
+    for size in radii:
+        place = options[rng.integers(len(options))] + rng.uniform(0, 1, 3)
+        away = np.linalg.norm(centres - place, axis=1)
+        if np.all(away > pressed * (sizes + size) + gap):
+            centres, sizes = np.vstack([centres, place]), np.append(sizes, size)
+    nodes = np.argwhere(field < radii[0])
+    near, index = cKDTree(centres).query(nodes, k=min(4, len(centres)))
+    depth = (sizes[index] - near).reshape(len(nodes), -1)
+    best = depth.argmax(1)
+    rows = np.arange(len(nodes))
+    ball = np.zeros(field.shape, int)
+    deep = np.full(field.shape, -9.0, np.float32)
+    ball[tuple(nodes.T)] = index.reshape(len(nodes), -1)[rows, best]
+    deep[tuple(nodes.T)] = depth[rows, best]
+    texture = smooth_noise(rng, field.shape, rng.uniform(1.5, 12))
+    hu = cell_contents(rng, ball, int(rng.choice([2, 2, -2, 3, -3])), texture)
+    if rng.random() < 0.65:
+        wall_hu = rng.uniform(150, 1000) if rng.random() < 0.5 else rng.uniform(30, 90)
+        hu = np.where(deep < rng.uniform(0.7, THICKEST_WALL), wall_hu, hu)
+    inside = deep > 0
+    brightest = np.full(len(centres), -1000.0)
+    np.maximum.at(brightest, ball[inside], hu[inside])
+    return hu.astype(np.float32), inside & (brightest > MUSCLE_HU)[ball]  # else none could see it
+
+
 def draw_mass(
     rng: np.random.Generator,
     hu: np.ndarray,
@@ -242,8 +282,13 @@ def mass_in_box(
     allowed &= (to_skin > rng.uniform(0, 4)) & ~taken
     wall = distance_to(~allowed)
     beyond = (0.6 - zoom(wall, shape)) * FINE
-    if rng.random() < 0.3:
-        content, inside = ball_cluster(rng, shape, centre, radius)
+    kind = rng.random()
+    if kind < CLUSTERED + LOOSE:
+        content, inside = (
+            ball_cluster(rng, shape, centre, radius)
+            if kind < CLUSTERED
+            else loose_balls(rng, field, radius)
+        )
         inside &= beyond < 0
         counts = inside
     else:
