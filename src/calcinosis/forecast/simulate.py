@@ -41,7 +41,7 @@ from calcinosis.forecast.treatments import Prescription, Timeline, gland_tissue,
 # Longest step (h) while dialysed and between, and the largest step x fastest rate of the patient:
 # explicit Runge-Kutta is stable to 2.8, accurate well below. All set by PTH within 1e-3 of LSODA.
 SESSION_STEP_H, IDLE_STEP_H = 0.5, 3.0
-SESSION_STEP_RATE, IDLE_STEP_RATE = 0.8, 1.5
+SESSION_STEP_RATE, IDLE_STEP_RATE = 0.8, 1.3
 NEAR_GROWTH = 0.6  # of the product at which a deposit grows: from there on idle steps are shorter,
 NEAR_GROWTH_SHARE = 0.7  # by so much, for growth adds up what each crossing is wrong by
 REBOUND_CARE = 6.0  # 2 is the linear rate of mobilisation under its drive; more shortens steps
