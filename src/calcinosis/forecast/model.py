@@ -62,9 +62,8 @@ CARE_FULL_BELOW, CARE_STOPS_AT = 1.8, 2.3
 def working_tissue(remnant_fraction: float, p: Parameters) -> float:
     """Parathyroid tissue that works, 1 before any operation; a remnant works less than it weighs.
 
-    The more was cut, the more so. Something is overlooked, even where all was to be removed: mostly
-    next to nothing, now and then a gland. Where an operation fails, what is left works as much as
-    more would, at most as all.
+    The more was cut, the more so. Something is overlooked even where all was to be removed: mostly
+    next to nothing, now and then a gland. Where an operation fails, what is left works like more.
     """
     left = min(1.0, max(remnant_fraction, p.overlooked_tissue))
     return float(min(1.0, max(LEAST_GLAND, left * p.remnant_function ** (1.0 - left))))
@@ -167,9 +166,8 @@ def reabsorbing(ln_pth: float, p: Parameters) -> float:
     PTH raises it, less and less: primary hyperparathyroidism, and that which outlasts kidney
     failure, raise calcium by it and not by absorption (PMID 6348830).
     """
-    pth = exp(ln_pth)
-    held = pth / (pth + p.ca_reabsorption_half) - 1.0 / (1.0 + p.ca_reabsorption_half)
-    return 1.0 + p.ca_reabsorption_pth * held
+    pth, half = exp(ln_pth), p.ca_reabsorption_half
+    return 1.0 + p.ca_reabsorption_pth * (pth / (pth + half) - 1.0 / (1.0 + half))
 
 
 @njit(cache=True, nogil=True)
