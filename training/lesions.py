@@ -19,6 +19,7 @@ MUSCLE_HU = 110  # what is drawn brighter than this is no muscle
 THICKEST_WALL = 3.3  # fine voxels: a capsule or septum of 2.5 mm
 RADII_MM, RADII_SHARES = ((5.5, 10), (6.5, 16), (10, 42)), (0.35, 0.3, 0.35)
 NEAR_BONE, TOUCHING = 0.7, 0.75  # of all masses; of those near bone
+LOOSE_RADII_MM = (2.5, 9.0)
 CLUSTERED, LOOSE = 0.2, 0.15  # of all masses: large balls that overlap, small balls as they fell
 
 
@@ -172,41 +173,46 @@ def ball_cluster(
     return hu, inside
 
 
-def loose_balls(
+def scattered(
     rng: np.random.Generator, field: np.ndarray, radius: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hounsfield units and mask, fine grid, of small balls that fill an outline as they fell.
+    """Centres, fine voxels, and radii of small balls that fill an outline as they fell.
 
-    Muscle lies between them; balls are apart, touch, or are pressed flat where they meet.
+    They lie apart, touch, or are pressed flat where they meet.
     """
-    radii = np.sort(rng.uniform(*np.sort(np.exp(rng.uniform(0.9, 2.2, 2))), 500)) / 0.75
-    radii = np.minimum(radii, max(3.0, 0.6 * radius))[::-1]
+    smallest, largest = np.sort(rng.uniform(*LOOSE_RADII_MM, 2)) * FINE / GRID_MM
+    radii = np.sort(rng.uniform(smallest, min(largest, max(smallest, 0.6 * radius)), 500))[::-1]
     gap, pressed = rng.uniform(-0.5, 2.0), rng.uniform(0.75, 1.0)
     options = np.argwhere(field < 0)
-    if len(options) == 0:
-        return np.zeros(field.shape, np.float32), field < 0
     centres, sizes = np.empty((0, 3)), np.empty(0)
-    for size in radii:
+    for size in radii if len(options) else ():
         place = options[rng.integers(len(options))] + rng.uniform(0, 1, 3)
         away = np.linalg.norm(centres - place, axis=1)
         if np.all(away > pressed * (sizes + size) + gap):
             centres, sizes = np.vstack([centres, place]), np.append(sizes, size)
-    nodes = np.argwhere(field < radii[0])
-    near, index = cKDTree(centres).query(nodes, k=min(4, len(centres)))
-    depth = (sizes[index] - near).reshape(len(nodes), -1)
-    best = depth.argmax(1)
-    rows = np.arange(len(nodes))
-    ball = np.zeros(field.shape, int)
-    deep = np.full(field.shape, -9.0, np.float32)
-    ball[tuple(nodes.T)] = index.reshape(len(nodes), -1)[rows, best]
-    deep[tuple(nodes.T)] = depth[rows, best]
+    return centres, sizes
+
+
+def loose_balls(
+    rng: np.random.Generator, field: np.ndarray, radius: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hounsfield units and mask, fine grid, of small balls with muscle between them."""
+    centres, sizes = scattered(rng, field, radius)
+    ball, depth = np.zeros(field.shape, int), np.full(field.shape, -np.inf, np.float32)
+    if len(centres):
+        near = field < sizes.max()
+        away, index = cKDTree(centres).query(np.argwhere(near), k=range(1, min(4, len(sizes)) + 1))
+        inward = sizes[index] - away
+        best = inward.argmax(1)[:, None]
+        ball[near] = np.take_along_axis(index, best, 1)[:, 0]
+        depth[near] = np.take_along_axis(inward, best, 1)[:, 0]
     texture = smooth_noise(rng, field.shape, rng.uniform(1.5, 12))
     hu = cell_contents(rng, ball, int(rng.choice([2, 2, -2, 3, -3])), texture)
     if rng.random() < 0.65:
         wall_hu = rng.uniform(150, 1000) if rng.random() < 0.5 else rng.uniform(30, 90)
-        hu = np.where(deep < rng.uniform(0.7, THICKEST_WALL), wall_hu, hu)
-    inside = deep > 0
-    brightest = np.full(len(centres), -1000.0)
+        hu = np.where(depth < rng.uniform(0.7, THICKEST_WALL), wall_hu, hu)
+    inside = depth > 0
+    brightest = np.full(len(centres) + 1, -1000.0)
     np.maximum.at(brightest, ball[inside], hu[inside])
     return hu.astype(np.float32), inside & (brightest > MUSCLE_HU)[ball]  # else none could see it
 
@@ -283,12 +289,11 @@ def mass_in_box(
     wall = distance_to(~allowed)
     beyond = (0.6 - zoom(wall, shape)) * FINE
     kind = rng.random()
+    if kind < CLUSTERED:
+        content, inside = ball_cluster(rng, shape, centre, radius)
+    elif kind < CLUSTERED + LOOSE:
+        content, inside = loose_balls(rng, field, radius)
     if kind < CLUSTERED + LOOSE:
-        content, inside = (
-            ball_cluster(rng, shape, centre, radius)
-            if kind < CLUSTERED
-            else loose_balls(rng, field, radius)
-        )
         inside &= beyond < 0
         counts = inside
     else:

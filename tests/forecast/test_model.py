@@ -196,7 +196,7 @@ def test_the_less_is_left_of_the_glands_the_less_works(one, other):
     less, more = sorted((one, other))
     assert model.working_tissue(less, p) <= model.working_tissue(more, p) <= more + 1e-2
     assert model.working_tissue(1.0, p) == 1.0
-    assert model.working_tissue(0.99, p) > 0.98  # a biopsy takes no more than it cuts
+    assert model.working_tissue(0.99, p) > 0.98  # a biopsy hardly tells
 
 
 def test_pth_keeps_calcium_that_kidneys_would_waste():

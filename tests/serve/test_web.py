@@ -428,7 +428,7 @@ def test_places_that_may_be_masses_are_asked_for_and_taken_back(node, person):
 def test_a_study_without_doubts_says_so_and_takes_a_typed_place(node, person):
     study = add(node)
     page = person.get(f"/studies/{study}").text
-    assert "The program is unsure of nothing in this study" in page
+    assert "Nothing that may be a mass was left out of this result" in page
     assert 'id="seed_x" name="x"' in page
 
 
