@@ -109,9 +109,10 @@ class PlaneNetwork(nn.Module):
         parts = scores.reshape(depth, 3, 8, height, width)
         powers = (parts - parts.amax(1, keepdim=True)).exp()
         shares = 255 * powers[:, 1:] / powers.sum(1, keepdim=True)
-        eighths = shares.round().to(torch.uint8).reshape(depth, 2, 2, 2, 2, height, width)
-        voxels = eighths.permute(1, 0, 2, 5, 3, 6, 4)
-        return voxels.reshape(2, 2 * depth, 2 * height, 2 * width)
+        eighths = shares.round().to(torch.uint8).reshape(depth, 16, height, width)
+        halves = functional.pixel_shuffle(eighths, 2)  # two classes, two planes each
+        halves = halves.reshape(depth, 2, 2, 2 * height, 2 * width)
+        return halves.transpose(0, 1).reshape(2, 2 * depth, 2 * height, 2 * width)
 
 
 class Blocks(CalibrationDataReader):

@@ -20,7 +20,7 @@ MARROW_SHARE_MIN = 0.1  # of a hollow skeleton; joint spaces come to 0.03 (docs/
 # Farther from mass or bone, and deeper in either, nothing is asked.
 MASS_REACH_MM, BONE_REACH_MM, DEPTH_MM = 26.0, 18.0, 18.0
 FAR_POINTS = 20_000
-SOON_MM = 6.0  # bone is sought so near to a mass first
+SOON_MM = 6.0, 18.0  # bone is sought so near to a mass first
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,19 +67,14 @@ def gap_mm(
     near = box_around(mass, spacing_mm, max(spacing_mm))
     if (mass[near] & grown(bone[near])).any():
         return 0.0
-    near = box_around(mass, spacing_mm, SOON_MM)
-    away_mm = _least_distance_mm(mass[near], bone[near], spacing_mm)
-    if away_mm > SOON_MM:  # bone beyond the box may be nearer than what lies in it
-        away_mm = _least_distance_mm(mass, bone, spacing_mm)
+    for reach_mm in SOON_MM:
+        near = box_around(mass, spacing_mm, reach_mm)
+        away_mm = distance_within(~bone[near], reach_mm, spacing_mm)[mass[near]].min()
+        if np.isfinite(away_mm):
+            break
+    else:
+        away_mm = edt.edt(~bone, anisotropy=spacing_mm, parallel=1)[mass].min()
     return max(0.0, float(away_mm - np.float32(np.mean(spacing_mm) / 2)))
-
-
-def _least_distance_mm(
-    mass: NDArray[np.bool_], bone: NDArray[np.bool_], spacing_mm: Spacing
-) -> np.float32:
-    """From the middle of a voxel of the mass to the middle of one of bone."""
-    to_bone_mm = edt.edt(~bone, anisotropy=spacing_mm, parallel=1)
-    return np.float32(to_bone_mm[mass].min())
 
 
 def signed_distance_mm(

@@ -15,10 +15,14 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
+from calcinosis.measure.masks import bounds, widened
+from calcinosis.measure.working_grid import Box
+
 Spacing = tuple[float, float, float]
 
 SCALE_MM = 10.0
 SMOOTHING = 0.02
+SMOOTHED_MM, TRUNCATE = 1.5, 4.0  # standard deviation; how many of them the filter sees
 OFFSET_MM = 2.5  # the distance is also prescribed this far above and below the surface
 OUTSIDE_MM, AIR_HU = 2.0, -150.0
 CORTEX_DEPTHS_MM = np.array([0.5, 1.0, 1.5, 2.0])  # where the dense line of a cortex is looked for
@@ -64,8 +68,7 @@ def surface_points(
     spacing = np.asarray(spacing_mm)
     shell = (to_bone_mm < 0) & (to_bone_mm > -1.01 * max(spacing_mm)) & (to_mass_mm < reach_mm)
     chosen = np.argwhere(shell)
-    smooth = ndimage.gaussian_filter(to_bone_mm, 1.5 / spacing)
-    gradient = gradient_at(smooth, chosen, spacing)
+    gradient = _smooth_gradient_at(to_bone_mm, chosen, bounds(shell), spacing)
     length = np.linalg.norm(gradient, axis=1)
     clear = length > 0.3
     chosen, normals = chosen[clear], gradient[clear] / length[clear, None]
@@ -75,6 +78,19 @@ def surface_points(
     outside = at_places(hu, places + OUTSIDE_MM * normals, spacing_mm)
     to_mass = to_mass_mm[tuple(chosen.T)]
     return SurfacePoints(places, normals, to_mass, line.max(axis=1), outside < AIR_HU)
+
+
+def _smooth_gradient_at(
+    field: NDArray[np.float32],
+    voxels: NDArray[np.int64],
+    box: Box,
+    spacing_mm: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Gradient of a smoothed field at voxels (n, 3) of a box: no more of it is looked at."""
+    sigma = SMOOTHED_MM / spacing_mm
+    room = widened(box, [int(TRUNCATE * s + 0.5) + 2 for s in sigma])
+    smooth = ndimage.gaussian_filter(field[room], sigma, truncate=TRUNCATE)
+    return gradient_at(smooth, voxels - [extent.start for extent in room], spacing_mm)
 
 
 def gradient_at(

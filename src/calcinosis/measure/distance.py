@@ -36,20 +36,21 @@ def _distances(
     """Squared distances: along x by counting, then the least over the rows and planes in reach."""
     planes, rows, columns = mask.shape
     result = np.empty(mask.shape, np.float32)
-    told = np.zeros((planes, rows), np.bool_)  # lines where some distance is known
-    plane, row_told = np.empty((rows, columns), np.float32), np.zeros(rows, np.bool_)
+    limit = farthest * farthest * 1.0001
+    lowest = np.empty((planes, rows), np.float32)  # of each line
+    plane, row_lowest = np.empty((rows, columns), np.float32), np.empty(rows, np.float32)
     for z in range(planes):
         for y in range(rows):
-            row_told[y] = _count(mask[z, y], plane[y], reach[2], step[2])
+            row_lowest[y] = _count(mask[z, y], plane[y], reach[2], step[2])
         for y in range(rows):
-            told[z, y] = _least(plane, row_told, y, reach[1], step[1], result[z, y])
+            lowest[z, y] = _least(plane, row_lowest, y, reach[1], step[1], limit, result[z, y])
     column = np.empty((planes, columns), np.float32)
     for y in range(rows):
         column[:] = result[:, y]
         for z in range(planes):
             line = result[z, y]
-            if not _least(column, told[:, y], z, reach[0], step[0], line):
-                continue  # all infinite
+            if _least(column, lowest[:, y], z, reach[0], step[0], limit, line) == np.inf:
+                continue
             for x in range(columns):
                 distance = np.sqrt(line[x])
                 line[x] = distance if distance <= farthest else np.float32(np.inf)
@@ -59,8 +60,8 @@ def _distances(
 @njit(cache=True)
 def _count(
     inside: NDArray[np.bool_], squared: NDArray[np.float32], reach: int, step: float
-) -> bool:
-    """Squared distances along a line of voxels; whether any of these is outside the mask."""
+) -> float:
+    """Squared distances along a line of voxels; the lowest: 0 if any is outside, else infinite."""
     size = len(inside)
     told = False
     away = reach + 1
@@ -69,35 +70,36 @@ def _count(
         squared[x] = np.float32(away * step) ** 2 if away <= reach else np.inf
         told |= away == 0
     if not told:
-        return False
+        return np.inf
     away = reach + 1
     for x in range(size - 1, -1, -1):
         away = away + 1 if inside[x] else 0
         if away <= reach:
             squared[x] = min(squared[x], np.float32(away * step) ** 2)
-    return True
+    return 0.0
 
 
 @njit(cache=True)
 def _least(
     lines: NDArray[np.float32],
-    told: NDArray[np.bool_],
+    lowest: NDArray[np.float32],
     here: int,
     reach: int,
     step: float,
+    limit: float,
     result: NDArray[np.float32],
-) -> bool:
+) -> float:
     """The least over the lines in reach of their squared distance plus that of the line.
 
-    Lines where no distance is told are passed over. Returns whether one is told here.
+    Lines that lead beyond the limit everywhere are passed over. Returns the lowest told here.
     """
-    result[:] = lines[here]
-    found = False
+    result[:] = np.inf
+    found = np.inf
     for other in range(max(0, here - reach), min(len(lines), here + reach + 1)):
-        if not told[other]:
-            continue
-        found = True
         more = np.float32((other - here) * step) ** 2
+        if lowest[other] + more > limit:
+            continue
+        found = min(found, lowest[other] + more)
         line = lines[other]
         for x in range(len(line)):
             result[x] = min(result[x], line[x] + more)

@@ -36,7 +36,8 @@ def count_locules(hu: NDArray[np.float32], envelope: NDArray[np.bool_], spacing_
     box = widened(bounds(envelope), [1, 1, 1])
     inside, walls = envelope[box], walls[box]
     deepest_mm = min(size * step for size, step in zip(inside.shape, spacing_mm, strict=True))
-    walls &= distance_within(inside, deepest_mm, spacing_mm) > _EDGE_MM + max(spacing_mm) / 2
+    edge_mm = _EDGE_MM + max(spacing_mm) / 2
+    walls &= distance_within(inside, edge_mm, spacing_mm) > edge_mm
     depth = distance_within(inside & ~walls, deepest_mm, spacing_mm)
     return max(1, _count_peaks(depth))
 

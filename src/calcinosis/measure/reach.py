@@ -12,6 +12,8 @@ from scipy import ndimage
 
 from calcinosis.measure.closing import CLOSING_MM, closed
 from calcinosis.measure.distance import Spacing, distance_within
+from calcinosis.measure.masks import bounds, widened
+from calcinosis.measure.working_grid import Box
 
 WALL_MAX_MM = 2.5  # a capsule or septum; thicker ones are not drawn in training either
 _RIM_GAP_MM = 1.6  # a gap so wide in a rim's picture is closed, or one voxel
@@ -21,7 +23,7 @@ FLUID_HU = (-40.0, 40.0)  # darker is fat, brighter may be muscle; named paramet
 # all of them with calcified walls; with soft walls none had more than 0.33.
 _IN_RIMS_SHARE, _FLUID_SHARE = 0.35, 0.02
 _SOFT_HU = (-150.0, 130.0)  # fat, muscle and fluid, with their noise
-_AVERAGE_MM = 1.5  # standard deviation of the mean over soft tissue alone
+_AVERAGE_MM, _TRUNCATE = 1.5, 3.0  # standard deviation of the mean over soft tissue; how many
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float32]
@@ -39,7 +41,7 @@ def held(hu: FloatArray, region: BoolArray, calcified: BoolArray, spacing_mm: Sp
     seen = region & calcified
     if not seen.any():
         return region
-    fluid = region & ~calcified & _like_fluid(hu, calcified, spacing_mm)
+    fluid = region & ~calcified & _like_fluid(hu, calcified, bounds(region), spacing_mm)
     rims = closed(seen, _RIM_GAP_MM, _no_wider(spacing_mm, _RIM_GAP_MM))
     rimmed = _lies_in_rims(fluid, seen, rims)
     walls = seen if rimmed else _walls_around(seen, spacing_mm)
@@ -58,14 +60,18 @@ def _no_wider(spacing_mm: Spacing, reach_mm: float) -> Spacing:
     return z, y, x
 
 
-def _like_fluid(hu: FloatArray, calcified: BoolArray, spacing_mm: Spacing) -> BoolArray:
-    """Where the soft tissue around each voxel is darker than muscle and brighter than fat."""
-    soft = ~calcified & (hu > _SOFT_HU[0]) & (hu < _SOFT_HU[1])
+def _like_fluid(hu: FloatArray, calcified: BoolArray, box: Box, spacing_mm: Spacing) -> BoolArray:
+    """Where in a box soft tissue around each voxel is darker than muscle and brighter than fat."""
     sigma = [_AVERAGE_MM / step for step in spacing_mm]
-    share = ndimage.gaussian_filter(soft.astype(np.float32), sigma, truncate=3.0)
-    mean = ndimage.gaussian_filter(np.where(soft, hu, np.float32(0)), sigma, truncate=3.0)
+    room = widened(box, [int(_TRUNCATE * s + 0.5) for s in sigma])
+    soft = ~calcified[room] & (hu[room] > _SOFT_HU[0]) & (hu[room] < _SOFT_HU[1])
+    share = ndimage.gaussian_filter(soft.astype(np.float32), sigma, truncate=_TRUNCATE)
+    inside = np.where(soft, hu[room], np.float32(0))
+    mean = ndimage.gaussian_filter(inside, sigma, truncate=_TRUNCATE)
     mean /= np.maximum(share, 1e-3)
-    return np.asarray((mean > FLUID_HU[0]) & (mean < FLUID_HU[1]))
+    like = np.zeros(hu.shape, np.bool_)
+    like[room] = (mean > FLUID_HU[0]) & (mean < FLUID_HU[1])
+    return like
 
 
 def _lies_in_rims(fluid: BoolArray, calcified: BoolArray, rims: BoolArray) -> bool:
