@@ -45,6 +45,7 @@ MASS = {
     "max_diameter_mm": 106.2,
     "perpendicular_diameter_mm": 77.1,
     "fluid_levels": [{}, {}],
+    "remarks": [],
 }
 RESULT = {
     "masses": [MASS],
@@ -423,6 +424,19 @@ def test_places_that_may_be_masses_are_asked_for_and_taken_back(node, person):
     assert post(person, page, f"{page}/seeds/remove", fields).status_code == 303
     assert node.study(study).seeds_lps_mm == ((118.5, 20.0, -12.25),)
     assert len(listed(person.get(page), "Measure as a mass")) == 2
+
+
+def test_a_mass_whose_outline_is_in_doubt_is_outlined_again_from_a_place(node, person):
+    remark = "Mass 1 touches bone; if its outline is wrong, --seed 118,-20,-340 takes it as a mass."
+    study = add(node, result={**RESULT, "masses": [{**MASS, "remarks": [remark]}]})
+    page = f"/studies/{study}"
+    shown = person.get(page)
+    assert "<p>Mass 1 touches bone.</p>" in shown.text
+    assert listed(shown, "Outline again from here") == ["x 118, y −20, z −340 mm"]
+    fields = {"x": "118", "y": "-20", "z": "-340"}
+    assert post(person, page, f"{page}/seeds", fields).status_code == 303
+    assert listed(person.get(page), "Outline again from here") == []
+    assert listed(person.get(page), "Take back") == ["x 118, y −20, z −340 mm"]
 
 
 def test_a_study_without_doubts_says_so_and_takes_a_typed_place(node, person):

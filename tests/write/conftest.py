@@ -82,7 +82,10 @@ def mass(volume: Volume, labels: np.ndarray, label: int) -> Mass:
         else BoneRelation(None, None, 0.0, None, None, None),
         skin_distance_mm=12.0,
         confidence=0.97 if label == 1 else 0.55,
-        remarks=() if label == 1 else ("Too small to judge sedimentation.",),
+        remarks=(
+            *(() if label == 1 else ("Too small to judge sedimentation.",)),
+            f"Mass {label} is in doubt; if its outline is wrong, --seed 20,{label},-3 settles it.",
+        ),
     )
 
 

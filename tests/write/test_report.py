@@ -19,7 +19,6 @@ from calcinosis.write.report import render_report
 from calcinosis.write.report.numbers import hydroxyapatite, length, number, quantity
 from calcinosis.write.report.planes import Plane, level_view
 from calcinosis.write.report.projection import projections
-from calcinosis.write.report.seeds import seed_point
 from calcinosis.write.report.wording import identity, in_brief, measures, remark, summary
 
 VOID = {"meta", "link", "br", "img"}
@@ -174,8 +173,10 @@ def test_limits_and_method_are_told(html):
 
 
 def test_a_mass_on_bone_or_in_doubt_comes_with_a_ready_command(html):
-    commands = re.findall(r"calcinosis analyze INPUT --seed (-?[\d.]+),(-?[\d.]+),(-?[\d.]+)", html)
-    assert len(commands) == 2  # one touches bone, the other is doubtful
+    commands = re.findall(r"calcinosis analyze INPUT (--seed [\d,-]+) --force", html)
+    assert commands == ["--seed 20,1,-3", "--seed 20,2,-3"]
+    assert "Too small to judge sedimentation." in html
+    assert "is in doubt; if its outline" not in html, "told once, with the command"
 
 
 def test_it_says_when_bone_was_compared_with_the_other_side(analysis, html):
@@ -208,16 +209,6 @@ def test_a_bone_without_a_name_is_touched_all_the_same(analysis):
     assert dict(measures(replace(mass, bone=bone)))["Bone"].startswith("touches bone over ")
     apart = replace(bone, contact_mm2=0.0, distance_mm=3.0)
     assert dict(measures(replace(mass, bone=apart)))["Bone"].startswith("nearest bone, 3.0")
-
-
-def test_the_seed_lies_in_dense_calcification_of_its_mass(analysis):
-    volume, labels = analysis.study.volume, analysis.measurement.labels
-    whole = tuple(slice(0, size) for size in labels.shape)
-    for mass in analysis.measurement.masses:
-        point = seed_point(volume, labels, mass, whole)
-        index = tuple(np.round(volume.to_indices(point)).astype(int))
-        assert labels[index] == mass.id
-        assert volume.voxels[index] == 600
 
 
 def test_no_mass_is_said_plainly_and_still_makes_a_page(fabricated):

@@ -41,7 +41,7 @@ from calcinosis.measure.organs import (
     remarks_on_place,
 )
 from calcinosis.measure.other import is_bone, name_specks
-from calcinosis.measure.seed import seed_voxels
+from calcinosis.measure.seed import seed_voxels, settled_by_seed
 from calcinosis.measure.shells import shells_as_masses
 from calcinosis.measure.size import diameters
 from calcinosis.measure.skeleton import override_skeleton, skeleton_on_scan
@@ -294,6 +294,10 @@ def measure_mass(
     surface = places(rim(envelope.mask))
     some = surface[:: len(surface) // _RIM_POINTS + 1]
     bone = replace(bone, nearest=name_nearest(around.landmarks, crop.to_lps(some)))
+    inside = labels[mass.box] == number
+    touches = bone.contact_mm2 > 0
+    if not mass.seeded:
+        bone_remarks += settled_by_seed(crop, inside, number, confidence, touches_bone=touches)
     return Mass(
         id=number,
         site=nearest(around.landmarks.joints, (x, y, z)),
@@ -311,7 +315,7 @@ def measure_mass(
         fluid_levels=levels.levels,
         sedimentation_sign=levels.sedimentation_sign,
         bone=bone,
-        skin_distance_mm=skin_distance_mm(around.skin, mass.box, labels[mass.box] == number),
+        skin_distance_mm=skin_distance_mm(around.skin, mass.box, inside),
         confidence=confidence,
         remarks=(*remarks, *levels.remarks, *bone_remarks),
         perpendicular_ends_lps_mm=extent.perpendicular_ends_lps_mm,

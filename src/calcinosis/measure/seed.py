@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calcinosis.errors import InputError
 from calcinosis.measure.envelope import CALCIFIED_HU
@@ -13,6 +14,7 @@ from calcinosis.measure.working_grid import GRID_MM, WorkingGrid
 from calcinosis.volume import Volume
 
 SEED_REACH_MM = 6.0  # a click lands this near to what was meant
+SURE = 0.8  # confidence from which a reader need not look whether it is a mass
 _OPTION = re.compile(r"--seed (-?\d+),(-?\d+),(-?\d+)")
 
 
@@ -26,6 +28,40 @@ def seeds_named(remark: str) -> tuple[Point, ...]:
     """The places whose options, as `seed_options` writes them, stand in a remark."""
     found = (option.groups() for option in _OPTION.finditer(remark))
     return tuple((float(x), float(y), float(z)) for x, y, z in found)
+
+
+def settled_by_seed(
+    crop: Volume, mask: NDArray[np.bool_], number: int, confidence: float, *, touches_bone: bool
+) -> tuple[str, ...]:
+    """How one point settles the outline of a mass that is doubtful, or cut from bone.
+
+    Args:
+        crop: the scan in a box around the mass.
+        mask: the mass in it [z, y, x].
+        number: as the reader knows the mass.
+        confidence: that it is a mass.
+        touches_bone: where mass and bone meet was decided by the program.
+    """
+    if touches_bone:
+        doubt = f"Mass {number} touches bone, and the program decided where one ends"
+    elif confidence < SURE:
+        doubt = f"The program is not sure that mass {number} is one"
+    else:
+        return ()
+    (option,) = seed_options([_dense_place(crop, mask)])
+    return (
+        f"{doubt}; if its outline is wrong, {option} takes it as a mass and cuts it from bone.",
+    )
+
+
+def _dense_place(crop: Volume, mask: NDArray[np.bool_]) -> Point:
+    """A densely calcified voxel of a mass, the nearest such to its centre, in LPS mm."""
+    inside = np.argwhere(mask)
+    hounsfield = crop.voxels[mask]
+    places = crop.to_lps(inside[hounsfield >= np.percentile(hounsfield, 75)])
+    away_mm = np.linalg.norm(places - crop.to_lps(inside.mean(0)), axis=1)
+    x, y, z = places[int(away_mm.argmin())].tolist()
+    return x, y, z
 
 
 def check_inside(volume: Volume, seed_lps_mm: Point) -> None:

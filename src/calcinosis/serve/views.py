@@ -1,7 +1,7 @@
 """What the pages say of a study, in words."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -33,6 +33,7 @@ _STATES = {
     "done": "Done",
     "failed": "Failed",
 }
+_MEASURE, _OUTLINE = "Measure as a mass", "Outline again from here"  # what a seed asks for
 _RANKED, _LEAST = 5, 0.01  # diagnoses on a study's page; the report has all
 
 
@@ -70,10 +71,11 @@ class OutlookLine:
 
 @dataclass(frozen=True)
 class Doubt:
-    """What was not called a mass, as a remark tells it, and the points that have it measured."""
+    """What a remark leaves open, the points that settle it, and what they ask for."""
 
     told: str
     seeds: tuple[Point, ...]
+    words: str
 
 
 @dataclass(frozen=True)
@@ -207,16 +209,18 @@ def _brief(results: Path) -> Brief | None:
             option["label"] for option in record["plan"] or [] if option["standing"] == "suggested"
         ),
         remarks=(*record["series"]["remarks"], *record["remarks"]),
-        doubts=tuple(_doubt(remark) for remark in record["remarks"] if seeds_named(remark)),
+        doubts=(*_doubts(record, _MEASURE), *(d for m in masses for d in _doubts(m, _OUTLINE))),
         product=None if product is None else f"{product:.0f} mg²/dL²",
         outlook=tuple(_outlook_line(option) for option in options),
         horizon=f"{options[0]['outcomes']['horizon_days']:.0f} days" if options else "",
     )
 
 
-def _doubt(remark: str) -> Doubt:
-    """A remark up to where it says what to do about it."""
-    return Doubt(remark.partition(";")[0] + ".", seeds_named(remark))
+def _doubts(record: Mapping[str, Any], words: str) -> Iterator[Doubt]:
+    """Remarks that name seeds, each up to where it says what to do about it."""
+    for remark in record["remarks"]:
+        if seeds := seeds_named(remark):
+            yield Doubt(remark.partition(";")[0] + ".", seeds, words)
 
 
 def _likeliest(ranked: list[dict[str, Any]]) -> list[dict[str, Any]]:

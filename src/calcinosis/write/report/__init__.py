@@ -10,13 +10,13 @@ from markupsafe import Markup
 from calcinosis import __version__
 from calcinosis.analysis import Analysis
 from calcinosis.measure.mass import Mass
+from calcinosis.measure.seed import seed_options, seeds_named
 from calcinosis.write.explanation.view import view_of
 from calcinosis.write.report import wording
 from calcinosis.write.report.drawing import Figure
 from calcinosis.write.report.numbers import colour, hydroxyapatite, number, quantity
 from calcinosis.write.report.planes import LEVEL_WINDOW_HU, WINDOW_HU, level_view, mass_planes
 from calcinosis.write.report.projection import projections
-from calcinosis.write.report.seeds import needs_seed, seed_point
 from calcinosis.write.report.surface import surface_views
 from calcinosis.write.told import told_of
 
@@ -36,6 +36,7 @@ class MassView:
     levels: list[tuple[str, ...]]
     planes: list[Figure]
     level_figures: list[Figure]
+    remarks: list[str]
     seed_option: str | None
 
 
@@ -124,7 +125,7 @@ def _mass_view(analysis: Analysis, mass: Mass, box: tuple[slice, slice, slice]) 
     volume, labels = analysis.study.volume, analysis.measurement.labels
     shown = mass.id <= PICTURED
     levels = sorted(mass.fluid_levels, key=lambda level: -level.area_mm2)
-    seed = seed_point(volume, labels, mass, box) if needs_seed(mass) else None
+    seeds = [seed for remark in mass.remarks for seed in seeds_named(remark)]
     return MassView(
         mass=mass,
         colour=colour(mass.id),
@@ -137,7 +138,8 @@ def _mass_view(analysis: Analysis, mass: Mass, box: tuple[slice, slice, slice]) 
             for order, level in enumerate(levels[:LEVELS_PICTURED], start=1)
             if shown
         ],
-        seed_option=None if seed is None else wording.seed_option(seed),
+        remarks=[remark for remark in mass.remarks if not seeds_named(remark)],
+        seed_option=seed_options(seeds)[0] if seeds else None,
     )
 
 

@@ -219,11 +219,6 @@ def point(point_lps_mm: Point) -> str:
     return ", ".join(number(value, 0) for value in point_lps_mm)
 
 
-def seed_option(point_lps_mm: Point) -> str:
-    """The command-line option that takes this point as part of a mass."""
-    return "--seed " + ",".join(f"{value:.1f}" for value in point_lps_mm)
-
-
 def in_brief(measurement: CtMeasurement) -> list[str]:
     """The result in three lines of plain text (two where there is no mass)."""
     lines = [summary(measurement)]
