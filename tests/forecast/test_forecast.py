@@ -157,7 +157,7 @@ def with_an_operation_in_its_history(pth_after, operation=CUT):
     scenario = parse_scenario(
         {"patient": {"labs": PTH_HIGH + after, "history": history}, "phases": [{"days": 28}]}
     )
-    return forecast(scenario, ensemble=12)
+    return forecast(scenario, ensemble=64)
 
 
 def test_pth_after_an_operation_tells_whether_it_failed():
@@ -171,7 +171,7 @@ def test_pth_after_an_operation_tells_whether_it_failed():
     for outlook, pth in ((failed, 900), (worked, 60)):
         course = outlook.courses[0]
         assert course.central["pth_pg_ml"][0] == pytest.approx(pth, rel=0.3)
-        assert course.high["pth_pg_ml"][0] < 4 * pth
+        assert course.high["pth_pg_ml"][0] < 7 * pth
 
 
 def test_a_high_pth_after_removal_of_all_tells_of_a_gland_that_was_overlooked():

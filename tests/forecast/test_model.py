@@ -6,7 +6,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from calcinosis.forecast import model, states
-from calcinosis.forecast.cohort import virtual_patients
+from calcinosis.forecast.cohort import simulate_cohort, virtual_patients
 from calcinosis.forecast.labs import laboratory
 from calcinosis.forecast.parameters import (
     CA_MG_PER_MMOL,
@@ -132,7 +132,7 @@ def test_long_steps_and_passed_weeks_keep_pth_of_every_patient_to_a_thousandth()
     """Five years on one treatment; a gland that runs away, two deposits that grow add up errors."""
     usual = [{"days": 1826, "dialysis": {}, "active_vitamin_d_ug_per_week": 2}]
     hundred = virtual_patients(100)
-    for p in (*virtual_patients(24), hundred[12], hundred[15]):
+    for p in (*virtual_patients(24), hundred[87], hundred[90]):
         start, course, quick, _ = run(usual, p=p)
         every = course._replace(repeats=np.zeros_like(course.repeats))
         slow = simulate(start, p, every, fineness=2.5)
@@ -300,3 +300,35 @@ def test_every_parameter_has_a_value_a_unit_a_meaning_and_a_source():
         assert set(row) <= {
             "value", "prior", "unit", "what", "source", "fit_sd", "patient_sd", "scales"
         }, name  # fmt: skip
+
+
+def test_bound_calcium_differs_in_the_laboratory_only():
+    usual = [{"days": 90, "dialysis": {}}]
+    _, _, plain, p = run(usual)
+    _, _, bound, other = run(usual, p=p._replace(calcium_binding=1.05))
+    np.testing.assert_array_equal(plain.states, bound.states)
+    np.testing.assert_array_equal(plain.pth, bound.pth)
+    seen = [laboratory(plain.states, plain.pth, of)["calcium_mg_dl"] for of in (p, other)]
+    np.testing.assert_allclose(seen[1], 1.05 * seen[0])
+
+
+def test_a_higher_set_point_raises_both_pth_and_calcium():
+    usual = [{"days": 90, "dialysis": {}}]
+    levels = []
+    for set_point in (0.95, 1.0, 1.05):
+        _, _, seen, p = run(usual, p=population()._replace(set_point=set_point))
+        last = laboratory(seen.states[-1], seen.pth[-1], p)
+        levels.append((last["pth_pg_ml"], last["calcium_mg_dl"]))
+    assert levels == sorted(levels)
+    assert [calcium for _, calcium in levels] == sorted(calcium for _, calcium in levels)
+    assert 1.3 < levels[2][0] / levels[0][0] < 2.5
+
+
+def test_calcium_and_pth_hardly_go_together_between_haemodialysis_patients():
+    usual = {"days": 28, "dialysis": {}, "active_vitamin_d_ug_per_week": 2}
+    usual["binder"] = {"drug": "sevelamer", "g_per_day": 4.8}
+    scenario = parse_scenario({"phases": [usual]})
+    before = before_day_0(scenario.patient, scenario.phases[0])[-1]
+    labs = simulate_cohort(virtual_patients(200), before, prescribe(before, scenario.phases))
+    calcium, pth = labs["calcium_mg_dl"], np.log(labs["pth_pg_ml"])
+    assert -0.35 < np.corrcoef(calcium, pth)[0, 1] < 0.1

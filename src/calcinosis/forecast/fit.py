@@ -29,6 +29,8 @@ FITTED = (
     "gland_tendency",
     "ca_absorption_odds",
     "calcium_offset",
+    "calcium_binding",
+    "set_point",
 )
 FITTED_TO_DEPOSIT = ("growth_product", "growth_rate", "dissolution_rate")
 FITTED_TO_ALP = ("turnover",)

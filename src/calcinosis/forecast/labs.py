@@ -55,7 +55,7 @@ WANDER = {
 def laboratory(states: Array, pth: Array, p: Parameters) -> dict[str, Array]:
     """Values in the units of `ANALYTES` for states [..., N_STATES] and PTH [...]."""
     volume = states[..., VOLUME]
-    calcium = states[..., CA_PLASMA] / volume * CA_MG_PER_MMOL / 10.0
+    calcium = p.calcium_binding * states[..., CA_PLASMA] / volume * CA_MG_PER_MMOL / 10.0
     phosphate = states[..., P_PLASMA] / (p.p_volume_share * volume) * P_MG_PER_MMOL / 10.0
     deposit = states[..., DEPOSIT_LABILE] + states[..., DEPOSIT_MATURE]
     return {

@@ -77,6 +77,7 @@ class Parameters(NamedTuple):
     secretion_slope: float
     secretion_min: float
     secretion_max: float
+    set_point: float
     set_point_adaptation: float
     set_point_days: float
     calcitriol_suppression: float
@@ -112,6 +113,7 @@ class Parameters(NamedTuple):
     p_intake_factor: float
     ca_absorption_odds: float
     calcium_offset: float
+    calcium_binding: float
     care_taken: float
     gland_tendency: float
 

@@ -9,7 +9,7 @@ file too.
 """
 
 from dataclasses import replace
-from math import ceil, sqrt
+from math import ceil, log, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -71,11 +71,14 @@ class Trajectory(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def controls_of(row: Array, volume: float, p: Parameters) -> Controls:
-    """One row of a timeline as this patient's controls; see `Timeline.controls`."""
+    """One row of a timeline as this patient's controls; see `Timeline.controls`.
+
+    A higher set point is as if the receptor had less calcium before it.
+    """
     shed, gain = row[11], row[12]
     ultrafiltration = gain + shed * max(0.0, volume - p.ecf_volume) if shed > 0.0 else 0.0
     return Controls(
-        row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7],
+        row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7] - log(p.set_point),
         row[8], row[9], row[10], ultrafiltration, gain, working_tissue(row[13], p), row[14],
         row[15], row[16], row[17],
     )  # fmt: skip

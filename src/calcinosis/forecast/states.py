@@ -51,7 +51,7 @@ class Controls(NamedTuple):
     binder_capacity: float  # mmol phosphate per h at saturation
     binder_ca: float  # mmol calcium per h from calcium-containing binders
     drug_calcitriol: float  # pg/mL from active vitamin D
-    ln_receptor_shift: float  # calcimimetic: apparent rise of calcium at the receptor, ln
+    ln_receptor_shift: float  # apparent rise of calcium at the receptor, ln: drug, own set point
     p_clearance: float  # dialyser, L/h; 0 while off
     ca_dialysance: float  # L/h
     dialysate_ca: float  # mmol/L
