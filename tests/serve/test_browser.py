@@ -268,7 +268,8 @@ def assert_a_doubtful_place_is_measured_at_one_click(browser):
     assert browser.find_elements(By.CSS_SELECTOR, "#result table"), "the earlier result stays"
     until(browser, "#result", "2 calcified masses", ANALYSIS_S)
     until(browser, "#seeds", "Take back")
-    assert not browser.find_elements(By.CSS_SELECTOR, "#seeds form[action$='/seeds']")
+    left = browser.find_elements(By.CSS_SELECTOR, "#seeds form[action$='/seeds'] button")
+    assert [button.text for button in left] == ["Outline again from here"], "of the mass on bone"
 
 
 def enter_labs(browser):
