@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -168,10 +169,19 @@ def test_a_full_disk_is_seen_beneath_what_was_made_of_it():
 
 
 def workers():
-    """Process ids of workers we started."""
-    tasks = Path("/proc/self/task").iterdir()
-    every = [int(one) for task in tasks for one in (task / "children").read_text().split()]
-    return [one for one in every if b"serve.worker" in Path(f"/proc/{one}/cmdline").read_bytes()]
+    """Process ids of workers we started; threads and processes may end while we look."""
+    found = []
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found += [int(one) for one in (task / "children").read_text().split()]
+    return [one for one in found if b"serve.worker" in command_of(one)]
+
+
+def command_of(process):
+    """Its command line; nothing of one that has ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    return b""
 
 
 def run_until_worker(worklist):
