@@ -44,23 +44,23 @@ def test_a_point_beside_the_scan_is_refused(seed):
         check_inside(volume, seed)
 
 
-def told(confidence, *, touches_bone):
+def told(confidence, *, cut_from_bone):
     """What is said of a half calcified ball: chalk below, fluid above."""
     z, y, x = np.ogrid[:20, :60, :60]
     mask = ((z - 9) * 3.0) ** 2 + ((y - 30) * 0.8) ** 2 + ((x - 28) * 0.8) ** 2 < 20**2
     voxels = np.where(mask & (y > 30), 600, 20).astype(np.int16)
     volume = Volume(voxels, THICK_SLICES)
-    return volume, settled_by_seed(volume, mask, 3, confidence, touches_bone=touches_bone)
+    return volume, settled_by_seed(volume, mask, 3, confidence, cut_from_bone=cut_from_bone)
 
 
-@pytest.mark.parametrize(("confidence", "touches_bone"), [(0.95, True), (0.5, False), (0.5, True)])
-def test_the_point_lies_in_the_chalk_of_the_mass(confidence, touches_bone):
-    volume, (remark,) = told(confidence, touches_bone=touches_bone)
+@pytest.mark.parametrize(("confidence", "cut_from_bone"), [(0.95, True), (0.5, False), (0.5, True)])
+def test_the_point_lies_in_the_chalk_of_the_mass(confidence, cut_from_bone):
+    volume, (remark,) = told(confidence, cut_from_bone=cut_from_bone)
     (seed,) = seeds_named(remark)
     z, y, x = np.rint(volume.to_indices(seed)).astype(int)
     assert volume.voxels[z, y, x] == 600
-    assert remark.startswith("Mass 3 touches bone") == touches_bone
+    assert remark.startswith("Mass 3 touches bone") == cut_from_bone
 
 
 def test_of_a_sure_mass_apart_from_bone_nothing_is_asked():
-    assert told(0.95, touches_bone=False)[1] == ()
+    assert told(0.95, cut_from_bone=False)[1] == ()

@@ -176,6 +176,7 @@ def test_a_mass_on_bone_or_in_doubt_comes_with_a_ready_command(html):
     commands = re.findall(r"calcinosis analyze INPUT (--seed [\d,-]+) --force", html)
     assert commands == ["--seed 20,1,-3", "--seed 20,2,-3"]
     assert "Too small to judge sedimentation." in html
+    assert "<p>Mass 1 is in doubt. If the outline is wrong, point into" in html
     assert "is in doubt; if its outline" not in html, "told once, with the command"
 
 

@@ -294,10 +294,7 @@ def measure_mass(
     surface = places(rim(envelope.mask))
     some = surface[:: len(surface) // _RIM_POINTS + 1]
     bone = replace(bone, nearest=name_nearest(around.landmarks, crop.to_lps(some)))
-    inside = labels[mass.box] == number
-    touches = bone.contact_mm2 > 0
-    if not mass.seeded:
-        bone_remarks += settled_by_seed(crop, inside, number, confidence, touches_bone=touches)
+    doubts = _doubts(around, mass, number, confidence, bone)
     return Mass(
         id=number,
         site=nearest(around.landmarks.joints, (x, y, z)),
@@ -315,11 +312,22 @@ def measure_mass(
         fluid_levels=levels.levels,
         sedimentation_sign=levels.sedimentation_sign,
         bone=bone,
-        skin_distance_mm=skin_distance_mm(around.skin, mass.box, inside),
+        skin_distance_mm=skin_distance_mm(around.skin, mass.box, labels[mass.box] == number),
         confidence=confidence,
-        remarks=(*remarks, *levels.remarks, *bone_remarks),
+        remarks=(*remarks, *levels.remarks, *bone_remarks, *doubts),
         perpendicular_ends_lps_mm=extent.perpendicular_ends_lps_mm,
     )
+
+
+def _doubts(
+    around: Surroundings, mass: FoundMass, number: int, confidence: float, bone: BoneRelation
+) -> tuple[str, ...]:
+    """What a seed would settle of a mass that none asked for; a given skeleton settles the cut."""
+    if mass.seeded:
+        return ()
+    cut = bone.contact_mm2 > 0 and not around.given
+    crop = around.body.volume.crop(mass.box)
+    return settled_by_seed(crop, mass.envelope.mask, number, confidence, cut_from_bone=cut)
 
 
 def _statistics(hu: NDArray[np.float32]) -> HounsfieldStatistics:

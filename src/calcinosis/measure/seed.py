@@ -30,8 +30,13 @@ def seeds_named(remark: str) -> tuple[Point, ...]:
     return tuple((float(x), float(y), float(z)) for x, y, z in found)
 
 
+def told_of_doubt(remark: str) -> str:
+    """Of a remark that names seeds what is in doubt, without what to do about it."""
+    return remark.partition(";")[0] + "."
+
+
 def settled_by_seed(
-    crop: Volume, mask: NDArray[np.bool_], number: int, confidence: float, *, touches_bone: bool
+    crop: Volume, mask: NDArray[np.bool_], number: int, confidence: float, *, cut_from_bone: bool
 ) -> tuple[str, ...]:
     """How one point settles the outline of a mass that is doubtful, or cut from bone.
 
@@ -40,9 +45,9 @@ def settled_by_seed(
         mask: the mass in it [z, y, x].
         number: as the reader knows the mass.
         confidence: that it is a mass.
-        touches_bone: where mass and bone meet was decided by the program.
+        cut_from_bone: where mass and bone meet was decided by the program.
     """
-    if touches_bone:
+    if cut_from_bone:
         doubt = f"Mass {number} touches bone, and the program decided where one ends"
     elif confidence < SURE:
         doubt = f"The program is not sure that mass {number} is one"

@@ -11,7 +11,7 @@ from typing import Any
 from calcinosis.analyte import ANALYTES, in_si, level_of
 from calcinosis.lab_result import LabResult
 from calcinosis.measure.mass import Point, Site
-from calcinosis.measure.seed import seeds_named
+from calcinosis.measure.seed import seeds_named, told_of_doubt
 from calcinosis.serve.worklist import StudyEntry
 from calcinosis.write.explanation.wording import percent
 from calcinosis.write.report.numbers import hydroxyapatite, number, quantity
@@ -220,7 +220,7 @@ def _doubts(record: Mapping[str, Any], words: str) -> Iterator[Doubt]:
     """Remarks that name seeds, each up to where it says what to do about it."""
     for remark in record["remarks"]:
         if seeds := seeds_named(remark):
-            yield Doubt(remark.partition(";")[0] + ".", seeds, words)
+            yield Doubt(told_of_doubt(remark), seeds, words)
 
 
 def _likeliest(ranked: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from calcinosis import __version__
 from calcinosis.analysis import Analysis
 from calcinosis.measure.mass import Mass
-from calcinosis.measure.seed import seed_options, seeds_named
+from calcinosis.measure.seed import seed_options, seeds_named, told_of_doubt
 from calcinosis.write.explanation.view import view_of
 from calcinosis.write.report import wording
 from calcinosis.write.report.drawing import Figure
@@ -37,7 +37,8 @@ class MassView:
     planes: list[Figure]
     level_figures: list[Figure]
     remarks: list[str]
-    seed_option: str | None
+    doubt: str
+    seed_option: str
 
 
 def render_report(analysis: Analysis) -> str:
@@ -125,7 +126,7 @@ def _mass_view(analysis: Analysis, mass: Mass, box: tuple[slice, slice, slice]) 
     volume, labels = analysis.study.volume, analysis.measurement.labels
     shown = mass.id <= PICTURED
     levels = sorted(mass.fluid_levels, key=lambda level: -level.area_mm2)
-    seeds = [seed for remark in mass.remarks for seed in seeds_named(remark)]
+    doubt = next((remark for remark in mass.remarks if seeds_named(remark)), "")
     return MassView(
         mass=mass,
         colour=colour(mass.id),
@@ -138,8 +139,9 @@ def _mass_view(analysis: Analysis, mass: Mass, box: tuple[slice, slice, slice]) 
             for order, level in enumerate(levels[:LEVELS_PICTURED], start=1)
             if shown
         ],
-        remarks=[remark for remark in mass.remarks if not seeds_named(remark)],
-        seed_option=seed_options(seeds)[0] if seeds else None,
+        remarks=[remark for remark in mass.remarks if remark != doubt],
+        doubt=told_of_doubt(doubt),
+        seed_option=" ".join(seed_options(seeds_named(doubt))),
     )
 
 
