@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from calcinosis.explain.explanation import Explanation, explain
 from calcinosis.explain.findings import findings_of_masses
-from calcinosis.forecast.given_prescription import GivenPrescription, check_prescription
+from calcinosis.forecast.given_prescription import GivenPrescription, prescription_for
 from calcinosis.measure.mass import Calibration, CtMeasurement, Point
 from calcinosis.memory import give_small_pieces_back
 from calcinosis.patient import Patient
@@ -81,7 +81,7 @@ def analyze(
     from calcinosis.measure.ct import measure_ct
 
     if prescription and patient:
-        check_prescription(prescription, patient.patient)
+        prescription = prescription_for(patient.patient, prescription)
     began = perf_counter()
     measurement = measure_ct(
         study,

@@ -163,11 +163,19 @@ def test_etelcalcetide_takes_the_place_of_cinacalcet():
     assert "(now cinacalcet at 1.5 times the mean dose of its trials)" in option.meaning
 
 
+def test_dialysis_without_a_modality_is_the_patients():
+    given = GivenPrescription.model_validate({"dialysis": {"dialysate_calcium_mmol_l": 1.75}})
+    outlook = forecast_for(dialysed("dialysis_pd"), 12.5, prescription=given, ensemble=2)
+    now = next(line for line in outlook.assumptions if line.startswith("As now"))
+    assert "as given: peritoneal dialysis, dialysate calcium 1.75 mmol/L" in now
+
+
 @pytest.mark.parametrize(
     ("ckd", "dialysis", "said"),
     [
         ("dialysis_hd", {"modality": "pd"}, 'found "pd", expected "hd"'),
-        ("dialysis_pd", {"hours": 4}, 'found "hd", expected "pd"'),
+        ("dialysis_pd", {"modality": "hd"}, 'found "hd", expected "pd"'),
+        ("dialysis_pd", {"hours": 4}, "dialysis.hours: there is no such field"),
         ("dialysis_unspecified", None, "found null, expected a dialysis"),
     ],
 )

@@ -383,14 +383,27 @@ def test_a_prescription_that_contradicts_the_kidneys_is_refused_in_the_words_of_
     study = add(node)
     page = f"/studies/{study}"
     post(person, page, f"{page}/labs", {"kidneys": "dialysis_pd"})
-    for kind, told in (("hd", "Haemodialysis"), ("", "as usual (Haemodialysis)")):
-        fields = {"dialysis.modality": kind, "dialysis.dialysate_calcium_mmol_l": "1.5"}
+    for fields, told in (
+        ({"dialysis.modality": "hd"}, "Dialysis, Kind: found Haemodialysis in today"),
+        ({"dialysis.hours": "4"}, "Hours a session: there is no such field: Kind is as usual"),
+    ):
         answer = post(person, page, f"{page}/prescription", fields)
         assert answer.status_code == 422
         said = re.search(r'role="alert"[^>]*>(.*?)</p>', answer.text).group(1)
-        assert f"Dialysis, Kind: found {told} in today" in said
-        assert "but Peritoneal dialysis under Kidneys" in said
+        assert told in said
+        assert "Peritoneal dialysis" in said
         assert "modality" not in said
+
+
+def test_dialysis_of_the_usual_kind_is_that_of_the_kidneys(node, person):
+    study = add(node)
+    page = f"/studies/{study}"
+    post(person, page, f"{page}/labs", {"kidneys": "dialysis_pd"})
+    fields = {"dialysis.dialysate_calcium_mmol_l": "1.25"}
+    assert post(person, page, f"{page}/prescription", fields).status_code == 303
+    assert json.loads(node.study(study).prescription)["dialysis"] == {
+        "dialysate_calcium_mmol_l": 1.25
+    }
 
 
 DOUBTS = (

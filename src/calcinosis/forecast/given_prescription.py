@@ -41,20 +41,25 @@ def parse_prescription(content: Any) -> GivenPrescription:  # noqa: ANN401  # JS
     return checked(GivenPrescription, content, "prescription", "the prescription")
 
 
-def check_prescription(given: GivenPrescription, patient: Patient) -> None:
-    """Refuse what the kidney status of a dialysed patient contradicts.
+def prescription_for(patient: Patient, given: GivenPrescription) -> GivenPrescription:
+    """What was given, its dialysis of the patient's modality where it names none.
 
     Raises:
-        InputError: no dialysis, or the other modality.
+        InputError: no dialysis, the other modality, or a field that the patient's has not.
     """
     if not patient.on_dialysis or "dialysis" not in given.model_fields_set:
-        return
+        return given
     expected = MODALITIES.get(patient.ckd or "")
     told = f'the kidney status (ckd) is "{patient.ckd}"'
     if given.dialysis is None:
         raise InputError(f"prescription: dialysis: found null, expected a dialysis: {told}")
+    if expected and "modality" not in given.dialysis.model_fields_set:
+        content = given.model_dump(exclude_unset=True)
+        dialysis = {"modality": expected, **content["dialysis"]}
+        return parse_prescription({**content, "dialysis": dialysis})
     if expected and given.dialysis.modality != expected:
         raise InputError(
             f'prescription: dialysis.modality: found "{given.dialysis.modality}", '
             f'expected "{expected}": {told}'
         )
+    return given

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-from calcinosis.forecast.given_prescription import GivenPrescription, check_prescription
+from calcinosis.forecast.given_prescription import GivenPrescription, prescription_for
 from calcinosis.forecast.outlook import Outlook, forecast
 from calcinosis.forecast.parameters import REFERENCE_WEIGHT_KG
 from calcinosis.forecast.scenario import Diet, parse_scenario
@@ -46,8 +46,9 @@ def forecast_for(
     Raises:
         InputError: the prescription contradicts the kidney status.
     """
+    if prescription:
+        prescription = prescription_for(patient, prescription)
     given = prescription or GivenPrescription()
-    check_prescription(given, patient)
     labs = _labs(patient)
     named = {lab["analyte"].removeprefix("corrected_") for lab in labs}
     known = {"calcium", "phosphate"} <= named

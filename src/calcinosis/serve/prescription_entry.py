@@ -11,8 +11,8 @@ from typing import Any
 from calcinosis.errors import InputError
 from calcinosis.forecast.given_prescription import (
     GivenPrescription,
-    check_prescription,
     parse_prescription,
+    prescription_for,
 )
 from calcinosis.patient import Patient
 from calcinosis.serve.given import LabsKind, read_given, read_given_prescription
@@ -104,9 +104,9 @@ def check_given(labs: str | None, kind: LabsKind | None, prescription: str | Non
     given = read_given_prescription(prescription)
     if patient and given:
         try:
-            check_prescription(given, patient)
-        except InputError:
-            raise InputError(_contradiction(given, patient)) from None
+            prescription_for(patient, given)
+        except InputError as error:
+            raise InputError(_contradiction(error, given, patient)) from None
 
 
 def filled_fields(prescription: str | None) -> dict[str, str]:
@@ -122,14 +122,13 @@ def _fields(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, 
             yield above + name, value if isinstance(value, str) else f"{value:g}"
 
 
-def _contradiction(given: GivenPrescription, patient: Patient) -> str:
+def _contradiction(error: InputError, given: GivenPrescription, patient: Patient) -> str:
     """The two fields that do not go together, whichever of them was entered last."""
-    chosen = "none"
-    if given.dialysis:
-        chosen = dict(_KIND.choices)[given.dialysis.modality]
-        if "modality" not in given.dialysis.model_fields_set:
-            chosen = f"{_KIND.none} ({chosen})"
     kidneys, *_ = KIDNEYS.get(patient.ckd or "", ("dialysis",))
+    if given.dialysis and "modality" not in given.dialysis.model_fields_set:
+        told = f"{_KIND.label} is {_KIND.none}, and Kidneys is {kidneys}"
+        return f"{_in_words_of_the_form(str(error))}: {told}"
+    chosen = dict(_KIND.choices)[given.dialysis.modality] if given.dialysis else "none"
     return (
         f"Dialysis, {_KIND.label}: found {chosen} in today's prescription, "
         f"but {kidneys} under Kidneys; expected the same in both"
