@@ -423,6 +423,7 @@ def test_places_that_may_be_masses_are_asked_for_and_taken_back(node, person):
     shown = person.get(page)
     assert "<p>2 densities that may be masses or bone were not called.</p>" in shown.text
     assert listed(shown, "Measure as a mass") == ["x 118, y −20, z −340 mm", "x −7, y 8, z 3 mm"]
+    assert f'<a href="{page}/report#doubts">How these places look</a>' in shown.text
     forms = re.findall(rf'action="{page}/seeds">(.*?)</form>', shown.text)
     fields = dict(re.findall(r'name="(\w)" value="([^"]*)"', forms[0]))
     assert post(person, page, f"{page}/seeds", fields).headers["location"] == page

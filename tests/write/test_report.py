@@ -11,13 +11,14 @@ import pytest
 
 from calcinosis.explain.explanation import explain
 from calcinosis.lab_result import LabResult
+from calcinosis.measure.doubts import remarks_on_doubts
 from calcinosis.measure.mass import MIRROR, Site
 from calcinosis.read.case_file import Case
 from calcinosis.volume import Subject
 from calcinosis.write.explanation.wording import headline, said, units
 from calcinosis.write.report import render_report
 from calcinosis.write.report.numbers import hydroxyapatite, length, number, quantity
-from calcinosis.write.report.planes import Plane, level_view
+from calcinosis.write.report.planes import Plane, level_view, place_view
 from calcinosis.write.report.projection import projections
 from calcinosis.write.report.wording import identity, in_brief, measures, remark, summary
 
@@ -180,6 +181,31 @@ def test_a_mass_on_bone_or_in_doubt_comes_with_a_ready_command(html):
     assert "is in doubt; if its outline" not in html, "told once, with the command"
 
 
+def in_doubt(analysis, places):
+    remarks = remarks_on_doubts(places)
+    return replace(analysis, measurement=replace(analysis.measurement, remarks=remarks))
+
+
+def test_what_may_be_a_mass_is_shown_with_its_command(analysis, html):
+    assert 'id="doubts"' not in html
+    told = render_report(in_doubt(analysis, [(20.0, 1.0, -3.0), (-5.0, 2.0, 1.0)]))
+    shown = told[told.index('id="doubts"') :]
+    assert "<p>2 densities that may be masses or bone were not called.</p>" in shown
+    alts = [tag["aria-label"] for tag in Page(told).all("svg") if "ringed" in tag["aria-label"]]
+    assert alts == [
+        "Axial CT plane at x 20, y 1, z −3 mm, the place ringed.",
+        "Axial CT plane at x −5, y 2, z 1 mm, the place ringed.",
+    ]
+    assert re.findall(r"<code>(--seed \S+)</code>", shown) == ["--seed 20,1,-3", "--seed -5,2,1"]
+    assert "calcinosis analyze INPUT --seed 20,1,-3 --force" in shown
+
+
+def test_of_many_places_that_may_be_masses_the_first_twelve_are_shown(analysis):
+    told = render_report(in_doubt(analysis, [(float(x), 2.0, 1.0) for x in range(15)]))
+    assert told.count("the place ringed.</title>") == 12
+    assert "3 more stand in the remark at the top." in told
+
+
 def test_it_says_when_bone_was_compared_with_the_other_side(analysis, html):
     assert "compared with the other side" not in html
     mass = analysis.measurement.masses[0]
@@ -267,6 +293,25 @@ def test_planes_show_the_patient_the_same_way_however_voxels_lie(fabricated, aff
     # The femur lies 20 mm to the patient's right: a fifth of the field left of the middle.
     assert grey[270, int(540 * 0.3) - 57 : int(540 * 0.3) + 57].max() > 1000
     assert grey[270, int(540 * 0.75)] < 700
+
+
+@pytest.mark.parametrize("affine", [FLIPPED, SAGITTAL])
+def test_a_place_that_may_be_a_mass_lies_in_the_middle_of_its_ring(fabricated, affine, monkeypatch):
+    analysis = fabricated(affine)
+    volume = analysis.study.volume
+    voxels = np.full(volume.shape, 40, np.int16)
+    z, y, x = (size // 3 for size in volume.shape)
+    voxels[z - 1 : z + 2, y - 1 : y + 2, x - 1 : x + 2] = 900
+    seen = {}
+
+    def remember(pixels, *_marks, **_words):
+        seen["pixels"] = pixels
+
+    monkeypatch.setattr("calcinosis.write.report.planes.figure", remember)
+    place = tuple(volume.to_lps(np.array([z, y, x], float)))
+    place_view(replace(volume, voxels=voxels), analysis.measurement.labels, place)
+    bright = np.argwhere(seen["pixels"] > 150)
+    assert np.abs(bright.mean(0) - 269.5).max() < 4
 
 
 @pytest.mark.parametrize("affine", [FLIPPED, SAGITTAL])

@@ -13,6 +13,7 @@ from calcinosis.measure.mass import Mass
 from calcinosis.measure.seed import seed_options, seeds_named, told_of_doubt
 from calcinosis.write.explanation.view import view_of
 from calcinosis.write.report import wording
+from calcinosis.write.report.doubts import doubt_views
 from calcinosis.write.report.drawing import Figure
 from calcinosis.write.report.numbers import colour, hydroxyapatite, number, quantity
 from calcinosis.write.report.planes import LEVEL_WINDOW_HU, WINDOW_HU, level_view, mass_planes
@@ -76,6 +77,7 @@ def _context(analysis: Analysis) -> dict[str, Any]:
         "overview": projections(volume, measurement)
         + (surface_views(volume, measurement) if measurement.masses else []),
         "masses": masses,
+        "doubts": doubt_views(analysis),
         "explanation": analysis.explanation and view_of(analysis.explanation, chances),
         "forecast": forecast,
         "forecast_style": forecast_style,

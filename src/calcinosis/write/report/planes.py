@@ -14,6 +14,7 @@ from calcinosis.write.report.drawing import (
     line,
     orientation_letters,
     outline,
+    ring,
     scale_bar,
     text,
     windowed,
@@ -26,6 +27,7 @@ WINDOW_HU = (300.0, 1500.0)  # level and width, the bone window the masses are r
 SIDE = 360.0  # figure units, about as large as it is shown
 CLOSE_SIDE = 240.0  # the same for close looks
 LEVEL_WINDOW_HU = (350.0, 1100.0)  # tells fluid, sediment and paste apart
+PLACE_SIDE_MM = 110.0  # a place with what lies around it
 PIXELS = 540  # image pixels along a side
 AIR_HU = -1024.0
 
@@ -97,16 +99,43 @@ def around(
     return volume.crop(box), labels[box]
 
 
+def place_view(volume: Volume, labels: NDArray[np.uint8], place: Point) -> Figure:
+    """The axial plane through a place, which is ringed, every mass outlined."""
+    name, right, down, letters = PLANES[0]
+    plane = Plane(place, right, down, PLACE_SIDE_MM, CLOSE_SIDE)
+    size, middle = (CLOSE_SIDE, CLOSE_SIDE), CLOSE_SIDE / 2
+    near, near_labels = around(volume, labels, plane)
+    grey = windowed(plane.sample(near, near.voxels, AIR_HU), *WINDOW_HU)
+    marks = _outlines(near, near_labels, plane)
+    marks.append(ring(middle, middle, 20, kind="other"))
+    marks += orientation_letters(size, letters) + scale_bar(size, plane.unit_per_mm)
+    where = ", ".join(
+        f"{axis} {number(value, 0)}" for axis, value in zip("xyz", place, strict=True)
+    )
+    return figure(
+        grey,
+        size,
+        marks,
+        alt=f"{name} CT plane at {where} mm, the place ringed.",
+        caption=f"{where} mm",
+    )
+
+
+def _outlines(volume: Volume, labels: NDArray[np.uint8], plane: Plane) -> list[str]:
+    """Every mass that a plane meets, in its colour."""
+    return [
+        outline(plane.contours(volume, labels == label), colour(int(label)))
+        for label in np.unique(labels[labels > 0])
+    ]
+
+
 def _cut(
     volume: Volume, labels: NDArray[np.uint8], mass: Mass, plane: Plane, name: str, letters: str
 ) -> Figure:
     size = (SIDE, SIDE)
     near, near_labels = around(volume, labels, plane)
     grey = windowed(plane.sample(near, near.voxels, AIR_HU), *WINDOW_HU)
-    marks = [
-        outline(plane.contours(near, near_labels == label), colour(int(label)))
-        for label in np.unique(near_labels[near_labels > 0])
-    ]
+    marks = _outlines(near, near_labels, plane)
     marks += orientation_letters(size, letters) + scale_bar(size, plane.unit_per_mm)
     axis = next(i for i in range(3) if plane.right[i] == plane.down[i] == 0)
     place = f"{'xyz'[axis]} = {number(plane.centre[axis], 0)} mm"
