@@ -18,6 +18,7 @@ from calcinosis.measure.mass import (
     OtherCalcification,
     Point,
 )
+from calcinosis.read.subject import written_name
 from calcinosis.volume import Subject
 from calcinosis.write.report.numbers import hydroxyapatite, length, number, plural, quantity
 
@@ -103,7 +104,7 @@ def identity(subject: Subject) -> str:
 
 def person_name(dicom_name: str) -> str:
     """``Family^Given^Middle`` as ``Family, Given Middle``."""
-    family, *others = dicom_name.partition("=")[0].split("^")
+    family, *others = written_name(dicom_name).split("^")
     given = " ".join(part.strip() for part in others if part.strip())
     return ", ".join(part for part in (family.strip(), given) if part)
 
