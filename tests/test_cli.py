@@ -165,6 +165,8 @@ def test_a_skeleton_from_a_file_is_used(series, phantom, tmp_path, calcinosis):
     assert bones == pytest.approx(np.count_nonzero(everything), rel=0.1)
     labels = np.asarray(nib.load(tmp_path / "out/masses.nii.gz").dataobj).transpose(2, 1, 0)
     assert (labels > 0)[phantom.truth.envelope > 0].mean() < 0.05
+    remarks = json.loads((out / "result.json").read_text(encoding="utf-8"))["remarks"]
+    assert remarks[0] == "Bone is what the given skeleton mask marks."
 
 
 def refused(run, *words):
