@@ -317,6 +317,12 @@ def test_an_interrupted_phantom_leaves_nothing(monkeypatch, calcinosis, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_phantom_cannot_have_a_mass_and_none(calcinosis, tmp_path):
+    run = calcinosis("phantom", tmp_path / "new", *COARSE, "--mass", "volume_ml=5")
+    refused(run, "--mass", "--no-mass")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_phantom_replaces_an_earlier_one_only_by_force(calcinosis, tmp_path):
     assert calcinosis("phantom", tmp_path, *COARSE).status == 0
     (tmp_path / "dicom" / "IM9999.dcm").write_bytes(b"of a longer series")
