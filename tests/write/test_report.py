@@ -11,6 +11,7 @@ import pytest
 
 from calcinosis.explain.explanation import explain
 from calcinosis.lab_result import LabResult
+from calcinosis.measure.calcium import calibration_by_phantom
 from calcinosis.measure.mass import MIRROR, Site
 from calcinosis.read.case_file import Case
 from calcinosis.volume import Subject
@@ -217,6 +218,15 @@ def test_no_mass_is_said_plainly_and_still_makes_a_page(fabricated):
     Page(html)
     assert "<h1>No calcified soft-tissue mass of 1 mL or more.</h1>" in html
     assert "two vessel-wall calcifications (0.33" in html
+
+
+def test_a_calibration_that_was_given_is_not_called_one_of_the_literature(analysis, html):
+    assert "0.79 mg per mL and HU, the test&#39;s own calibration" in html
+    assert "a calibration from the literature, not on a phantom" in html
+    given = replace(analysis.measurement, calibration=calibration_by_phantom(0.7404, 0.05))
+    page = render_report(replace(analysis, measurement=given))
+    assert "0.74 mg per mL and HU, given by the user" in page
+    assert "literature, not" not in page
 
 
 def test_the_same_analysis_gives_the_same_page(analysis, html):

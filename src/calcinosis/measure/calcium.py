@@ -18,6 +18,7 @@ _ASSUMED_TUBE_VOLTAGE_KV = 120.0
 # Of a factor measured with a phantom, where the user tells none: the body hardens the beam as it
 # would for the factors above.
 OWN_PHANTOM_UNCERTAINTY = _RELATIVE_UNCERTAINTY
+GIVEN_BY_THE_USER = "given by the user"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def calibration_by_phantom(
 ) -> Calibration:
     """The calibration that a user measured on the scanner with a phantom of known densities."""
     return Calibration(
-        mg_hydroxyapatite_per_ml_per_hu, relative_uncertainty, None, "given by the user"
+        mg_hydroxyapatite_per_ml_per_hu, relative_uncertainty, None, GIVEN_BY_THE_USER
     )
 
 
