@@ -16,6 +16,7 @@ from calcinosis.measure.mass import MIRROR, Site
 from calcinosis.read.case_file import Case
 from calcinosis.volume import Subject
 from calcinosis.write.explanation.wording import headline, said, units
+from calcinosis.write.measures import measures_of
 from calcinosis.write.report import render_report
 from calcinosis.write.report.numbers import hydroxyapatite, length, number, quantity
 from calcinosis.write.report.planes import Plane, level_view
@@ -209,6 +210,13 @@ def test_a_bone_without_a_name_is_touched_all_the_same(analysis):
     mass = analysis.measurement.masses[0]
     bone = replace(mass.bone, nearest=None)
     assert dict(measures(replace(mass, bone=bone)))["Bone"].startswith("touches bone over ")
+    across = replace(bone, contact_mm2=0.0, distance_mm=0.0, eroded=None)
+    assert dict(measures(replace(mass, bone=across)))["Bone"].startswith("touches bone across")
+    assert "Area of contact with bone" not in [
+        one.meaning for one in measures_of(replace(mass, bone=across))
+    ]
+    tangent = replace(across, eroded=False)
+    assert dict(measures(replace(mass, bone=tangent)))["Bone"].startswith("touches bone at a point")
     apart = replace(bone, contact_mm2=0.0, distance_mm=3.0)
     assert dict(measures(replace(mass, bone=apart)))["Bone"].startswith("nearest bone, 3.0")
 

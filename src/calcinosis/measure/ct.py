@@ -57,6 +57,10 @@ from calcinosis.volume import Study, Volume
 _BONE = 128  # network score, of 255
 _RIM_POINTS = 2000  # of a mass's surface are enough to tell which bone is nearest
 _BONE_REACH_MM = 40.0  # bone farther than this is looked for in the whole scan
+_ACROSS_SLICES = (
+    "Mass and bone meet across slices that are too thick to tell by how much: neither contact nor "
+    "erosion can be judged."
+)
 METHOD = (
     (
         f"The scan was resampled to {GRID_MM:g} mm and a small network, trained on masses drawn "
@@ -327,7 +331,7 @@ def _doubts(
     """What a seed would settle of a mass that none asked for; a given skeleton settles the cut."""
     if mass.seeded:
         return ()
-    cut = bone.contact_mm2 > 0 and not around.given
+    cut = (bone.contact_mm2 > 0 or bone.meets_across_slices) and not around.given
     crop = around.body.volume.crop(mass.box)
     return settled_by_seed(crop, mass.envelope.mask, number, confidence, cut_from_bone=cut)
 
@@ -355,6 +359,8 @@ def _bone_of(around: Surroundings, box: Box, number: int) -> tuple[BoneRelation,
         surface = places(rim(mass))
         surface += [extent.start for extent in near]
         bone = apart(distance_far_mm(body.volume, surface, body.skeleton))
+    if bone.meets_across_slices:
+        return bone, (_ACROSS_SLICES,)
     if around.given or bone.eroded is False or bone.contact_mm2 == 0:
         return bone, ()
     if bone.eroded:

@@ -188,6 +188,10 @@ def _joint(mass: Mass) -> str:
 
 def _bone(mass: Mass) -> str:
     bone = mass.bone
+    if bone.meets_across_slices:
+        return f"touches {bone.nearest or 'bone'} across slices; contact and erosion not judged"
+    if bone.distance_mm == 0 and bone.contact_mm2 == 0:
+        return f"touches {bone.nearest or 'bone'} at a point; no erosion"
     if bone.contact_mm2 <= 0:
         away = "" if bone.distance_mm is None else f", {length(bone.distance_mm)} away"
         return f"{bone.nearest or 'nearest bone'}{away}; no contact"
