@@ -165,6 +165,8 @@ def test_a_skeleton_from_a_file_is_used(series, phantom, tmp_path, calcinosis):
     assert bones == pytest.approx(np.count_nonzero(everything), rel=0.1)
     labels = np.asarray(nib.load(tmp_path / "out/masses.nii.gz").dataobj).transpose(2, 1, 0)
     assert (labels > 0)[phantom.truth.envelope > 0].mean() < 0.05
+    remarks = json.loads((out / "result.json").read_text(encoding="utf-8"))["remarks"]
+    assert remarks[0] == "Bone is what the given skeleton mask marks."
 
 
 def refused(run, *words):
@@ -312,6 +314,12 @@ def test_an_interrupted_phantom_leaves_nothing(monkeypatch, calcinosis, tmp_path
     monkeypatch.setattr("calcinosis.phantom.command.write_truth", interrupted)
     run = calcinosis("phantom", tmp_path / "new", *COARSE)
     assert (run.status, run.err.strip()) == (130, "calcinosis: interrupted; nothing was written")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_phantom_cannot_have_a_mass_and_none(calcinosis, tmp_path):
+    run = calcinosis("phantom", tmp_path / "new", *COARSE, "--mass", "volume_ml=5")
+    refused(run, "--mass", "--no-mass")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -30,7 +30,7 @@ def mg_per_ml_per_hu(tube_voltage_kv: float, water_cm: float) -> float:
 
 def main() -> None:
     """Print the table."""
-    for voltage in (80, 100, 120, 140):
+    for voltage in (60, 70, 80, 100, 120, 140, 150):
         row = [f"{mg_per_ml_per_hu(voltage, water):.3f}" for water in (15, 25, 35)]
         print(voltage, "kV, 15/25/35 cm of water:", *row)
 

@@ -177,6 +177,8 @@ def phantom(
     from calcinosis.phantom.command import in_brief, write_phantom
     from calcinosis.write.files import result_folder
 
+    if no_mass and masses:
+        raise click.UsageError("--mass and --no-mass exclude each other; expected one of them")
     drawn = () if no_mass else masses or ("",)
     with result_folder(folder, force=force) as new:
         made = write_phantom(new, demo=demo, masses=drawn, decoys=decoys, options=options)

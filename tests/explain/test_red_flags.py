@@ -68,8 +68,8 @@ def test_a_fluid_level_explains_bone_erosion_but_an_unreported_one_does_not():
     assert flags({"imaging": {"ct": ct | {"fluid_calcium_level": True}}}) == {}
 
 
-def level(state, origin, modality="CT"):
-    mass = 1 if origin == "measured" else None
+def level(state, origin, modality="CT", mass=1):
+    mass = mass if origin == "measured" else None
     return Finding("fluid_calcium_level", state, origin, modality, mass_id=mass)
 
 
@@ -80,6 +80,11 @@ def level(state, origin, modality="CT"):
         ([level("present", "reported")], False, ""),
         ([level("present", "reported"), level("present", "measured")], False, ""),
         ([level("present", "measured")], True, "measured, not reported"),
+        (
+            [level("present", "measured"), level("absent", "measured", mass=2)],
+            True,
+            "fluid level measured in some masses only, not reported",
+        ),
         ([level("absent", "reported"), level("present", "measured")], True, "disputed"),
         ([level("present", "reported"), level("absent", "measured")], True, "disputed"),
         (

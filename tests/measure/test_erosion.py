@@ -223,3 +223,15 @@ def test_a_surface_out_of_reach_has_no_points():
     far = np.full(SHAPE, 50, np.float32)
     points = surface_points(np.zeros(SHAPE, np.int16), ball - 20, far, SPACING, reach_mm=4)
     assert len(points) == 0
+
+
+def test_where_mass_and_bone_meet_across_thick_slices_only_nothing_is_said_of_erosion():
+    affine = np.eye(4)
+    affine[:3, :3] = np.array([[0, 0, 0.8], [0, 0.8, 0], [6.0, 0, 0]])
+    mass, bone = np.zeros((2, 8, 40, 40), bool)
+    mass[3:5, 15:25, 15:25] = True
+    bone[:3, 10:30, 10:30] = True
+    hu = np.where(bone, 1000, np.where(mass, 600, 50)).astype(np.int16)
+    relation = relate_to_bone(Volume(hu, affine), mass, bone)
+    assert relation.meets_across_slices
+    assert (relation.eroded, relation.erosion_depth_mm) == (None, None)

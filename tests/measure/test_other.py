@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from calcinosis.measure.joint import Joint
 from calcinosis.measure.other import is_bone, name_specks
@@ -57,20 +58,28 @@ def test_a_tube_of_calcium_is_a_vessel_wall(scene):
     assert scene.kinds() == ["vascular"]
 
 
+def test_what_is_outlined_is_as_large_as_the_volume_told(scene):
+    scene.ball(MIDDLE, 5, 600)
+    scene.hu = ndimage.gaussian_filter(scene.hu.astype(np.float32), 0.8).astype(np.int16)
+    ((other, where),) = name_specks(scene.specks(), ())
+    outlined_ml = np.count_nonzero(where.mask) * GRID_MM**3 / 1000
+    assert outlined_ml == pytest.approx(other.volume_ml, rel=0.25)
+
+
 def test_a_round_stone_is_a_phlebolith_in_the_lesser_pelvis_alone(scene):
-    scene.ball(MIDDLE, 3, 600)
+    scene.ball(MIDDLE, 5, 600)
     assert scene.kinds(SYMPHYSIS) == ["phlebolith"]
     assert scene.kinds() == ["unclassified"], "it may be a stone, a node, or in the bowel"
 
 
 def test_a_round_stone_in_a_limb_is_a_phlebolith(scene):
     scene.hu[:, 90:], scene.hu[:, :40], scene.hu[:, :, :40], scene.hu[:, :, 90:] = (AIR_HU,) * 4
-    scene.ball(MIDDLE, 3, 600)
+    scene.ball(MIDDLE, 5, 600)
     assert scene.kinds() == ["phlebolith"]
 
 
 def test_plaques_before_the_spine_lie_in_the_aorta(scene):
-    scene.ball(MIDDLE, 3, 600)
+    scene.ball(MIDDLE, 5, 600)
     assert scene.kinds(SPINE) == ["vascular"]
 
 

@@ -5,16 +5,16 @@ import pytest
 
 from calcinosis.measure.envelope import Envelope
 from calcinosis.measure.masses import FoundMass
-from calcinosis.measure.uncertainty import cut_off
+from calcinosis.measure.uncertainty import confidence_of, cut_off
 
 SHAPE = (20, 30, 40)
 
 
-def mass_in(box):
+def mass_in(box, score=0.9, *, seeded=False):
     inside = np.zeros([extent.stop - extent.start for extent in box], bool)
     inside[2:-2, 2:-2, 2:-2] = True
     share = inside.astype(np.float32)
-    return FoundMass(box, Envelope(inside, share, share), 0.9, seeded=False)
+    return FoundMass(box, Envelope(inside, share, share), score, seeded=seeded)
 
 
 def test_a_mass_that_lies_whole_in_the_scan_is_not_said_to_be_cut():
@@ -29,3 +29,13 @@ def test_a_mass_that_reaches_the_edge_of_the_scan_is_said_to_be_the_least(axis, 
     box[axis] = slice(-2, 8) if end == "first" else slice(size - 8, size + 2)
     (remark,) = cut_off(mass_in(tuple(box)), SHAPE)
     assert "the least" in remark
+
+
+@pytest.mark.parametrize(("score", "seeded"), [(0.7, False), (0.7, True)])
+def test_of_a_cut_along_a_given_skeleton_nothing_is_called_unsure_or_ours(score, seeded):
+    mass = mass_in((slice(0, 20), slice(0, 30), slice(0, 40)), score, seeded=seeded)
+    (own,) = confidence_of(mass, own_cut=True)[1]
+    given = " ".join(confidence_of(mass, own_cut=False)[1])
+    assert "from bone" in own
+    assert "from bone" not in given
+    assert ("seed point said so" in given) is seeded

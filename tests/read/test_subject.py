@@ -53,6 +53,12 @@ def test_name_number_and_day_are_read_as_they_are_written(tmp_path):
     assert (subject.accession_number, subject.study_date) == ("A-99", date(2025, 3, 1))
 
 
+@pytest.mark.parametrize("written", ["=山田^太郎=やまだ^たろう", "^^=山田^太郎", " =山田^太郎"])
+def test_a_name_without_latin_letters_is_read_in_its_own(tmp_path, written):
+    named = ct_series(PatientName=written, SpecificCharacterSet="ISO_IR 192")
+    assert read_study(save(named, tmp_path)).subject.name == "山田^太郎"
+
+
 def test_age_and_sex_of_the_header_count_where_they_were_not_given():
     assert informed(None, SUBJECT).patient == Patient(age_years=64.1, sex="F")
     known = informed(PatientFile(patient=Patient(ckd="dialysis_hd")), SUBJECT).patient

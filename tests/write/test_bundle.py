@@ -112,10 +112,12 @@ def test_an_identifier_with_signs_of_its_own_is_still_one_search(tmp_path):
             {"family": "Doe", "given": ["Ann", "Maria"], "prefix": ["Prof."], "suffix": ["MD"]},
         ),
         ("^Ann", {"given": ["Ann"]}),
+        ("=山田^太郎=やまだ^たろう", {"family": "山田", "given": ["太郎"]}),
     ],
 )
 def test_titles_are_no_given_names(written, told, tmp_path):
-    study = read_study(write_series(tmp_path / "ct", PatientName=written))
+    header = {"PatientName": written, "SpecificCharacterSet": "ISO_IR 192"}
+    study = read_study(write_series(tmp_path / "ct", **header))
     (patient,) = resources(delivered(tmp_path, study), "Patient")
     assert patient["name"] == [told]
 

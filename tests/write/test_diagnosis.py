@@ -99,6 +99,14 @@ def test_the_page_names_the_papers_behind_the_weights(tmp_path):
     assert "cofan1999: Uremic tumoral calcinosis in patients receiving longterm" in page
 
 
+def test_no_finding_is_cut_off_beside_the_chart(tmp_path):
+    answered(written(tmp_path, {"sites": ["hip"]}), "--output", str(tmp_path / "out"))
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    beside = re.findall(r'text-anchor="end">([^<]+)<', page)
+    assert "Phosphate not known" in beside
+    assert max(map(len, beside)) <= 42  # what its width holds
+
+
 def test_text_of_the_case_cannot_smuggle_markup_into_the_page(tmp_path):
     case = {"id": "<script>alert(1)</script>"}
     answered(written(tmp_path, case), "--output", str(tmp_path / "out"))

@@ -11,11 +11,13 @@ import pytest
 
 from calcinosis.explain.explanation import explain
 from calcinosis.lab_result import LabResult
+from calcinosis.measure.calcium import calibration_by_phantom
 from calcinosis.measure.doubts import remarks_on_doubts
 from calcinosis.measure.mass import MIRROR, Site
 from calcinosis.read.case_file import Case
 from calcinosis.volume import Subject
 from calcinosis.write.explanation.wording import headline, said, units
+from calcinosis.write.measures import measures_of
 from calcinosis.write.report import render_report
 from calcinosis.write.report.numbers import hydroxyapatite, length, number, quantity
 from calcinosis.write.report.planes import Plane, level_view, place_view
@@ -234,6 +236,13 @@ def test_a_bone_without_a_name_is_touched_all_the_same(analysis):
     mass = analysis.measurement.masses[0]
     bone = replace(mass.bone, nearest=None)
     assert dict(measures(replace(mass, bone=bone)))["Bone"].startswith("touches bone over ")
+    across = replace(bone, contact_mm2=0.0, distance_mm=0.0, eroded=None)
+    assert dict(measures(replace(mass, bone=across)))["Bone"].startswith("touches bone across")
+    assert "Area of contact with bone" not in [
+        one.meaning for one in measures_of(replace(mass, bone=across))
+    ]
+    tangent = replace(across, eroded=False)
+    assert dict(measures(replace(mass, bone=tangent)))["Bone"].startswith("touches bone at a point")
     apart = replace(bone, contact_mm2=0.0, distance_mm=3.0)
     assert dict(measures(replace(mass, bone=apart)))["Bone"].startswith("nearest bone, 3.0")
 
@@ -243,6 +252,15 @@ def test_no_mass_is_said_plainly_and_still_makes_a_page(fabricated):
     Page(html)
     assert "<h1>No calcified soft-tissue mass of 1 mL or more.</h1>" in html
     assert "two vessel-wall calcifications (0.33" in html
+
+
+def test_a_calibration_that_was_given_is_not_called_one_of_the_literature(analysis, html):
+    assert "0.79 mg per mL and HU, the test&#39;s own calibration" in html
+    assert "a calibration from the literature, not on a phantom" in html
+    given = replace(analysis.measurement, calibration=calibration_by_phantom(0.7404, 0.05))
+    page = render_report(replace(analysis, measurement=given))
+    assert "0.74 mg per mL and HU, given by the user" in page
+    assert "literature, not" not in page
 
 
 def test_the_same_analysis_gives_the_same_page(analysis, html):

@@ -14,8 +14,11 @@ class Signs:
         self._values: dict[str, float] = {}
         self._reported: set[str] = set()
         self._denied: set[str] = set()
+        self._spoken_of: set[str] = set()
         for finding in findings:
             code, value = finding.code, finding.value
+            if finding.origin == "reported" and finding.state != "unknown":
+                self._spoken_of.add(code)
             if finding.state == "present":
                 self._states[code] = True
                 if finding.origin == "reported":
@@ -47,6 +50,10 @@ class Signs:
     def is_undisputed(self, code: str) -> bool:
         """Whether no voice calls the sign absent."""
         return code not in self._denied
+
+    def is_spoken_of(self, code: str) -> bool:
+        """Whether a reader called a sign present or absent: masses we measured only differ."""
+        return code in self._spoken_of
 
     def value(self, code: str) -> float | None:
         """The largest value told, in the unit of the knowledge base."""
@@ -122,8 +129,11 @@ def sarcoma_signs(signs: Signs, thresholds: Mapping[str, float]) -> Named:
 def _destruction(signs: Signs) -> Circumstance:
     """Bone destruction; only a fluid level that a reader reported and none denies excuses it."""
     eroded, level = signs.state("bone_erosion"), "fluid_calcium_level"
-    if not signs.is_undisputed(level):
-        seen = "fluid level disputed" if signs.state(level) else "no fluid level"
+    if not signs.state(level) and not signs.is_undisputed(level):
+        seen = "no fluid level"
+    elif not signs.is_undisputed(level):
+        of_some = "measured in some masses only, not reported"
+        seen = f"fluid level {'disputed' if signs.is_spoken_of(level) else of_some}"
     elif signs.is_reported(level):
         seen = "fluid level reported"
     else:

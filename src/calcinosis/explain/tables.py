@@ -354,7 +354,7 @@ def _labels(knowledge: Knowledge) -> dict[str, str]:
     for word in ("low", "normal", "high"):
         labels[f"ca_p_product_{word}"] = f"Calcium × phosphate {word}"
     labels |= {f"site_{site}": f"Site: {site.replace('_', ' ')}" for site in words.sites}
-    labels["phosphate_stated"] = "Phosphate known, which names the primary form"
+    labels["phosphate_stated"] = "Phosphate known"
     return labels | {"age": "Age", "ca_p_product": "Calcium × phosphate"}
 
 

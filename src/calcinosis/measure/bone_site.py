@@ -160,6 +160,11 @@ def distance_far_mm(
     return float(max(0.0, distances.min() - np.mean(volume.spacing_mm)))
 
 
+def hides_contact(spacing_mm: Spacing) -> bool:
+    """Whether the surfaces of voxels that touch across slices are farther apart than contact is."""
+    return max(spacing_mm) / 2 - float(np.mean(spacing_mm)) / 2 >= CONTACT_GAP_MM
+
+
 def contact_mm2(site: Site) -> float:
     """Area of the mass's surface that touches bone, on the surface between voxels."""
     from skimage.measure import marching_cubes

@@ -11,13 +11,22 @@ from calcinosis.measure.mass import Calibration, Interval
 # mg hydroxyapatite per mL per HU above soft tissue, by tube voltage (kV): tungsten spectra (SpekPy,
 # 8 mm Al) hardened by 25 cm of water, NIST attenuation; `training/calcium_calibration.py` computes
 # them. At 130 kV patients span 0.59–1.05 (130 HU is 77–136 mg/mL, PMID 7784560).
-_MG_PER_ML_PER_HU = {80: 0.545, 100: 0.662, 120: 0.759, 140: 0.844}
+_MG_PER_ML_PER_HU = {
+    60: 0.396,
+    70: 0.472,
+    80: 0.545,
+    100: 0.662,
+    120: 0.759,
+    140: 0.844,
+    150: 0.884,
+}
 # Half the range between 15 and 35 cm of water in the same computation.
 _RELATIVE_UNCERTAINTY = 0.09
 _ASSUMED_TUBE_VOLTAGE_KV = 120.0
 # Of a factor measured with a phantom, where the user tells none: the body hardens the beam as it
 # would for the factors above.
 OWN_PHANTOM_UNCERTAINTY = _RELATIVE_UNCERTAINTY
+GIVEN_BY_THE_USER = "given by the user"
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,7 @@ def calibration_by_phantom(
 ) -> Calibration:
     """The calibration that a user measured on the scanner with a phantom of known densities."""
     return Calibration(
-        mg_hydroxyapatite_per_ml_per_hu, relative_uncertainty, None, "given by the user"
+        mg_hydroxyapatite_per_ml_per_hu, relative_uncertainty, None, GIVEN_BY_THE_USER
     )
 
 

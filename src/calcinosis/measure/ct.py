@@ -44,7 +44,7 @@ from calcinosis.measure.other import is_bone, name_specks
 from calcinosis.measure.seed import seed_voxels, settled_by_seed
 from calcinosis.measure.shells import shells_as_masses
 from calcinosis.measure.size import diameters
-from calcinosis.measure.skeleton import override_skeleton, skeleton_on_scan
+from calcinosis.measure.skeleton import override_skeleton, remarks_on_given, skeleton_on_scan
 from calcinosis.measure.skin import Skin, find_skin, skin_distance_mm
 from calcinosis.measure.specks import Speck, find_specks
 from calcinosis.measure.tissue import TissueMap, classify, look_closer
@@ -57,6 +57,10 @@ from calcinosis.volume import Study, Volume
 _BONE = 128  # network score, of 255
 _RIM_POINTS = 2000  # of a mass's surface are enough to tell which bone is nearest
 _BONE_REACH_MM = 40.0  # bone farther than this is looked for in the whole scan
+_ACROSS_SLICES = (
+    "Mass and bone meet across slices that are too thick to tell by how much: neither contact nor "
+    "erosion can be judged."
+)
 METHOD = (
     (
         f"The scan was resampled to {GRID_MM:g} mm and a small network, trained on masses drawn "
@@ -157,7 +161,7 @@ def _measure(
         tuple(other for other, _ in others),
         calibration,
         METHOD,
-        remarks_on_doubts(unsure) + remarks_on_contents(contents),
+        found.remarks + remarks_on_doubts(unsure) + remarks_on_contents(contents),
         other_places=tuple(where for _, where in others),
     )
 
@@ -187,7 +191,7 @@ def _without_contents(
 class _Found:
     """What the working grid tells of a scan; masses with their levels, largest first.
 
-    `unsure_lps_mm` are places of what may be a mass or bone.
+    `unsure_lps_mm` are places of what may be a mass or bone, `remarks` tell of a given skeleton.
     """
 
     outlined: list[tuple[FoundMass, LevelReading]]
@@ -195,6 +199,7 @@ class _Found:
     labels: NDArray[np.uint8]
     skeleton: NDArray[np.bool_]
     unsure_lps_mm: list[Point]
+    remarks: tuple[str, ...] = ()
 
 
 def _find(
@@ -209,6 +214,7 @@ def _find(
     tissue = classify(grid, seeds, progress)
     look_closer(grid, tissue, possible_masses(grid, tissue, seeds), seeds)
     open_shells = shells_as_masses(grid, tissue, seeds)
+    remarks = () if skeleton is None else remarks_on_given(grid, tissue, skeleton)
     if skeleton is not None:
         tissue = override_skeleton(grid, tissue, skeleton)
         open_shells = []
@@ -237,7 +243,7 @@ def _find(
         for speck in filter(is_bone, specks):
             bones[speck.where.box] |= speck.where.mask
         specks = [speck for speck in specks if not is_bone(speck)]
-    return _Found(outlined, specks, labels, bones, unsure)
+    return _Found(outlined, specks, labels, bones, unsure, remarks)
 
 
 def _with_fluid(
@@ -288,7 +294,7 @@ def measure_mass(
     volume_ml = float(envelope.occupancy.sum(dtype=np.float64) * size)
     calcium = calcium_mass(hu, envelope.calcified, size, calibration)
     x, y, z = (float(v) for v in crop.to_lps(places(envelope.mask).mean(0)))
-    confidence, remarks = confidence_of(mass)
+    confidence, remarks = confidence_of(mass, own_cut=not around.given)
     remarks += cut_off(mass, around.body.volume.shape)
     bone, bone_remarks = _bone_of(around, mass.box, number)
     surface = places(rim(envelope.mask))
@@ -325,7 +331,7 @@ def _doubts(
     """What a seed would settle of a mass that none asked for; a given skeleton settles the cut."""
     if mass.seeded:
         return ()
-    cut = bone.contact_mm2 > 0 and not around.given
+    cut = (bone.contact_mm2 > 0 or bone.meets_across_slices) and not around.given
     crop = around.body.volume.crop(mass.box)
     return settled_by_seed(crop, mass.envelope.mask, number, confidence, cut_from_bone=cut)
 
@@ -353,6 +359,8 @@ def _bone_of(around: Surroundings, box: Box, number: int) -> tuple[BoneRelation,
         surface = places(rim(mass))
         surface += [extent.start for extent in near]
         bone = apart(distance_far_mm(body.volume, surface, body.skeleton))
+    if bone.meets_across_slices:
+        return bone, (_ACROSS_SLICES,)
     if around.given or bone.eroded is False or bone.contact_mm2 == 0:
         return bone, ()
     if bone.eroded:

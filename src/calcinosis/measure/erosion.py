@@ -37,6 +37,7 @@ from calcinosis.measure.bone_site import (
     distance_far_mm,
     filled,
     gap_mm,
+    hides_contact,
     site_of,
 )
 from calcinosis.measure.bone_surface import (
@@ -88,10 +89,11 @@ def relate_to_bone(
 
     Returns:
         `nearest` is left None: names of bones are read elsewhere. `distance_mm` is None without
-        any bone in the image. Erosion is judged only where mass and bone touch; it is None where
-        too little surface surrounds the contact, or its cortex is too faint to be missed, or bone
-        is missing that the program's own cut may have taken. Beside an own cut the volume is the
-        least that is sure.
+        any bone in the image, and 0 without contact where both meet across thick slices. Erosion
+        is judged only where mass and bone touch; it is None in such slices, where too little
+        surface surrounds the contact, or its cortex is too faint to be missed, or bone is missing
+        that the program's own cut may have taken. Beside an own cut the volume is the least that
+        is sure.
     """
     if not envelope.any() or not skeleton.any():
         return BoneRelation(None, None, 0.0, None, None, None)
@@ -107,7 +109,8 @@ def relate_to_bone(
     site = site_of(volume.crop(box), mass, bone)
     contact = contact_mm2(site)
     if contact == 0.0:
-        return apart(distance)
+        across = distance == 0.0 and hides_contact(volume.spacing_mm)
+        return BoneRelation(None, 0.0, 0.0, None, None, None) if across else apart(distance)
     points = surface_points(
         site.hu, site.to_bone_mm, site.to_mass_mm, site.spacing_mm, reach_mm=NEAR_MM
     )

@@ -77,6 +77,11 @@ class BoneRelation:
     eroded: bool | None
     expected_surface: str | None = None
 
+    @property
+    def meets_across_slices(self) -> bool:
+        """Whether voxels touch, but across slices too thick to tell over which area."""
+        return self.distance_mm == 0 and self.contact_mm2 == 0 and self.eroded is None
+
 
 @dataclass(frozen=True)
 class HounsfieldStatistics:

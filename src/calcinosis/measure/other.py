@@ -72,7 +72,7 @@ def name_specks(
     inside = [speck for speck in specks if not _lies_on_skin(speck)]
     tubes = [speck for speck in inside if _is_vessel_piece(speck)]
     named = [
-        (OtherCalcification(_kind(speck, inside, tubes, joints), speck.volume_ml, at), speck.where)
+        (OtherCalcification(_kind(speck, inside, tubes, joints), speck.volume_ml, at), speck.filled)
         for speck in inside
         for at in [speck.centre_lps_mm]
     ]

@@ -12,6 +12,9 @@ from calcinosis.volume import Volume
 
 _BONE = 127  # network score (of 255) above which a voxel is bone
 _PLANES = 8
+# Of what we take for dense bone, true skeletons leave out 10 to 17 % (the blur around it), those by
+# a threshold 35 to 40 % (marrow), those of another scan nearly all; measured on five scans.
+_MUCH_LEFT_OUT = 0.5
 
 
 def skeleton_on_scan(
@@ -50,3 +53,25 @@ def override_skeleton(
         mass=np.where(bone, 0, outside).astype(np.uint8),
         skeleton=np.where(bone, 255, 0).astype(np.uint8),
     )
+
+
+def remarks_on_given(
+    grid: WorkingGrid, tissue: TissueMap, skeleton: NDArray[np.bool_]
+) -> tuple[str, ...]:
+    """That the skeleton was given, and a doubt where it lacks most of what we take for bone.
+
+    Args:
+        grid: the scan's 1.5 mm version.
+        tissue: what the network tells of it.
+        skeleton: the given mask on the scan's own grid.
+    """
+    bone = (tissue.skeleton > _BONE) & (grid.hu > DENSE_HU)
+    left_out = 1 - float(grid.from_native(skeleton)[bone].mean()) if bone.any() else 0.0
+    told = "Bone is what the given skeleton mask marks."
+    if left_out <= _MUCH_LEFT_OUT:
+        return (told,)
+    remark = (
+        f"{told} It leaves out {100 * left_out:.0f} % of what the program takes for dense bone: is "
+        "it of this scan, and complete? What it leaves out may be called a mass."
+    )
+    return (remark,)

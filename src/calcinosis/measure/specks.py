@@ -19,6 +19,7 @@ SKIN_REACH_MM = 50.0  # deeper than this is far from the skin
 _SEED_HU, _EDGE_HU = 220, 140  # hysteresis on the 1.5 mm grid; three times its noise above blood
 _AIR_HU = -300.0
 _SMALLEST_ML = 0.01
+_FILLED = 0.5  # of a voxel
 _BONE_GAP_MM = 2.5
 _BONE_PIECE_MM3 = 2000.0  # smaller ones are looked at: granulomas of 0.5–1.5 mL are among them
 _CORE_VOXELS = 10  # inside the rim, to tell how even a density is
@@ -45,7 +46,8 @@ class Speck:
         section_cm2: of the part of the body that holds it, in the axial plane; infinite where that
             part reaches the side of the picture.
         cut_off: it reaches the side of the picture itself.
-        where: its voxels.
+        where: its voxels, the blurred rim among them.
+        filled: those of them that it fills by half or more; about as many as its volume counts.
     """
 
     volume_ml: float
@@ -62,6 +64,7 @@ class Speck:
     section_cm2: float
     cut_off: bool
     where: Patch
+    filled: Patch
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +177,8 @@ def _describe(
     (length_mm, width_mm, _), axes = principal_axes(own)
     axis = volume.to_lps(axes[0] * grid.step) - volume.to_lps(np.zeros(3))
     full_hu = float(np.median(core)) if thick else None
-    volume_ml, peak_hu, where = _on_scan(volume, grid, part, max(surroundings_hu, 0.0), full_hu)
+    background_hu = max(surroundings_hu, 0.0)
+    volume_ml, peak_hu, where, filled = _on_scan(volume, grid, part, background_hu, full_hu)
     low, high = own.min(0)[1:], own.max(0)[1:]
     return Speck(
         volume_ml=volume_ml,
@@ -191,6 +195,7 @@ def _describe(
         section_cm2=_section_cm2(body, own[len(own) // 2]),
         cut_off=bool((low == 0).any() or (high == np.array(grid.hu.shape[1:]) - 1).any()),
         where=where,
+        filled=filled,
     )
 
 
@@ -209,8 +214,8 @@ def _on_scan(
     part: _Part,
     background_hu: float,
     full_hu: float | None,
-) -> tuple[float, float, Patch]:
-    """Volume in mL, brightest voxel and the voxels of a speck on the scan's own grid.
+) -> tuple[float, float, Patch, Patch]:
+    """Volume in mL, brightest voxel, the voxels of a speck on the scan's own grid and those filled.
 
     A voxel of `full_hu` is filled; of a thin speck that is nearly its brightest voxel.
     """
@@ -223,7 +228,8 @@ def _on_scan(
     full_hu = full_hu or float(np.percentile(values, 98))
     share = np.clip((hu - background_hu) / max(full_hu - background_hu, 1), 0, 1)
     volume_ml = float(share[member].sum() * volume.voxel_volume_ml)
-    return volume_ml, float(values.max()), Patch(native, member)
+    filled = Patch(native, member & (share >= _FILLED))
+    return volume_ml, float(values.max()), Patch(native, member), filled
 
 
 def _point(values: NDArray[np.float64]) -> Point:

@@ -29,11 +29,17 @@ def volume_interval(
     return max(0.0, volume_ml - half_width), volume_ml + half_width
 
 
-def confidence_of(mass: FoundMass) -> tuple[float, tuple[str, ...]]:
-    """Confidence 0…1 that this is a mass, with what the reader should know."""
+def confidence_of(mass: FoundMass, *, own_cut: bool) -> tuple[float, tuple[str, ...]]:
+    """Confidence 0…1 that this is a mass, with what the reader should know.
+
+    Args:
+        mass: as it was found.
+        own_cut: whether the program parted it from bone, not a given skeleton.
+    """
     if mass.seeded:
-        return 1.0, ("Taken as a mass because a seed point said so; its cut from bone is ours.",)
-    if mass.score < 0.8:
+        cut = "; its cut from bone is the program's" if own_cut else ""
+        return 1.0, (f"Taken as a mass because a seed point said so{cut}.",)
+    if mass.score < 0.8 and own_cut:
         return mass.score, (
             "The separation from bone is unsure; one seed point on the mass settles it.",
         )

@@ -15,22 +15,23 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 # Of a whole examination with both kinds of series; of one of them it says nothing.
-_AND = r"(/|-| |&|\+|and|und|et|or|oder)+"
+_AND = r"(/|-| |&|\+|and|und|et|or|oder|y|e)+"
 WITH_AND_WITHOUT = re.compile(
     rf"\bw{_AND}w/?o\b|\bw/?o{_AND}w\b|\bpre{_AND}post\b"
-    rf"|\b(with|mit|avec){_AND}(without|ohne|sans)\b"
-    rf"|\b(without|ohne|sans){_AND}(with|mit|avec)\b",
+    rf"|\b(with|mit|avec|con){_AND}(without|ohne|sans|sin|senza)\b"
+    rf"|\b(without|ohne|sans|sin|senza){_AND}(with|mit|avec|con)\b",
     re.IGNORECASE,
 )
 WITHOUT_CONTRAST = re.compile(
     r"\bwithout|\bw/o|\bwo\b|\b(un|non[- ])enhanced|\bplain\b|\bnativ(e|er|es)?(?![a-z])"
-    r"|\b(non|no|pre|ohne|sans)[- ]?(iv )?(contrast|km|inj)"
+    r"|\b(non|no|pre|ohne|sans|sin|senza)[- ]?(iv )?([ck]ontrast|km|inj|mdc)|\bnon[- ]?con\b"
     r"|\bnc(ct)?\b|\bc-(?!\w)",
     re.IGNORECASE,
 )
 WITH_CONTRAST = re.compile(
-    r"\bwith (iv |i\.v\. )?contrast|w/ ?contrast|post[- ]?contrast|(?<!un)(?<!non[- ])enhanced"
-    r"|arteri|portal|venous|ven(ö|oe?)s|angio|\bctp?a\b|delayed|nephro|\bce(ct)?\b|\bc\+|\bmit km",
+    r"\b(with|w/?|mit|avec|con) ?(iv |i\.v\. )?([ck]ontrast|inject|mdc)|post[- ]?contrast"
+    r"|(?<!un)(?<!non[- ])enhanced|\b(mit|nach|post) km\b"
+    r"|arteri|portal|venous|ven(ö|oe?)s|angio|\bctp?a\b|delayed|nephro|\bce(ct)?\b|\bc\+",
     re.IGNORECASE,
 )
 NO_AGENT = {"NONE", "NO", "N", "0", "WITHOUT", "NO CONTRAST", "NIL", "-"}

@@ -106,7 +106,8 @@ def _grid_study(path: Path, image: GridImage, patient_position: str | None) -> S
     if not _perpendicular(affine[:3, 1], affine[:3, 2]):
         raise GeometryError(f"{path.name}: rows and columns are not perpendicular in the affine")
     if shear_deg(affine) > TILT_TOLERATED_DEG:
-        remarks.append(f"Slices sheared by {shear_deg(affine):.1f}° were straightened.")
+        sheared = f"Slices sheared by {shear_deg(affine):.1f}° were straightened"
+        remarks.append(f"{sheared}; masses.nii.gz lies on the straightened ones.")
         voxels, affine = straightened(voxels, affine, AIR_HU)
         grid = None
     require_hounsfield(voxels, path.name)

@@ -28,7 +28,7 @@ def subject_of(path: Path, header: "Dataset") -> Subject:
     """What a header says of the patient and the study; what it says wrongly counts as not said."""
     born, day = (day_of(_said(path, header, tag)) for tag in ("PatientBirthDate", "StudyDate"))
     return Subject(
-        name=_said(path, header, "PatientName").partition("=")[0],
+        name=written_name(_said(path, header, "PatientName")),
         patient_id=_said(path, header, "PatientID"),
         accession_number=_said(path, header, "AccessionNumber"),
         study_date=day,
@@ -73,6 +73,12 @@ def _born_otherwise(patient: Patient, subject: Subject) -> bool:
     if patient.age_years is None or subject.age_years is None:
         return False
     return abs(patient.age_years - subject.age_years) > SAME_AGE_YEARS
+
+
+def written_name(dicom_name: str) -> str:
+    """A name in Latin letters, or in others where these say nothing (PS3.5 6.2.1.1)."""
+    groups = (group.strip() for group in dicom_name.split("="))
+    return next((group for group in groups if group.strip("^ ")), "")
 
 
 def _said(path: Path, header: "Dataset", keyword: str) -> str:

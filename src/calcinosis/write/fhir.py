@@ -14,6 +14,7 @@ from calcinosis.analyte import ANALYTES
 from calcinosis.lab_result import LabResult
 from calcinosis.measure.mass import CtMeasurement, Mass
 from calcinosis.patient import Patient
+from calcinosis.read.subject import written_name
 from calcinosis.write import dicom_codes
 from calcinosis.write.dicom_source import SourceImages, derived_uid, derived_uuid
 from calcinosis.write.measures import measures_of
@@ -137,7 +138,7 @@ def _patient(header: "Dataset") -> Resource:
         resource["text"] = _text("Placeholder: the images do not say who the patient is.")
         return resource
     resource["identifier"][0]["system"] = f"urn:oid:{derived_uid('DICOM patient ID')}"
-    if name := _human_name(str(header.PatientName).partition("=")[0]):
+    if name := _human_name(written_name(str(header.PatientName))):
         resource["name"] = [name]
     if str(header.PatientSex) in _GENDER:
         resource["gender"] = _GENDER[str(header.PatientSex)]

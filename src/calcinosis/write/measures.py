@@ -31,6 +31,7 @@ class Measure:
 def measures_of(mass: Mass) -> Iterator[Measure]:
     """Every number of a mass that has one; what could not be judged is left out, not zero."""
     bone, site = mass.bone, mass.site
+    contact_mm2 = None if bone.meets_across_slices else bone.contact_mm2
     rows: tuple[tuple[Literal["SCT", "DCM", "99CALCINOSIS"], str, str, float | None, str], ...] = (
         ("SCT", "118565006", "Volume", mass.volume_ml, "mL"),
         ("DCM", "122660", "Calcium Volume", mass.calcified_volume_ml, "mL"),
@@ -39,7 +40,7 @@ def measures_of(mass: Mass) -> Iterator[Measure]:
         ("SCT", *SHORT_AXIS, mass.perpendicular_diameter_mm, "mm"),
         (SCHEME, "LOCULES", "Number of locules", mass.locules, "1"),
         (SCHEME, "LEVELS", "Number of fluid-calcium levels", len(mass.fluid_levels), "1"),
-        (SCHEME, "BONE_CONTACT", "Area of contact with bone", bone.contact_mm2, "mm2"),
+        (SCHEME, "BONE_CONTACT", "Area of contact with bone", contact_mm2, "mm2"),
         (SCHEME, "BONE_DISTANCE", "Distance from bone", bone.distance_mm, "mm"),
         (SCHEME, "EROSION_DEPTH", "Depth of bone erosion", bone.erosion_depth_mm, "mm"),
         (SCHEME, "EROSION_VOLUME", "Volume of bone erosion", bone.erosion_volume_ml, "mL"),

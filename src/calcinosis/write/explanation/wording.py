@@ -21,7 +21,8 @@ COSTS = {
     3: "CT",
     4: "MRI or bone scan",
 }
-_ABSENT = {"female": "Male"}  # what is not there, by its own name
+# What is not there, by its own name.
+_ABSENT = {"female": "Male", "phosphate_stated": "Phosphate not known"}
 _OUTCOMES = {
     "dialysis": "on dialysis",
     "ckd": "kidney disease without dialysis",

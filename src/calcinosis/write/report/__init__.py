@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from calcinosis import __version__
 from calcinosis.analysis import Analysis
+from calcinosis.measure.calcium import GIVEN_BY_THE_USER
 from calcinosis.measure.mass import Mass
 from calcinosis.measure.seed import seed_options, seeds_named, told_of_doubt
 from calcinosis.write.explanation.view import view_of
@@ -69,6 +70,7 @@ def _context(analysis: Analysis) -> dict[str, Any]:
         "study": analysis.study,
         "volume": volume,
         "measurement": measurement,
+        "own_calibration": measurement.calibration.source == GIVEN_BY_THE_USER,
         "remarks": told_of(analysis).remarks,
         "identity": wording.identity(analysis.study.subject),
         "summary": wording.summary(measurement),

@@ -18,6 +18,7 @@ from calcinosis.measure.mass import (
     OtherCalcification,
     Point,
 )
+from calcinosis.read.subject import written_name
 from calcinosis.volume import Subject
 from calcinosis.write.report.numbers import hydroxyapatite, length, number, plural, quantity
 
@@ -103,7 +104,7 @@ def identity(subject: Subject) -> str:
 
 def person_name(dicom_name: str) -> str:
     """``Family^Given^Middle`` as ``Family, Given Middle``."""
-    family, *others = dicom_name.partition("=")[0].split("^")
+    family, *others = written_name(dicom_name).split("^")
     given = " ".join(part.strip() for part in others if part.strip())
     return ", ".join(part for part in (family.strip(), given) if part)
 
@@ -187,6 +188,10 @@ def _joint(mass: Mass) -> str:
 
 def _bone(mass: Mass) -> str:
     bone = mass.bone
+    if bone.meets_across_slices:
+        return f"touches {bone.nearest or 'bone'} across slices; contact and erosion not judged"
+    if bone.distance_mm == 0 and bone.contact_mm2 == 0:
+        return f"touches {bone.nearest or 'bone'} at a point; no erosion"
     if bone.contact_mm2 <= 0:
         away = "" if bone.distance_mm is None else f", {length(bone.distance_mm)} away"
         return f"{bone.nearest or 'nearest bone'}{away}; no contact"
