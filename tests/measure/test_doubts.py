@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from calcinosis.measure.doubts import remarks_on_doubts, unclassified_places
+from calcinosis.measure.doubts import remarks_on_doubts, remarks_on_slices, unclassified_places
 from calcinosis.measure.mass import OtherCalcification, Patch
 from calcinosis.volume import Volume
 
@@ -42,3 +42,10 @@ def test_small_ones_and_those_whose_kind_is_known_are_not_named():
 def test_what_is_named_already_is_not_named_twice():
     assert named("unclassified", 1.2, already=[(31.0, 19.0, 11.0)]) == []
     assert named("unclassified", 1.2, already=[(5.0, 5.0, 5.0)]) == [(30.0, 20.0, 10.0)]
+
+
+def test_slices_thicker_than_accuracy_is_known_for_are_told():
+    assert remarks_on_slices((3.3000001, 0.8, 0.8)) == ()
+    (told,) = remarks_on_slices((5.0, 0.8, 0.8))
+    assert told.startswith("Voxels are 5.0 mm long: ")
+    assert "measured up to 3.3 mm only" in told

@@ -10,7 +10,12 @@ from calcinosis.measure.array_order import ArrayOrder
 from calcinosis.measure.bone_site import distance_far_mm
 from calcinosis.measure.calcium import calcium_mass, calibration_for
 from calcinosis.measure.closing import CLOSING_MM
-from calcinosis.measure.doubts import remarks_on_doubts, told_by_levels, unclassified_places
+from calcinosis.measure.doubts import (
+    remarks_on_doubts,
+    remarks_on_slices,
+    told_by_levels,
+    unclassified_places,
+)
 from calcinosis.measure.erosion import apart, relate_to_bone
 from calcinosis.measure.joint import Joint
 from calcinosis.measure.joints import Landmarks, find_landmarks, name_nearest, nearest
@@ -161,7 +166,12 @@ def _measure(
         tuple(other for other, _ in others),
         calibration,
         METHOD,
-        found.remarks + remarks_on_doubts(unsure) + remarks_on_contents(contents),
+        (
+            *remarks_on_slices(volume.spacing_mm),
+            *found.remarks,
+            *remarks_on_doubts(unsure),
+            *remarks_on_contents(contents),
+        ),
         other_places=tuple(where for _, where in others),
     )
 

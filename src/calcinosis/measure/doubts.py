@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from calcinosis.measure.distance import Spacing
 from calcinosis.measure.mass import LevelReading, OtherCalcification, Patch, Point
 from calcinosis.measure.masses import FoundMass, lps_point
 from calcinosis.measure.seed import seed_options
 from calcinosis.volume import Volume
 
 UNCLASSIFIED_ML = 0.5  # calcium of the smallest mass, which is not calcified throughout
+THICKEST_KNOWN_MM = 3.3  # of the slices on which accuracy was measured (docs/accuracy.md)
 LEVEL_TELLS_ML = 2.0  # in less, a flat piece of a vessel's wall has passed for a level
 _TOLD_BY_LEVEL = (
     "What the network was not sure of is called a mass because calcium has settled in it."
@@ -61,3 +63,15 @@ def remarks_on_doubts(places_lps_mm: Sequence[Point]) -> tuple[str, ...]:
         return (remark,)
     remark = "A density that may be a mass or bone was not called; if it is a mass, "
     return (f"{remark}{seeds[0]} measures it.",) if seeds else ()
+
+
+def remarks_on_slices(spacing_mm: Spacing) -> tuple[str, ...]:
+    """What the reader should know of slices thicker than those that accuracy was measured on."""
+    if round(max(spacing_mm), 1) <= THICKEST_KNOWN_MM:
+        return ()
+    remark = (
+        f"Voxels are {max(spacing_mm):.1f} mm long: how far to trust volumes, intervals, levels "
+        f"and erosion was measured up to {THICKEST_KNOWN_MM:g} mm only; a series of thinner "
+        "slices tells more."
+    )
+    return (remark,)
