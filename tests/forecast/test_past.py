@@ -1,9 +1,15 @@
 """What was before today: operations in the history, and results drawn around them."""
 
+import numpy as np
 import pytest
 
+from calcinosis.errors import InputError
+from calcinosis.forecast.ensemble import past_of
+from calcinosis.forecast.fit import Observation, sample_rows
 from calcinosis.forecast.outlook import forecast
+from calcinosis.forecast.parameters import population
 from calcinosis.forecast.scenario import parse_scenario
+from calcinosis.forecast.treatments import timeline
 
 CUT = {"parathyroidectomy": {"remnant_fraction": 0.05}}
 
@@ -23,3 +29,59 @@ def test_an_operation_that_begins_the_history_is_as_recent_as_it_says():
 
 def test_care_that_is_named_begins_with_the_operation_as_care_that_is_not():
     assert calcium_today(event=CUT, postoperative_care="usual") == calcium_today(event=CUT)
+
+
+def lab(analyte, value, unit, day):
+    return {"date": day, "analyte": analyte, "value": value, "unit": unit}
+
+
+def operated(days_ago):
+    """Results of the day before the operation and of today, 2026-10-01."""
+    before = f"2026-09-{30 - days_ago:02}"
+    labs = [lab("calcium", 9.6, "mg/dL", before), lab("pth", 1660, "pg/mL", before),
+            lab("calcium", 7.2, "mg/dL", "2026-10-01"),
+            lab("pth", 60, "pg/mL", "2026-10-01")]  # fmt: skip
+    history = [{"days": 700}, {"days": days_ago, "event": CUT}]
+    patient = {"history": history, "labs": labs}
+    return forecast(parse_scenario({"patient": patient, "phases": [{"days": 1}]}), ensemble=2)
+
+
+@pytest.mark.parametrize("days_ago", [5, 9])
+def test_results_stay_on_their_side_of_an_operation(days_ago):
+    """The nearest midweek sample lies after it for the result before, or before it for today's."""
+    seen = operated(days_ago)
+    assert not any(line.startswith("Not reached") for line in seen.assumptions)
+    assert {finding.name: finding for finding in seen.fit}["gland"].value > 5
+    assert seen.courses[0].central["pth_pg_ml"][0] < 120
+
+
+def rows_of(history, *results):
+    """Days, and whether treatment had changed, of the rows that results are read from."""
+    patient = parse_scenario({"patient": {"history": history}, "phases": [{"days": 1}]}).patient
+    past = past_of(patient, patient.history[0])
+    course = timeline(past.prescriptions, population(), start_day=-past.days)
+    rows = sample_rows(
+        [Observation(day, "phosphate_mg_dl", 5.0, 0.1, *after) for day, *after in results], course
+    )
+    return np.append(course.day, 0.0)[rows].tolist()
+
+
+def test_results_are_read_midweek_but_soon_after_a_change_where_they_are():
+    history = [
+        {"days": 70, "dialysis": {}},
+        {"days": 28, "binder": {"drug": "sevelamer", "g_per_day": 5}},
+    ]
+    # Today; the second week, a Sunday and a Monday; the day of the change; a day before, midweek.
+    assert rows_of(history, (0,), (-17,), (-16,), (-28,), (-30,)) == [0, -16, -16, -28, -28]
+    # After a session: today's is not in the past; that of the day of the change is the new one's.
+    assert rows_of(history, (0, True), (-28, True), (-30, True)) == [-7, -28, -35]
+
+
+def test_phosphate_after_a_session_needs_one():
+    labs = [
+        lab("phosphate", 6, "mg/dL", "2026-10-01"),
+        lab("phosphate_post", 3, "mg/dL", "2026-10-01"),
+    ]
+    content = {"patient": {"labs": labs}, "phases": [{"days": 9, "dialysis": {"modality": "pd"}}]}
+    with pytest.raises(InputError, match="result 2: phosphate_post without haemodialysis"):
+        forecast(parse_scenario(content), ensemble=2)

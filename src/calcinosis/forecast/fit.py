@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from calcinosis.errors import InputError
 from calcinosis.forecast.dialysis import arterial_share
 from calcinosis.forecast.ensemble import LINEAR, Member, Past, antithetic, live, moved, past_of
-from calcinosis.forecast.labs import SCATTER, WANDER, laboratory
+from calcinosis.forecast.labs import CLOSE_LOOK_DAYS, SCATTER, WANDER, laboratory
 from calcinosis.forecast.parameters import Parameters, patient_spread, population, table
 from calcinosis.forecast.scenario import MOST_DEPOSIT_CALCIUM_G, Lab, Phase, ScenarioPatient
 from calcinosis.forecast.simulate import Trajectory
 from calcinosis.forecast.states import GLAND, Array, Controls
-from calcinosis.forecast.treatments import Timeline
+from calcinosis.forecast.treatments import Timeline, timeline
 from calcinosis.lab_result import LabResult
 
 FITTED = (
@@ -137,6 +137,7 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
     observed, _ = observations(patient.labs)
     past = _past(patient, first, observed)
     centre = population(patient.dry_weight_kg)
+    rows = sample_rows(observed, timeline(past.prescriptions, centre, start_day=-past.days))
     free = _free(observed, past)
     alp = np.array([o.column == "alp_relative" for o in observed])
     values = np.array([o.value for o in observed])
@@ -152,7 +153,7 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
         """Of each result over what a patient would have, on the logarithm."""
         p, gland = patient_at(steps)
         _, course, trajectory = live(p, past, gland=gland)
-        expected = _expected(observed, course, trajectory, p)
+        expected = _expected(observed, rows, course, trajectory, p)
         expected[alp] *= own_bone(p, centre)
         return np.asarray(np.log(values) - np.log(expected), dtype=np.float64)
 
@@ -248,21 +249,55 @@ def _free(observed: Sequence[Observation], past: Past) -> dict[str, float]:
     return {name: spread[name] for name in (*FITTED, *deposit, *bone, *operation)}
 
 
+def sample_rows(observed: Sequence[Observation], course: Timeline) -> NDArray[np.int64]:
+    """The row of the past's trajectory nearest to each result, under the treatment of its day.
+
+    A midweek sample; in the two weeks after a change, when levels move fast, any before a session.
+    On the day of a change blood is drawn before it, but `after_session` after it.
+
+    Raises:
+        InputError: a result after a session where there is none.
+    """
+    day = np.append(course.day, 0.0)
+    until = np.append(course.phase[:1], course.phase)
+    since = np.append(course.phase, course.phase[-1])
+    session = np.append(course.session, False)  # today's is not in the past
+    drawn = session | ((day == np.floor(day)) & ~np.isin(until, course.phase[course.session]))
+    drawn[-1] = True
+    rows = []
+    for number, one in enumerate(observed, start=1):
+        phases = since if one.after_session else until
+        phase = phases[np.searchsorted(day, one.day)]
+        mine = phases == phase
+        settled = phase == 0 or one.day - day[mine][0] > CLOSE_LOOK_DAYS
+        fit_for = mine & (session if one.after_session else drawn)
+        if one.after_session and not fit_for.any():
+            raise InputError(
+                f"patient.labs: result {number}: phosphate_post without haemodialysis at that "
+                "time; expected phosphate"
+            )
+        midweek = fit_for & (day % 7 == 0)
+        choices = midweek if settled and midweek.any() else fit_for if fit_for.any() else mine
+        found = np.flatnonzero(choices)
+        rows.append(found[np.abs(day[found] - one.day).argmin()])
+    return np.array(rows)
+
+
 def _expected(
     observed: Sequence[Observation],
+    rows: NDArray[np.int64],
     course: Timeline | None,
     trajectory: Trajectory | None,
     p: Parameters,
 ) -> Array:
-    """The simulated value of every result, from the midweek sample nearest to its day."""
+    """The simulated value of every result."""
     if course is None or trajectory is None:
         raise ValueError("results need a past to fall into")
-    weekly = np.flatnonzero(course.day % 7 == 0)
-    rows = [int(weekly[np.abs(course.day[weekly] - o.day).argmin()]) for o in observed]
     after = np.array([o.after_session for o in observed])
-    index = np.array(rows) + after
+    index = rows + after
     values = laboratory(trajectory.states[index], trajectory.pth[index], p)
-    cleared = course.controls[np.array(rows), Controls._fields.index("p_clearance")] * after
+    treated = course.controls[np.minimum(rows, len(course.hours) - 1)]
+    cleared = treated[:, Controls._fields.index("p_clearance")] * after
     drawn = [arterial_share(clearance, p) for clearance in cleared]
     return np.maximum([values[o.column][i] * drawn[i] for i, o in enumerate(observed)], 1e-9)
 

@@ -24,7 +24,7 @@ from calcinosis.forecast.hazards import (
     left_out,
     warnings_of,
 )
-from calcinosis.forecast.labs import ANALYTES, SCATTER, WANDER, laboratory
+from calcinosis.forecast.labs import ANALYTES, CLOSE_LOOK_DAYS, SCATTER, WANDER, laboratory
 from calcinosis.forecast.model import CARE_STOPS_AT
 from calcinosis.forecast.parameters import CA_MG_PER_MMOL
 from calcinosis.forecast.scenario import Haemodialysis, Lab, Option, Scenario, ScenarioPatient
@@ -44,7 +44,6 @@ from calcinosis.forecast.treatments import (
 
 Progress = Callable[[int, int], None]
 ENSEMBLE = 64
-CLOSE_LOOK_DAYS = 14  # every sample for so long after a change, then weekly
 YEAR = 365.0
 PRODUCT_LIMIT = 55.0  # mg2/dL2, KDOQI 2005
 LONG_SESSION_H = 6.0  # from here on as at night: blood is mostly pumped slower; assumed
