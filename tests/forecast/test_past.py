@@ -85,3 +85,39 @@ def test_phosphate_after_a_session_needs_one():
     content = {"patient": {"labs": labs}, "phases": [{"days": 9, "dialysis": {"modality": "pd"}}]}
     with pytest.raises(InputError, match="result 2: phosphate_post without haemodialysis"):
         forecast(parse_scenario(content), ensemble=2)
+
+
+def test_a_slip_of_the_date_is_refused_before_centuries_are_simulated():
+    labs = [lab("pth", 300, "pg/mL", day) for day in ("2026-10-01", "1026-10-01")]
+    content = {"patient": {"labs": labs}, "phases": [{"days": 9}]}
+    with pytest.raises(InputError, match="result 2: date 1026-10-01 lies more than 50 years"):
+        forecast(parse_scenario(content), ensemble=2)
+
+
+def said_of(phase, **patient):
+    content = {"patient": patient, "phases": [{"days": 1, **phase}]}
+    return forecast(parse_scenario(content), ensemble=2).assumptions
+
+
+def test_the_treatment_of_today_is_told_whether_it_was_said_or_assumed():
+    usual = "haemodialysis, 3 × a week, 4 hours a session"
+    salts = {"binder": {"drug": "calcium_acetate", "g_per_day": 4}}
+    (told,) = (line for line in said_of(salts) if line.startswith("Until today"))
+    assert f"first phase: {usual}" in told
+    assert "calcium acetate 4 g a day, no active vitamin D, no calcimimetic." in told
+    history = [{"days": 90, "dialysis": {"modality": "pd"}}]
+    (told,) = (line for line in said_of({}, history=history) if line.startswith("By the history"))
+    assert "peritoneal dialysis" in told
+
+
+def test_a_plan_that_begins_with_a_graft_says_what_was_assumed_before_it():
+    graft = {"transplantation": {"graft_gfr_ml_min": 50}}
+    said = said_of({"event": graft, "dialysis": {"hours": 5}})
+    assert not any("as in the first phase" in line for line in said)
+    (told,) = (line for line in said if line.startswith("Long before the graft"))
+    assert "4 hours a session" in told
+
+
+def test_a_weight_that_is_not_given_is_told():
+    assert "Dry weight 70 kg." in said_of({})
+    assert not any(line.startswith("Dry weight") for line in said_of({}, dry_weight_kg=70))

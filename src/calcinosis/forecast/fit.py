@@ -37,6 +37,7 @@ FITTED_TO_ALP = ("turnover",)
 FITTED_TO_OPERATION = ("remnant_function", "overlooked_tissue")
 GLAND_SD = 1.0  # of ln parathyroid mass at the first result, around the average patient's
 MOVED_BELOW = 0.7  # posterior / prior spread
+MOST_YEARS_BACK = 50.0  # between results: ours, more is a slip of the date
 MISSED_BY = 2.5  # SD of a result around what the fit makes of it: of 80 results one by chance
 NORMAL_ALP_U_L = 75.0  # mid-normal
 ALP_SD = 0.35  # of the logarithm, between healthy people; all results of a patient share it
@@ -109,6 +110,10 @@ def observations(labs: Sequence[Lab]) -> tuple[list[Observation], date]:
 
 
 def _observation(lab: Lab, day: int) -> Observation:
+    if -day > 365.25 * MOST_YEARS_BACK:
+        raise InputError(
+            f"date {lab.date} lies more than {MOST_YEARS_BACK:g} years before the last result"
+        )
     if lab.analyte == "deposit_calcium":
         if lab.unit != "g":
             raise InputError(f"deposit_calcium in {lab.unit!r}; expected 'g'")
@@ -343,9 +348,11 @@ def _findings(
     rows = table()
     spread = np.sqrt(np.diag(covariance))
     names = [*free, "gland"]
-    meaning = {name: rows[name]["what"] for name in free} | {
-        "gland": "parathyroid mass at the first result, 1 = normal"
-    }
+    units = {name: rows[name]["unit"] for name in free}
+    meaning = {
+        name: rows[name]["what"] + (f", {unit}" if unit != "-" else "")
+        for name, unit in units.items()
+    } | {"gland": "parathyroid mass at the first result, 1 = normal"}
     typical = {name: getattr(centre, name) for name in free} | {"gland": gland}
     scale = {**free, "gland": GLAND_SD}
     found = []

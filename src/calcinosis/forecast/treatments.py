@@ -35,6 +35,7 @@ from calcinosis.forecast.scenario import (
     PeritonealDialysis,
     Phase,
     ScenarioPatient,
+    Treatment,
 )
 from calcinosis.forecast.states import Array, Controls
 
@@ -103,6 +104,15 @@ class Prescription:
     remnant_fraction: float = 1.0
     graft_day: int | None = None  # days since transplantation at the start of the phase
     graft_gfr_ml_min: float = 0.0
+
+    def treatment(self) -> Treatment:
+        """Dialysis and drugs, as a phase would name them."""
+        return Treatment(
+            dialysis=self.dialysis,
+            binder=self.binder,
+            active_vitamin_d_ug_per_week=self.vitamin_d_ug_per_week,
+            calcimimetic=self.calcimimetic,
+        )
 
 
 def typical(patient: ScenarioPatient) -> Prescription:

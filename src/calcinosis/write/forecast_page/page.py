@@ -99,7 +99,7 @@ def horizon_days(outlook: Outlook) -> float:
 def within(outlook: Outlook) -> str:
     """The time of the comparison in words."""
     days = horizon_days(outlook)
-    return "a year" if days >= A_YEAR else f"{days:.0f} days"
+    return "a year" if days >= A_YEAR else "a day" if days < 2 else f"{days:.0f} days"
 
 
 def _lasts(course: Course, days: float) -> bool:
@@ -127,9 +127,8 @@ def _shown(course: Course, index: int, last_day: float) -> dict[str, Any]:
         "warnings": course.warnings,
         "left_out": course.left_out,
         "ends": None if _lasts(course, last_day) else course.outcomes["horizon_days"],
-        "late": course.changes[-1][0] >= (course.outcomes["horizon_days"] or 0.0),
+        "late": 0 < course.changes[-1][0] >= (course.outcomes["horizon_days"] or 0.0),
         "begun": course.name[:1].upper() + course.name[1:],
-        "changes": [f"month {day / 30.4:.0f}: {name}" for day, name in course.changes if name],
         "session": last
         and {
             "phosphate": f"{last.phosphate_mg_dl[0]:.1f} → {last.phosphate_mg_dl[-1]:.1f}",
