@@ -8,8 +8,11 @@ from calcinosis.forecast.ensemble import past_of
 from calcinosis.forecast.fit import Observation, sample_rows
 from calcinosis.forecast.outlook import forecast
 from calcinosis.forecast.parameters import population
+from calcinosis.forecast.patient_forecast import labs_of
 from calcinosis.forecast.scenario import parse_scenario
 from calcinosis.forecast.treatments import timeline
+from calcinosis.lab_result import LabResult
+from calcinosis.patient import Patient
 
 CUT = {"parathyroidectomy": {"remnant_fraction": 0.05}}
 
@@ -121,3 +124,27 @@ def test_a_plan_that_begins_with_a_graft_says_what_was_assumed_before_it():
 def test_a_weight_that_is_not_given_is_told():
     assert "Dry weight 70 kg." in said_of({})
     assert not any(line.startswith("Dry weight") for line in said_of({}, dry_weight_kg=70))
+
+
+def taken(*results):
+    """Of a dialysis patient: what the forecast of a study fits to, as analyte, day and value."""
+    labs = tuple(LabResult.measured(name, value, unit, at) for name, value, unit, at in results)
+    fitted = labs_of(Patient(ckd="dialysis_hd", labs=labs))
+    return sorted((one["analyte"], str(one["date"]), one["value"]) for one in fitted)
+
+
+def test_an_old_corrected_calcium_does_not_hide_the_calcium_of_today():
+    assert taken(
+        ("corrected_calcium", 9.0, "mg/dL", "2023-01-02"),
+        ("calcium", 10.4, "mg/dL", "2026-09-01"),
+        ("phosphate", 6.0, "mg/dL", "2026-09-01"),
+    ) == [("calcium", "2026-09-01", 10.4), ("phosphate", "2026-09-01", 6.0)]
+
+
+def test_of_a_day_the_sample_before_dialysis_counts_and_calcium_once():
+    assert taken(
+        ("calcium", 9.2, "mg/dL", "2026-09-01T07:30"),
+        ("corrected_calcium", 9.6, "mg/dL", "2026-09-01T07:30"),
+        ("phosphate", 2.6, "mg/dL", "2026-09-01T12:10"),
+        ("phosphate", 6.0, "mg/dL", "2026-09-01T07:30"),
+    ) == [("corrected_calcium", "2026-09-01", 9.6), ("phosphate", "2026-09-01", 6.0)]
