@@ -195,6 +195,19 @@ def test_where_hardly_any_patient_gets_there_no_option_is_named():
     assert headline(outlook).startswith("No option is likely to halve the deposit within a year")
 
 
+def test_where_only_an_option_that_harms_gets_there_the_headline_does_not_say_that_none_does():
+    content = {
+        "patient": {"labs": [{**one, "value": value} for one, value in
+                             zip(labs(35), (10.5, 5.4, 35), strict=True)]},
+        "phases": [treated(6.0, 1.0, 1.75)],
+        "compare": [{"name": "unload", "phases": [treated(dialysate_mmol_l=1.25)]}],
+    }  # fmt: skip
+    outlook = forecast(parse_scenario(content), ensemble=12)
+    loaded, _ = (course.outcomes["chance_product_below_55"] for course in outlook.courses)
+    assert loaded > 0.3
+    assert headline(outlook).startswith("No option without levels that nobody would leave so is")
+
+
 def test_options_that_do_as_much_are_named_together_whatever_their_order():
     nightly = {**treated(), "dialysis": NIGHTLY}
     outlook = outlook_of([treated(3.0)], [nightly], [nightly])

@@ -75,17 +75,19 @@ def headline(outlook: Outlook) -> str:
     sound = [course for course in courses if not course.left_out]
     if not sound:
         return f"No option is named {goal}: each leads to levels that nobody would leave so"
-    return _best(sound, key, f"{goal} within {within(outlook)}")
+    return _best(courses, sound, key, f"{goal} within {within(outlook)}")
 
 
-def _best(sound: list[Course], key: str, goal: str) -> str:
-    """The option that does most, or those; whatever their order."""
+def _best(courses: list[Course], sound: list[Course], key: str, goal: str) -> str:
+    """The sound option that does most, or those; whatever their order."""
     best = max(course.outcomes[key] or 0.0 for course in sound)
     names = [course.name for course in sound if course.outcomes[key] == best]
+    beyond = any((course.outcomes[key] or 0.0) > best for course in courses)
+    none = "No option without levels that nobody would leave so" if beyond else "No option"
     if best < UNLIKELY:
-        return f"No option is likely {goal} (at most {percent(best)})"
+        return f"{none} is likely {goal} (at most {percent(best)})"
     if len(names) == len(sound) > 1:
-        return f"No option is likelier than another {goal} ({percent(best)})"
+        return f"{none} is likelier than another {goal} ({percent(best)})"
     if len(names) > MOST_NAMES:
         return f"Most likely {goal}: {len(names)} options that do as much ({percent(best)})"
     return f"Most likely {goal}: {' or '.join(names)} ({percent(best)})"
