@@ -74,6 +74,16 @@ def test_hypercalcaemia_is_warned_of_and_usual_treatment_is_not(loaded):
     assert load.outcomes[chance] > 0.9 > usual.outcomes[chance]
 
 
+def test_the_page_says_that_hypercalcaemia_of_the_second_year_counts_beside_levels_of_the_first():
+    outlook = outlook_of([treated(3.0, days=371), treated(9.0, 7.0, 1.75, days=200)])
+    (course,) = outlook.courses
+    assert course.outcomes["calcium_mg_dl"] < 10
+    assert course.outcomes["chance_calcium_above_10_2"] > 0.8
+    page = render(outlook)
+    assert "calcium that stays above 10.2 for the whole plan" in page
+    assert "its last change comes later and counts here for calcium above 10.2 only" in page
+
+
 def test_a_load_that_is_stopped_in_time_for_the_end_still_counts():
     load, stopped = treated(9.0, 7.0, 1.75, days=120), treated(days=240)
     outlook = outlook_of([treated(3.0)], [load, stopped])
@@ -162,6 +172,14 @@ def test_without_dialysis_the_page_speaks_of_none_and_ranks_nothing_that_is_sure
     assert "Before dialysis" not in page
 
 
+def test_a_plan_of_a_day_has_no_later_change():
+    day = outlook_of([treated(3.0, days=1)])
+    assert "within a day" in headline(day)
+    assert "last change comes later" not in render(day)
+    later = outlook_of([treated(3.0, days=28), treated(6.0, days=1)])
+    assert "its last change comes later" in render(later)
+
+
 def test_a_plan_that_ends_sooner_is_not_called_best_and_the_page_says_when_it_ends():
     outlook = outlook_of([treated(3.0)], [{**treated(3.0, days=60), "dialysis": NIGHTLY}])
     assert "option 0" not in headline(outlook)
@@ -175,6 +193,19 @@ def test_where_hardly_any_patient_gets_there_no_option_is_named():
     seen = [course.outcomes["chance_deposit_halved"] for course in outlook.courses]
     assert max(seen) < 0.1
     assert headline(outlook).startswith("No option is likely to halve the deposit within a year")
+
+
+def test_where_only_an_option_that_harms_gets_there_the_headline_does_not_say_that_none_does():
+    content = {
+        "patient": {"labs": [{**one, "value": value} for one, value in
+                             zip(labs(35), (10.5, 5.4, 35), strict=True)]},
+        "phases": [treated(6.0, 1.0, 1.75)],
+        "compare": [{"name": "unload", "phases": [treated(dialysate_mmol_l=1.25)]}],
+    }  # fmt: skip
+    outlook = forecast(parse_scenario(content), ensemble=12)
+    loaded, _ = (course.outcomes["chance_product_below_55"] for course in outlook.courses)
+    assert loaded > 0.3
+    assert headline(outlook).startswith("No option without levels that nobody would leave so is")
 
 
 def test_options_that_do_as_much_are_named_together_whatever_their_order():

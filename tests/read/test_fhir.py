@@ -55,6 +55,37 @@ def test_the_later_of_dialysis_and_transplant_holds():
     assert patient(dialysis, graft, again).ckd == "dialysis_hd"
 
 
+@pytest.mark.parametrize(
+    ("name", "kidneys"),
+    [("Awaiting kidney transplant", None), ("Kidney transplant donor", None),
+     ("Patient declines hemodialysis", None), ("Family history of chronic kidney disease", None),
+     ("Failed renal transplant", "ckd_unspecified"), ("Renal transplant rejection", "transplant")],
+)  # fmt: skip
+def test_a_kidney_status_that_a_name_only_speaks_of_does_not_hold(name, kidneys):
+    assert patient({"resourceType": "Condition", "code": {"text": name}}).ckd == kidneys
+
+
+def test_a_graft_that_failed_later_than_dialysis_began_is_no_graft():
+    dialysis = told("Condition", "Z99.2", onsetDateTime="2005-01-01")
+    graft = told("Procedure", "70536003", performedDateTime="2010-01-01")
+    failed = told("Condition", "T86.12", "Kidney transplant failure", onsetDateTime="2019-01-01")
+    again = told("Procedure", "70536003", performedDateTime="2023-01-01")
+    assert patient(dialysis, graft).ckd == "transplant"
+    assert patient(dialysis, graft, failed).ckd == "dialysis_unspecified"
+    assert patient(graft, failed).ckd == "ckd_unspecified"
+    assert patient(failed).history["transplantation"] is True
+    assert patient(dialysis, graft, failed, again).ckd == "transplant"
+
+
+def test_an_observation_known_by_words_alone_is_named_and_one_of_an_instant_is_read():
+    panel = {"resourceType": "Observation", "code": {"text": "Renal panel"}}
+    at = observation("2000-8", 2.4, "mmol/L", effectiveInstant="2024-01-02T08:00:00Z")
+    del at["effectiveDateTime"]
+    found = patient(panel, at)
+    assert found.passed_over == ("Renal panel",)
+    assert found.latest("calcium") is not None
+
+
 def test_what_is_refuted_is_absent_and_what_is_not_told_is_unknown():
     refuted = {"coding": [{"code": "refuted"}]}
     found = patient(told("Condition", "9651007", verificationStatus=refuted))

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from calcinosis.errors import InputError
 from calcinosis.forecast.dialysis import arterial_share
 from calcinosis.forecast.ensemble import LINEAR, Member, Past, antithetic, live, moved, past_of
-from calcinosis.forecast.labs import SCATTER, WANDER, laboratory
+from calcinosis.forecast.labs import CLOSE_LOOK_DAYS, SCATTER, WANDER, laboratory
 from calcinosis.forecast.parameters import Parameters, patient_spread, population, table
 from calcinosis.forecast.scenario import MOST_DEPOSIT_CALCIUM_G, Lab, Phase, ScenarioPatient
 from calcinosis.forecast.simulate import Trajectory
 from calcinosis.forecast.states import GLAND, Array, Controls
-from calcinosis.forecast.treatments import Timeline
+from calcinosis.forecast.treatments import Timeline, timeline
 from calcinosis.lab_result import LabResult
 
 FITTED = (
@@ -37,6 +37,7 @@ FITTED_TO_ALP = ("turnover",)
 FITTED_TO_OPERATION = ("remnant_function", "overlooked_tissue")
 GLAND_SD = 1.0  # of ln parathyroid mass at the first result, around the average patient's
 MOVED_BELOW = 0.7  # posterior / prior spread
+MOST_YEARS_BACK = 50.0  # between results: ours, more is a slip of the date
 MISSED_BY = 2.5  # SD of a result around what the fit makes of it: of 80 results one by chance
 NORMAL_ALP_U_L = 75.0  # mid-normal
 ALP_SD = 0.35  # of the logarithm, between healthy people; all results of a patient share it
@@ -109,6 +110,10 @@ def observations(labs: Sequence[Lab]) -> tuple[list[Observation], date]:
 
 
 def _observation(lab: Lab, day: int) -> Observation:
+    if -day > 365.25 * MOST_YEARS_BACK:
+        raise InputError(
+            f"date {lab.date} lies more than {MOST_YEARS_BACK:g} years before the last result"
+        )
     if lab.analyte == "deposit_calcium":
         if lab.unit != "g":
             raise InputError(f"deposit_calcium in {lab.unit!r}; expected 'g'")
@@ -137,6 +142,7 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
     observed, _ = observations(patient.labs)
     past = _past(patient, first, observed)
     centre = population(patient.dry_weight_kg)
+    rows = sample_rows(observed, timeline(past.prescriptions, centre, start_day=-past.days))
     free = _free(observed, past)
     alp = np.array([o.column == "alp_relative" for o in observed])
     values = np.array([o.value for o in observed])
@@ -152,7 +158,7 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
         """Of each result over what a patient would have, on the logarithm."""
         p, gland = patient_at(steps)
         _, course, trajectory = live(p, past, gland=gland)
-        expected = _expected(observed, course, trajectory, p)
+        expected = _expected(observed, rows, course, trajectory, p)
         expected[alp] *= own_bone(p, centre)
         return np.asarray(np.log(values) - np.log(expected), dtype=np.float64)
 
@@ -248,21 +254,55 @@ def _free(observed: Sequence[Observation], past: Past) -> dict[str, float]:
     return {name: spread[name] for name in (*FITTED, *deposit, *bone, *operation)}
 
 
+def sample_rows(observed: Sequence[Observation], course: Timeline) -> NDArray[np.int64]:
+    """The row of the past's trajectory nearest to each result, under the treatment of its day.
+
+    A midweek sample; in the two weeks after a change, when levels move fast, any before a session.
+    On the day of a change blood is drawn before it, but `after_session` after it.
+
+    Raises:
+        InputError: a result after a session where there is none.
+    """
+    day = np.append(course.day, 0.0)
+    until = np.append(course.phase[:1], course.phase)
+    since = np.append(course.phase, course.phase[-1])
+    session = np.append(course.session, False)  # today's is not in the past
+    drawn = session | ((day == np.floor(day)) & ~np.isin(until, course.phase[course.session]))
+    drawn[-1] = True
+    rows = []
+    for number, one in enumerate(observed, start=1):
+        phases = since if one.after_session else until
+        phase = phases[np.searchsorted(day, one.day)]
+        mine = phases == phase
+        settled = phase == 0 or one.day - day[mine][0] > CLOSE_LOOK_DAYS
+        fit_for = mine & (session if one.after_session else drawn)
+        if one.after_session and not fit_for.any():
+            raise InputError(
+                f"patient.labs: result {number}: phosphate_post without haemodialysis at that "
+                "time; expected phosphate"
+            )
+        midweek = fit_for & (day % 7 == 0)
+        choices = midweek if settled and midweek.any() else fit_for if fit_for.any() else mine
+        found = np.flatnonzero(choices)
+        rows.append(found[np.abs(day[found] - one.day).argmin()])
+    return np.array(rows)
+
+
 def _expected(
     observed: Sequence[Observation],
+    rows: NDArray[np.int64],
     course: Timeline | None,
     trajectory: Trajectory | None,
     p: Parameters,
 ) -> Array:
-    """The simulated value of every result, from the midweek sample nearest to its day."""
+    """The simulated value of every result."""
     if course is None or trajectory is None:
         raise ValueError("results need a past to fall into")
-    weekly = np.flatnonzero(course.day % 7 == 0)
-    rows = [int(weekly[np.abs(course.day[weekly] - o.day).argmin()]) for o in observed]
     after = np.array([o.after_session for o in observed])
-    index = np.array(rows) + after
+    index = rows + after
     values = laboratory(trajectory.states[index], trajectory.pth[index], p)
-    cleared = course.controls[np.array(rows), Controls._fields.index("p_clearance")] * after
+    treated = course.controls[np.minimum(rows, len(course.hours) - 1)]
+    cleared = treated[:, Controls._fields.index("p_clearance")] * after
     drawn = [arterial_share(clearance, p) for clearance in cleared]
     return np.maximum([values[o.column][i] * drawn[i] for i, o in enumerate(observed)], 1e-9)
 
@@ -308,9 +348,11 @@ def _findings(
     rows = table()
     spread = np.sqrt(np.diag(covariance))
     names = [*free, "gland"]
-    meaning = {name: rows[name]["what"] for name in free} | {
-        "gland": "parathyroid mass at the first result, 1 = normal"
-    }
+    units = {name: rows[name]["unit"] for name in free}
+    meaning = {
+        name: rows[name]["what"] + (f", {unit}" if unit != "-" else "")
+        for name, unit in units.items()
+    } | {"gland": "parathyroid mass at the first result, 1 = normal"}
     typical = {name: getattr(centre, name) for name in free} | {"gland": gland}
     scale = {**free, "gland": GLAND_SD}
     found = []

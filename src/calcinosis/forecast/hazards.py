@@ -167,10 +167,10 @@ def _low_phosphate(central: Run, runs: Sequence[Run]) -> str | None:
     if settles >= LOW_PHOSPHATE_MG_DL and chance <= 0.5:
         return None
     return (
-        f"Low phosphate: it settles at {settles:.1f} mg/dL before dialysis; chance that it ends "
-        f"below {LOW_PHOSPHATE_MG_DL:g} mg/dL {100 * chance:.0f} %. End binders, of which most "
-        "patients on six sessions a week need none (doi:10.1681/ASN.2011070688); let them eat "
-        "more, or add phosphate to the dialysate."
+        f"Low phosphate: it settles at {settles:.1f} mg/dL; chance that it ends below "
+        f"{LOW_PHOSPHATE_MG_DL:g} mg/dL {100 * chance:.0f} %. End binders (most patients on six "
+        "haemodialyses a week need none, doi:10.1681/ASN.2011070688), let them eat more, or, in "
+        "haemodialysis, add phosphate to the dialysate."
     )
 
 

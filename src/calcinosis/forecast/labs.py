@@ -27,6 +27,8 @@ ANALYTES = (
     "deposit_calcium_g",
 )
 
+CLOSE_LOOK_DAYS = 14  # every sample counts for so long after a change, then weekly ones
+
 # Scatter of a single measurement around the patient's own level, SD of the logarithm: assay and
 # day-to-day biology in haemodialysis, calcium and phosphate as in the population check the model
 # was laid out with, PTH after the within-person variation of 25 % (Gardham, CJASN 2010 5:1261).

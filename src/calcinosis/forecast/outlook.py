@@ -24,10 +24,10 @@ from calcinosis.forecast.hazards import (
     left_out,
     warnings_of,
 )
-from calcinosis.forecast.labs import ANALYTES, SCATTER, WANDER, laboratory
+from calcinosis.forecast.labs import ANALYTES, CLOSE_LOOK_DAYS, SCATTER, WANDER, laboratory
 from calcinosis.forecast.model import CARE_STOPS_AT
 from calcinosis.forecast.parameters import CA_MG_PER_MMOL
-from calcinosis.forecast.scenario import Haemodialysis, Lab, Option, Scenario, ScenarioPatient
+from calcinosis.forecast.scenario import Haemodialysis, Lab, Option, Scenario
 from calcinosis.forecast.session import Session, last_sessions
 from calcinosis.forecast.simulate import simulate
 from calcinosis.forecast.states import Array
@@ -41,10 +41,10 @@ from calcinosis.forecast.treatments import (
     prescribe,
     timeline,
 )
+from calcinosis.forecast.wording import dialysis_in_words, drugs_in_words
 
 Progress = Callable[[int, int], None]
 ENSEMBLE = 64
-CLOSE_LOOK_DAYS = 14  # every sample for so long after a change, then weekly
 YEAR = 365.0
 PRODUCT_LIMIT = 55.0  # mg2/dL2, KDOQI 2005
 LONG_SESSION_H = 6.0  # from here on as at night: blood is mostly pumped slower; assumed
@@ -145,7 +145,7 @@ def forecast(
             progress(done, len(options))
     plans = [prescribe(past.now, option.phases) for option in options]
     cared_for = any(one.postoperative_care for plan in plans for one in plan)
-    said = (*doubts, *assumptions(patient, past.now, cared_for), *_long_sessions(options))
+    said = (*doubts, *assumptions(scenario, past.now, cared_for), *_long_sessions(options))
     return Outlook(tuple(courses), said, findings)
 
 
@@ -158,9 +158,9 @@ def _doubted(lab: Lab, fitted_share: float) -> str:
     )
 
 
-def assumptions(patient: ScenarioPatient, before: Prescription, cared_for: bool) -> tuple[str, ...]:
+def assumptions(scenario: Scenario, before: Prescription, cared_for: bool) -> tuple[str, ...]:
     """What the scenario left open, in words; `cared_for`: some option has postoperative care."""
-    said = []
+    patient, said = scenario.patient, []
     if not patient.labs:
         said.append("No laboratory results: the average patient, and the spread between patients.")
     bounds = dict.fromkeys(
@@ -170,15 +170,15 @@ def assumptions(patient: ScenarioPatient, before: Prescription, cared_for: bool)
     )
     if bounds:
         said.append(f"Results that are only bounds are taken as such: {', '.join(bounds)}.")
+    if "dry_weight_kg" not in patient.model_fields_set:
+        said.append(f"Dry weight {patient.dry_weight_kg:g} kg.")
     if patient.gfr_ml_min is None:
         said.append(f"Residual filtration {before.gfr_ml_min:g} mL/min.")
     if patient.diet.phosphorus_mg_d is None or patient.diet.calcium_mg_d is None:
         said.append(
             f"Diet {before.diet_p_mg_d:.0f} mg phosphorus and {before.diet_ca_mg_d:.0f} mg calcium."
         )
-    if not patient.history:
-        treated = "dialysed" if before.dialysis else "without dialysis"
-        said.append(f"Until today long treated as in the first phase, {treated}.")
+    said.append(_until_today(scenario, before))
     if cared_for:
         said.append(
             f"After parathyroidectomy as much calcium, up to {CARE_CALCIUM_G_D:g} g a day, and "
@@ -192,6 +192,18 @@ def assumptions(patient: ScenarioPatient, before: Prescription, cared_for: bool)
         "when a graft fails haemodialysis begins."
     )
     return tuple(said)
+
+
+def _until_today(scenario: Scenario, before: Prescription) -> str:
+    """The treatment that holds today, said or assumed, in words."""
+    said, usual = dialysis_in_words(before.dialysis) if before.dialysis else (("no dialysis",), ())
+    treated = ", ".join((*said, *usual, *drugs_in_words(before.treatment())))
+    if scenario.patient.history:
+        return f"By the history treated today with {treated}."
+    event = scenario.phases[0].event
+    if event and event.transplantation:
+        return f"Long before the graft treated as is usual, for the plan does not tell: {treated}."
+    return f"Until today long treated as in the first phase: {treated}."
 
 
 def _long_sessions(options: Sequence[Option]) -> tuple[str, ...]:

@@ -11,9 +11,10 @@ from calcinosis.forecast.outlook import Outlook, forecast
 from calcinosis.forecast.parameters import REFERENCE_WEIGHT_KG
 from calcinosis.forecast.scenario import Diet, parse_scenario
 from calcinosis.forecast.usual_options import UsualOption, is_child, options_for
+from calcinosis.lab_result import LabResult
 from calcinosis.patient import Patient
 
-SERUM = ("calcium", "corrected_calcium", "phosphate", "pth", "alp")
+SERUM = ("corrected_calcium", "calcium", "phosphate", "pth", "alp")  # stated corrected ones first
 _HIDDEN = {
     r"^Dry weight \S+ kg, (.*)\.$": r"Dry weight \1; it is not told here.",
     r"^Diet \d.*$": "Diet, where not given, typical for the dry weight; it is not told here.",
@@ -49,7 +50,7 @@ def forecast_for(
     if prescription:
         prescription = prescription_for(patient, prescription)
     given = prescription or GivenPrescription()
-    labs = _labs(patient)
+    labs = labs_of(patient)
     named = {lab["analyte"].removeprefix("corrected_") for lab in labs}
     known = {"calcium", "phosphate"} <= named
     if not patient.on_dialysis or is_child(patient) or not known:
@@ -104,18 +105,10 @@ def _lasting(option: UsualOption) -> list[dict[str, Any]]:
     return [{"days": DAYS_AHEAD, "name": option.name, **option.phase}]
 
 
-def _labs(patient: Patient) -> list[dict[str, Any]]:
+def labs_of(patient: Patient) -> list[dict[str, Any]]:
     """Dated series; without one, the undated value as of the last dated day."""
     days = [result.day for result in patient.labs if result.day]
     today = max(days, default=date(2000, 1, 1))  # only differences between days count
-    corrected = patient.series("corrected_calcium") or patient.latest("corrected_calcium")
-    wanted = [name for name in SERUM if not (name == "calcium" and corrected)]
-    found = [
-        result
-        for name in wanted
-        for result in patient.series(name) or (patient.latest(name),)
-        if result
-    ]
     return [
         {
             "date": day,
@@ -124,8 +117,18 @@ def _labs(patient: Patient) -> list[dict[str, Any]]:
             "unit": r.unit,
             "comparator": r.comparator,
         }
-        for result in found
-        for r in [patient.corrected(result) if result.analyte == "calcium" else result]
+        for r in _serum(patient)
         for day in [r.day or today]
         if r.value > 0 and today - day <= timedelta(DAYS_BACK)
     ]
+
+
+def _serum(patient: Patient) -> Iterator[LabResult]:
+    """Of each day the first result, for dialysis lowers later ones; calcium corrected if can be."""
+    seen = set()
+    for name in SERUM:
+        for result in patient.series(name) or (patient.latest(name),):
+            day = (name.removeprefix("corrected_"), result and result.day)
+            if result and day not in seen:
+                seen.add(day)
+                yield patient.corrected(result) if name == "calcium" else result

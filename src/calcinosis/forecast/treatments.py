@@ -35,6 +35,7 @@ from calcinosis.forecast.scenario import (
     PeritonealDialysis,
     Phase,
     ScenarioPatient,
+    Treatment,
 )
 from calcinosis.forecast.states import Array, Controls
 
@@ -103,6 +104,15 @@ class Prescription:
     remnant_fraction: float = 1.0
     graft_day: int | None = None  # days since transplantation at the start of the phase
     graft_gfr_ml_min: float = 0.0
+
+    def treatment(self) -> Treatment:
+        """Dialysis and drugs, as a phase would name them."""
+        return Treatment(
+            dialysis=self.dialysis,
+            binder=self.binder,
+            active_vitamin_d_ug_per_week=self.vitamin_d_ug_per_week,
+            calcimimetic=self.calcimimetic,
+        )
 
 
 def typical(patient: ScenarioPatient) -> Prescription:
@@ -230,17 +240,28 @@ def check_grafts(
 def before_day_0(patient: ScenarioPatient, first: Phase) -> list[Prescription]:
     """What the patient was on until today: the stated history, else the first phase less its event.
 
-    A transplantation that begins either says nothing of the dialysis before it: then the typical.
+    A history that begins with an event has before it what that phase is without the event.
     """
     start = typical(patient)
-    if patient.history:
-        history = prescribe(start, patient.history)
-        return [start, *history] if history[0].graft_day == 0 else history
+    if not patient.history:
+        return [_long_before(start, first)]
+    history = prescribe(start, patient.history)
+    earliest = patient.history[0]
+    if earliest.event is None:
+        return history
+    return [replace(_long_before(start, earliest), days=0), *history]
+
+
+def _long_before(start: Prescription, first: Phase) -> Prescription:
+    """What was given before a phase began: the same, but for its event and the care after it.
+
+    A transplantation says nothing of the dialysis before it: then the typical.
+    """
     if first.event is None:
-        return prescribe(start, [first])
+        return _next(start, first)
     if first.event.transplantation is not None:
-        return [start]
-    return prescribe(start, [first.model_copy(update={"event": None})])
+        return start
+    return _next(start, first.model_copy(update={"event": None, "postoperative_care": None}))
 
 
 def gland_tissue(prescription: Prescription, p: Parameters) -> float:

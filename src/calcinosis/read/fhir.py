@@ -20,6 +20,23 @@ from calcinosis.read.labs import without_twins
 
 _Resource = Mapping[str, Any]
 
+# A graft that has ended: ICD-10-CM T86.12, or by name.
+_GRAFT_FAILURE = (
+    ("T86.12",),
+    (
+        "kidney transplant failure",
+        "renal transplant failure",
+        "kidney graft failure",
+        "renal graft failure",
+        "renal allograft failure",
+        "failed kidney transplant",
+        "failed renal transplant",
+        "failure of kidney transplant",
+        "failure of renal transplant",
+        "failure of transplanted kidney",
+    ),
+)
+
 # Kidney status, the most telling first. Codes as found in published FHIR value sets (SNOMED CT;
 # ICD-10 N18, Z94.0, Z99.2; CPT 90935-90999). Names are matched where no code is known.
 _KIDNEY: tuple[tuple[Ckd, tuple[str, ...], tuple[str, ...]], ...] = (
@@ -39,7 +56,11 @@ _KIDNEY: tuple[tuple[Ckd, tuple[str, ...], tuple[str, ...]], ...] = (
         ("70536003", "714153000", "Z94.0", "50360", "50365"),
         ("kidney transplant", "renal transplant", "transplant of kidney"),
     ),
-    ("ckd_unspecified", ("46177005", "433146000", "N18.5", "N18.6"), ("end-stage renal",)),
+    (
+        "ckd_unspecified",
+        ("46177005", "433146000", "N18.5", "N18.6", *_GRAFT_FAILURE[0]),
+        ("end-stage renal", *_GRAFT_FAILURE[1]),
+    ),
     (
         "ckd_nondialysis",
         ("431857002", "433144002", "431856006", "N18.1", "N18.2", "N18.3", "N18.4"),
@@ -67,6 +88,19 @@ _HISTORY: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("malignancy", tuple(f"C{number:02d}" for number in range(98)), ("sarcoma",)),
 )
 _NOT_TRUE = {"entered-in-error", "cancelled"}
+# Words beside a name that speak of it without its being there.
+_ONLY_SPOKEN_OF = (
+    "await",
+    "waiting",
+    "candidate",
+    "planned",
+    "evaluation",
+    "donor",
+    "donat",
+    "declin",
+    "refus",
+    "family history",
+)
 
 
 def read_fhir(path: Path) -> Patient:
@@ -142,7 +176,8 @@ def _observation(resource: _Resource, where: str, passed_over: list[str]) -> Lab
     named = codings(resource.get("code"))
     code = next((c for system, c, _ in named if "loinc" in system and is_known(c)), None)
     if code is None:
-        passed_over.extend(display or code for _, code, display in named[:1])
+        names = [display or code for _, code, display in named[:1]]
+        passed_over.extend(name for name in names or [words_of(resource.get("code"))] if name)
         return None
     quantity = resource.get("valueQuantity")
     if not isinstance(quantity, dict):
@@ -167,7 +202,8 @@ def _observation(resource: _Resource, where: str, passed_over: list[str]) -> Lab
 def _effective(resource: _Resource) -> str | None:
     period = resource.get("effectivePeriod")
     start = period.get("start") if isinstance(period, dict) else None
-    taken = resource.get("effectiveDateTime") or start or resource.get("issued")
+    at = resource.get("effectiveDateTime") or resource.get("effectiveInstant")
+    taken = at or start or resource.get("issued")
     return str(taken) if taken else None
 
 
@@ -188,11 +224,16 @@ def _with_conditions(patient: Patient, resources: list[_Resource]) -> Patient:
 def _kidney(told: list[_Resource]) -> tuple[Ckd | None, date | None]:
     """Kidney status, and since when on dialysis.
 
-    Of dialysis and transplant the one that began last holds; without dates, dialysis.
+    Of dialysis and transplant the one that began last holds; without dates, dialysis. A failed
+    graft is none.
     """
+    failed = [r for r in told if is_one_of(r, *_GRAFT_FAILURE)]
+    ended = max((s for r in failed if (s := _start(r))), default=date.max) if failed else None
     starts: dict[Ckd, list[date]] = {}
     for status, codes, names in _KIDNEY:
         matching = [r for r in told if is_one_of(r, codes, names)]
+        if status == "transplant" and ended:  # only a graft after the failed one still works
+            matching = [r for r in matching if r not in failed and (_start(r) or ended) > ended]
         if matching:
             starts.setdefault(status, []).extend(s for r in matching if (s := _start(r)))
     if not starts:
@@ -244,6 +285,8 @@ def is_one_of(resource: _Resource, codes: tuple[str, ...], names: tuple[str, ...
         if any(len(c) > 3 and "." in c and found.startswith(c) for c in codes):
             return True
     written = words_of(resource.get("code")).lower()
+    if any(word in written for word in _ONLY_SPOKEN_OF):
+        return False
     return any(name in written for name in names)
 
 

@@ -75,17 +75,19 @@ def headline(outlook: Outlook) -> str:
     sound = [course for course in courses if not course.left_out]
     if not sound:
         return f"No option is named {goal}: each leads to levels that nobody would leave so"
-    return _best(sound, key, f"{goal} within {within(outlook)}")
+    return _best(courses, sound, key, f"{goal} within {within(outlook)}")
 
 
-def _best(sound: list[Course], key: str, goal: str) -> str:
-    """The option that does most, or those; whatever their order."""
+def _best(courses: list[Course], sound: list[Course], key: str, goal: str) -> str:
+    """The sound option that does most, or those; whatever their order."""
     best = max(course.outcomes[key] or 0.0 for course in sound)
     names = [course.name for course in sound if course.outcomes[key] == best]
+    beyond = any((course.outcomes[key] or 0.0) > best for course in courses)
+    none = "No option without levels that nobody would leave so" if beyond else "No option"
     if best < UNLIKELY:
-        return f"No option is likely {goal} (at most {percent(best)})"
+        return f"{none} is likely {goal} (at most {percent(best)})"
     if len(names) == len(sound) > 1:
-        return f"No option is likelier than another {goal} ({percent(best)})"
+        return f"{none} is likelier than another {goal} ({percent(best)})"
     if len(names) > MOST_NAMES:
         return f"Most likely {goal}: {len(names)} options that do as much ({percent(best)})"
     return f"Most likely {goal}: {' or '.join(names)} ({percent(best)})"
@@ -99,7 +101,7 @@ def horizon_days(outlook: Outlook) -> float:
 def within(outlook: Outlook) -> str:
     """The time of the comparison in words."""
     days = horizon_days(outlook)
-    return "a year" if days >= A_YEAR else f"{days:.0f} days"
+    return "a year" if days >= A_YEAR else "a day" if days < 2 else f"{days:.0f} days"
 
 
 def _lasts(course: Course, days: float) -> bool:
@@ -127,9 +129,8 @@ def _shown(course: Course, index: int, last_day: float) -> dict[str, Any]:
         "warnings": course.warnings,
         "left_out": course.left_out,
         "ends": None if _lasts(course, last_day) else course.outcomes["horizon_days"],
-        "late": course.changes[-1][0] >= (course.outcomes["horizon_days"] or 0.0),
+        "late": 0 < course.changes[-1][0] >= (course.outcomes["horizon_days"] or 0.0),
         "begun": course.name[:1].upper() + course.name[1:],
-        "changes": [f"month {day / 30.4:.0f}: {name}" for day, name in course.changes if name],
         "session": last
         and {
             "phosphate": f"{last.phosphate_mg_dl[0]:.1f} → {last.phosphate_mg_dl[-1]:.1f}",
