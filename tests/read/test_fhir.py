@@ -58,7 +58,9 @@ def test_the_later_of_dialysis_and_transplant_holds():
 @pytest.mark.parametrize(
     ("name", "kidneys"),
     [("Awaiting kidney transplant", None), ("Kidney transplant donor", None),
-     ("Patient declines hemodialysis", None), ("Family history of chronic kidney disease", None),
+     ("Patient declines hemodialysis", None),
+        ("Unplanned start of hemodialysis", "dialysis_hd"),
+        ("Family history of chronic kidney disease", None),
      ("Failed renal transplant", "ckd_unspecified"), ("Renal transplant rejection", "transplant")],
 )  # fmt: skip
 def test_a_kidney_status_that_a_name_only_speaks_of_does_not_hold(name, kidneys):

@@ -5,6 +5,7 @@ else by their English name. Resources of other kinds are passed over. Names and 
 patient are not kept.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
@@ -89,17 +90,8 @@ _HISTORY: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
 )
 _NOT_TRUE = {"entered-in-error", "cancelled"}
 # Words beside a name that speak of it without its being there.
-_ONLY_SPOKEN_OF = (
-    "await",
-    "waiting",
-    "candidate",
-    "planned",
-    "evaluation",
-    "donor",
-    "donat",
-    "declin",
-    "refus",
-    "family history",
+_ONLY_SPOKEN_OF = re.compile(
+    r"\b(await|waiting|candidate|planned|evaluation|donor|donat|declin|refus|family history)"
 )
 
 
@@ -285,7 +277,7 @@ def is_one_of(resource: _Resource, codes: tuple[str, ...], names: tuple[str, ...
         if any(len(c) > 3 and "." in c and found.startswith(c) for c in codes):
             return True
     written = words_of(resource.get("code")).lower()
-    if any(word in written for word in _ONLY_SPOKEN_OF):
+    if _ONLY_SPOKEN_OF.search(written):
         return False
     return any(name in written for name in names)
 
