@@ -484,7 +484,7 @@ def test_pth_above_the_measuring_range_is_at_least_that_high_in_the_forecast():
     (level, highest), (at_least, far) = pth_today(exact), pth_today(censored)
     assert at_least > level
     assert far > 1.2 * highest, "nobody knows how far above"
-    assert any("pth > 2000 pg/mL" in line for line in censored.assumptions)
+    assert any("parathyroid hormone (intact) > 2000 pg/mL" in line for line in censored.assumptions)
     assert not any("bounds" in line for line in exact.assumptions)
 
 

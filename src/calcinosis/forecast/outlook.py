@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from calcinosis.analyte import ANALYTES as ANALYTES_BY_NAME
 from calcinosis.forecast.ensemble import Member, past_of, population_members
 from calcinosis.forecast.fit import Finding, fit
 from calcinosis.forecast.hazards import (
@@ -152,10 +153,15 @@ def forecast(
 def _doubted(lab: Lab, fitted_share: float) -> str:
     """A result that the fit does not reach, in words."""
     return (
-        f"Not reached by the fit: {lab.analyte.replace('_', ' ')} {lab.comparator}{lab.value:g} "
-        f"{lab.unit}, where the model has {fitted_share * lab.value:.3g}. Results, "
-        "treatment as stated and model do not go together: the forecast is less sure."
+        f"Not reached by the fit: {_named(lab)} {lab.comparator}{lab.value:g} {lab.unit}, "
+        f"where the model has {fitted_share * lab.value:.3g}. Results, treatment as stated "
+        "and model do not go together: the forecast is less sure."
     )
+
+
+def _named(lab: Lab) -> str:
+    known = ANALYTES_BY_NAME.get(lab.analyte)
+    return known.label if known else lab.analyte.replace("_", " ")
 
 
 def assumptions(scenario: Scenario, before: Prescription, cared_for: bool) -> tuple[str, ...]:
@@ -164,7 +170,7 @@ def assumptions(scenario: Scenario, before: Prescription, cared_for: bool) -> tu
     if not patient.labs:
         said.append("No laboratory results: the average patient, and the spread between patients.")
     bounds = dict.fromkeys(
-        f"{lab.analyte} {lab.comparator} {lab.value:g} {lab.unit}"
+        f"{_named(lab)} {lab.comparator} {lab.value:g} {lab.unit}"
         for lab in patient.labs
         if lab.comparator
     )

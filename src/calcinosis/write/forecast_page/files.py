@@ -3,12 +3,14 @@
 import csv
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from calcinosis import __version__
 from calcinosis.forecast.labs import ANALYTES
+from calcinosis.forecast.option_wording import options_in_words
 from calcinosis.forecast.outlook import Course, Outlook, forecast
 from calcinosis.forecast.scenario import read_scenario
 from calcinosis.forecast.session import Session
@@ -32,6 +34,8 @@ def write_forecast(
     scenario = read_scenario(path)
     with result_folder(output, force=force) as folder:
         outlook = forecast(scenario, progress=progress)
+        told = (*outlook.assumptions, *options_in_words(scenario))
+        outlook = replace(outlook, assumptions=told)
         record = json.dumps(as_record(outlook), indent=1, ensure_ascii=False) + "\n"
         (folder / "forecast.json").write_text(record, encoding="utf-8")
         (folder / "forecast.csv").write_text(as_csv(outlook), encoding="utf-8")

@@ -1,0 +1,56 @@
+"""Each option is told in words: what happens, and what changes of today's treatment."""
+
+from calcinosis.forecast.option_wording import options_in_words
+from calcinosis.forecast.scenario import parse_scenario
+
+HISTORY = [{"days": 300, "dialysis": {}, "binder": {"drug": "lanthanum", "g_per_day": 2}}]
+CUT = {"parathyroidectomy": {"remnant_fraction": 0.05}}
+GRAFT = {"transplantation": {"graft_gfr_ml_min": 50}}
+
+
+def told(*options):
+    """What is said of a plan that goes on as today, and of others."""
+    return options_in_words(
+        parse_scenario(
+            {
+                "patient": {"history": HISTORY},
+                "phases": [{"days": 700, "name": "as now"}],
+                "compare": [{"name": name, "phases": phases} for name, phases in options],
+            }
+        )
+    )
+
+
+def test_what_goes_on_is_said_to():
+    assert told() == ("As now: as today.",)
+
+
+def test_an_operation_is_told_with_what_it_leaves():
+    _, cut = told(("cut", [{"days": 700, "event": CUT}]))
+    assert cut == "Cut: parathyroidectomy that leaves 5 % of the tissue."
+
+
+def test_a_graft_is_told_with_its_day_and_with_what_it_ends():
+    _, graft = told(("graft", [{"days": 180}, {"days": 520, "event": GRAFT}]))
+    assert graft == (
+        "Graft: as today; from day 180 a graft that settles at 50 mL/min, no dialysis, no binder."
+    )
+
+
+def test_only_what_changes_is_named_and_dialysis_whole():
+    change = {"days": 700, "dialysis": {"sessions_per_week": 6}, "diet": {"phosphorus_mg_d": 700}}
+    _, daily = told(("daily", [change]))
+    assert daily == (
+        "Daily: haemodialysis, 6 × a week, 4 hours a session, phosphate clearance 150 mL/min, "
+        "dialysate calcium 1.5 mmol/L, ultrafiltration 2.5 L a session, "
+        "700 mg phosphorus and 800 mg calcium eaten."
+    )
+
+
+def test_a_graft_that_fails_is_told_with_what_it_leaves():
+    failing = [
+        {"days": 200, "event": GRAFT},
+        {"days": 500, "event": {"graft_failure": {"gfr_ml_min": 3}}},
+    ]
+    _, lost = told(("lost", failing))
+    assert "; from day 200 the graft fails and leaves 3 mL/min, haemodialysis, " in lost
