@@ -14,9 +14,10 @@ import numpy as np
 from forecast_cohorts import USUAL
 
 from calcinosis.forecast.cohort import simulate_cohort, virtual_patients
+from calcinosis.forecast.prescription import before_day_0
 from calcinosis.forecast.scenario import parse_scenario
 from calcinosis.forecast.simulate import simulate, starting_state
-from calcinosis.forecast.treatments import before_day_0, timeline
+from calcinosis.forecast.treatments import timeline
 
 DAYS = 1826
 CHECKED = 100

@@ -12,11 +12,12 @@ import numpy as np
 from calcinosis.forecast.labs import laboratory
 from calcinosis.forecast.outlook import reported_rows
 from calcinosis.forecast.parameters import Parameters
+from calcinosis.forecast.prescription import before_day_0, prescribe
 from calcinosis.forecast.scenario import parse_scenario
 from calcinosis.forecast.session import Session, last_sessions
 from calcinosis.forecast.simulate import simulate, starting_state
 from calcinosis.forecast.states import CA_BONE, Array
-from calcinosis.forecast.treatments import before_day_0, gland_tissue, prescribe, timeline
+from calcinosis.forecast.treatments import gland_tissue, timeline
 
 CA, P, PTH = "calcium_mg_dl", "phosphate_mg_dl", "pth_pg_ml"
 CXP, D, FGF, ALP = "ca_p_product_mg2_dl2", "calcitriol_pg_ml", "fgf23_pg_ml", "alp_relative"

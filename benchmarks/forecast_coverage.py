@@ -21,9 +21,10 @@ from calcinosis.forecast.fit import ALP_SD, NORMAL_ALP_U_L, own_bone
 from calcinosis.forecast.labs import SCATTER, laboratory
 from calcinosis.forecast.outlook import Outlook, forecast
 from calcinosis.forecast.parameters import Parameters, patient_spread, population, table
+from calcinosis.forecast.prescription import before_day_0, prescribe
 from calcinosis.forecast.scenario import Scenario, parse_scenario
 from calcinosis.forecast.simulate import simulate, starting_state
-from calcinosis.forecast.treatments import before_day_0, prescribe, timeline
+from calcinosis.forecast.treatments import timeline
 
 SERUM = {"calcium": "calcium_mg_dl", "phosphate": "phosphate_mg_dl", "pth": "pth_pg_ml"}
 UNITS = {"calcium": "mg/dL", "phosphate": "mg/dL", "pth": "pg/mL", "alp": "U/L"}

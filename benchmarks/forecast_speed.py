@@ -19,10 +19,11 @@ from scipy.integrate import odeint
 from calcinosis.forecast.cohort import virtual_patients
 from calcinosis.forecast.model import parathyroid_hormone, rates
 from calcinosis.forecast.parameters import Parameters, solve
+from calcinosis.forecast.prescription import before_day_0
 from calcinosis.forecast.scenario import parse_scenario
 from calcinosis.forecast.simulate import controls_of, simulate, starting_state
 from calcinosis.forecast.states import N_STATES, VOLUME, Array, Controls
-from calcinosis.forecast.treatments import Timeline, before_day_0, timeline
+from calcinosis.forecast.treatments import Timeline, timeline
 
 DAYS = 1826
 

@@ -14,8 +14,8 @@ from calcinosis.forecast.cohort import simulate_cohort, virtual_patients
 from calcinosis.forecast.ensemble import draw
 from calcinosis.forecast.labs import SCATTER
 from calcinosis.forecast.parameters import population
+from calcinosis.forecast.prescription import before_day_0, prescribe
 from calcinosis.forecast.scenario import parse_scenario
-from calcinosis.forecast.treatments import before_day_0, prescribe
 
 
 def main() -> None:

@@ -42,6 +42,7 @@ from forecast_cohorts import (
 from calcinosis.forecast.labs import SCATTER, laboratory
 from calcinosis.forecast.model import absorbed_phosphate, absorbed_share, need_of_calcium
 from calcinosis.forecast.parameters import CA_MG_PER_MMOL, Parameters
+from calcinosis.forecast.prescription import before_day_0
 from calcinosis.forecast.scenario import parse_scenario
 from calcinosis.forecast.simulate import simulate, starting_state
 from calcinosis.forecast.states import (
@@ -57,7 +58,6 @@ from calcinosis.forecast.treatments import (
     BOUND_MG_PER_G,
     CARE_CALCIUM_G_D,
     HEALTHY_GFR_ML_MIN,
-    before_day_0,
     timeline,
 )
 

@@ -5,10 +5,11 @@ import pytest
 
 from calcinosis.forecast.dialysis import arterial_share, exchange, is_session_day
 from calcinosis.forecast.parameters import population
+from calcinosis.forecast.prescription import before_day_0, prescribe
 from calcinosis.forecast.scenario import Haemodialysis, PeritonealDialysis, parse_scenario
 from calcinosis.forecast.session import session
 from calcinosis.forecast.simulate import simulate, starting_state
-from calcinosis.forecast.treatments import before_day_0, prescribe, timeline
+from calcinosis.forecast.treatments import timeline
 
 WEDNESDAY, FRIDAY, MONDAY = 0, 2, 5
 

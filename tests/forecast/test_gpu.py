@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from calcinosis.forecast.cohort import virtual_patients
+from calcinosis.forecast.prescription import before_day_0, prescribe
 from calcinosis.forecast.scenario import parse_scenario
 from calcinosis.forecast.simulate import simulate, starting_state
-from calcinosis.forecast.treatments import before_day_0, prescribe, timeline
+from calcinosis.forecast.treatments import timeline
 
 SIMULATED = """
 import sys

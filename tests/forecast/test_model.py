@@ -16,9 +16,10 @@ from calcinosis.forecast.parameters import (
     solve,
     table,
 )
+from calcinosis.forecast.prescription import before_day_0, prescribe
 from calcinosis.forecast.scenario import parse_scenario
 from calcinosis.forecast.simulate import controls_of, simulate, starting_state
-from calcinosis.forecast.treatments import before_day_0, gland_tissue, prescribe, timeline
+from calcinosis.forecast.treatments import gland_tissue, timeline
 
 CALCIUM = [states.CA_PLASMA, states.CA_SURFACE, states.CA_BONE]
 DEPOSIT = [states.DEPOSIT_LABILE, states.DEPOSIT_MATURE]

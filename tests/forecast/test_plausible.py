@@ -12,6 +12,7 @@ from calcinosis.forecast.labs import SCATTER, laboratory
 from calcinosis.forecast.model import absorbed_share
 from calcinosis.forecast.outlook import forecast, reported_rows
 from calcinosis.forecast.parameters import population
+from calcinosis.forecast.prescription import before_day_0, prescribe
 from calcinosis.forecast.scenario import parse_scenario
 from calcinosis.forecast.simulate import simulate, starting_state
 from calcinosis.forecast.states import (
@@ -24,7 +25,7 @@ from calcinosis.forecast.states import (
     SET_POINT,
     VOLUME,
 )
-from calcinosis.forecast.treatments import before_day_0, gland_tissue, prescribe, timeline
+from calcinosis.forecast.treatments import gland_tissue, timeline
 
 SEVELAMER = {"drug": "sevelamer", "g_per_day": 4.8}
 USUAL = {"dialysis": {}, "binder": SEVELAMER, "active_vitamin_d_ug_per_week": 2}

@@ -10,6 +10,7 @@ from calcinosis.forecast import gpu
 from calcinosis.forecast.ensemble import draw
 from calcinosis.forecast.labs import ANALYTES, laboratory
 from calcinosis.forecast.parameters import Parameters, population
+from calcinosis.forecast.prescription import Prescription
 from calcinosis.forecast.simulate import (
     Trajectory,
     in_haste,
@@ -20,7 +21,7 @@ from calcinosis.forecast.simulate import (
     unsettled_state,
 )
 from calcinosis.forecast.states import Array
-from calcinosis.forecast.treatments import Prescription, gland_tissue, timeline
+from calcinosis.forecast.treatments import gland_tissue, timeline
 
 Progress = Callable[[int, int], None]
 

@@ -12,16 +12,11 @@ from calcinosis.forecast.parameters import (
     patient_spread,
     population,
 )
+from calcinosis.forecast.prescription import Prescription, before_day_0
 from calcinosis.forecast.scenario import Phase, ScenarioPatient
 from calcinosis.forecast.simulate import Trajectory, simulate, starting_state
 from calcinosis.forecast.states import CA_ABSORBED, DEPOSIT_LABILE, DEPOSIT_MATURE, Array
-from calcinosis.forecast.treatments import (
-    Prescription,
-    Timeline,
-    before_day_0,
-    gland_tissue,
-    timeline,
-)
+from calcinosis.forecast.treatments import Timeline, gland_tissue, timeline
 
 SEED = 20
 LINEAR = ("calcium_offset",)  # spreads on its own scale; all others on the logarithmic

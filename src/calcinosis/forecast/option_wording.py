@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from calcinosis.forecast.prescription import Prescription, before_day_0, prescribe
 from calcinosis.forecast.scenario import Event, Option, Phase, Scenario
-from calcinosis.forecast.treatments import Prescription, before_day_0, prescribe
 from calcinosis.forecast.wording import dialysis_in_words, drugs_in_words
 
 

@@ -28,6 +28,7 @@ from calcinosis.forecast.hazards import (
 from calcinosis.forecast.labs import ANALYTES, CLOSE_LOOK_DAYS, SCATTER, WANDER, laboratory
 from calcinosis.forecast.model import CARE_STOPS_AT
 from calcinosis.forecast.parameters import CA_MG_PER_MMOL
+from calcinosis.forecast.prescription import Prescription, check_grafts, goes_on, prescribe
 from calcinosis.forecast.scenario import Haemodialysis, Lab, Option, Scenario
 from calcinosis.forecast.session import Session, last_sessions
 from calcinosis.forecast.simulate import simulate
@@ -35,11 +36,7 @@ from calcinosis.forecast.states import Array
 from calcinosis.forecast.treatments import (
     CARE_CALCIUM_G_D,
     CARE_VITAMIN_D_UG_PER_WEEK,
-    Prescription,
     Timeline,
-    check_grafts,
-    goes_on,
-    prescribe,
     timeline,
 )
 from calcinosis.forecast.wording import dialysis_in_words, drugs_in_words

@@ -8,16 +8,11 @@ import numpy as np
 from calcinosis.forecast.dialysis import arterial_share, exchange
 from calcinosis.forecast.labs import laboratory
 from calcinosis.forecast.parameters import CA_MG_PER_MMOL, P_MG_PER_MMOL, Parameters
+from calcinosis.forecast.prescription import Prescription
 from calcinosis.forecast.scenario import Haemodialysis
 from calcinosis.forecast.simulate import simulate
 from calcinosis.forecast.states import CA_DIALYSED, P_DIALYSED, Array
-from calcinosis.forecast.treatments import (
-    Prescription,
-    Timeline,
-    gland_tissue,
-    session_edges,
-    timeline,
-)
+from calcinosis.forecast.treatments import Timeline, gland_tissue, session_edges, timeline
 
 QUARTER_H = 0.25
 

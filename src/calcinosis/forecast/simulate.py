@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from calcinosis.forecast.deposit import apatite_product
 from calcinosis.forecast.model import healthy_state, parathyroid_hormone, rates, working_tissue
 from calcinosis.forecast.parameters import Parameters, Solved, records, solve
+from calcinosis.forecast.prescription import Prescription
 from calcinosis.forecast.states import (
     CA_ABSORBED,
     CA_OWED,
@@ -36,7 +37,7 @@ from calcinosis.forecast.states import (
     Array,
     Controls,
 )
-from calcinosis.forecast.treatments import Prescription, Timeline, gland_tissue, timeline
+from calcinosis.forecast.treatments import Timeline, gland_tissue, timeline
 
 # Longest step (h) while dialysed and between, and the largest step x fastest rate of the patient:
 # explicit Runge-Kutta is stable to 2.8, accurate well below. All set by PTH within 1e-3 of LSODA.

@@ -1,17 +1,12 @@
-"""From phases and events to a timeline of constant controls.
-
-What the user leaves out follows the typical haemodialysis patient, and `assumptions` says so.
-"""
+"""From prescriptions to a timeline of constant controls."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from math import exp, log, log1p
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calcinosis.errors import InputError
 from calcinosis.forecast.dialysis import (
     DIURESIS_H,
     Exchange,
@@ -20,23 +15,9 @@ from calcinosis.forecast.dialysis import (
     is_session_day,
 )
 from calcinosis.forecast.model import LEAST_GFR, working_tissue
-from calcinosis.forecast.parameters import (
-    CA_MG_PER_MMOL,
-    P_MG_PER_MMOL,
-    REFERENCE_WEIGHT_KG,
-    Parameters,
-)
-from calcinosis.forecast.scenario import (
-    Binder,
-    Calcimimetic,
-    Diet,
-    Event,
-    Haemodialysis,
-    PeritonealDialysis,
-    Phase,
-    ScenarioPatient,
-    Treatment,
-)
+from calcinosis.forecast.parameters import CA_MG_PER_MMOL, P_MG_PER_MMOL, Parameters
+from calcinosis.forecast.prescription import CALCIUM_SHARE, Prescription
+from calcinosis.forecast.scenario import Haemodialysis, PeritonealDialysis
 from calcinosis.forecast.states import Array, Controls
 
 # Phosphorus bound per gram at saturation (mg). Sevelamer binds 0.75 of what calcium salts bind
@@ -50,19 +31,13 @@ BOUND_MG_PER_G = {
     "calcium_carbonate": 45.0,
     "lanthanum": 165.0,
 }
-CALCIUM_SHARE = {"calcium_acetate": 0.253, "calcium_carbonate": 0.400}  # by formula weight
-# Below each filtration (mL/min), dietary phosphorus and calcium (mg/d) of 70 kg; by weight.
-# Kidney patients eat less protein, and with it less phosphorus and calcium; assumed.
-TYPICAL_DIET_MG_D = ((30.0, 1000.0, 800.0), (60.0, 1050.0, 1000.0), (1e9, 1200.0, 1000.0))
 # Usual care after parathyroidectomy, where calcium is so low that all of it is given
 # (`model.need_of_calcium`): elemental calcium that 42 dialysis patients needed in the first week
 # (PMID 18758187), here between meals, and half the calcitriol allowed by KDOQI 2003, guideline 14.
 # What a patient takes of it differs: `care_taken` of parameters.yaml.
 CARE_CALCIUM_G_D = 3.2
 CARE_VITAMIN_D_UG_PER_WEEK = 7.0
-TYPICAL_GFR_ML_MIN = 1.0
 HEALTHY_GFR_ML_MIN = 100.0  # per 1.73 m2, as laboratories state it
-DIALYSIS_BELOW_GFR_ML_MIN = 15.0  # without a word on dialysis, it is assumed below this
 
 
 class Timeline(NamedTuple):
@@ -85,183 +60,6 @@ class Timeline(NamedTuple):
     session: NDArray[np.bool_]
     phase: NDArray[np.int64]
     repeats: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Prescription:
-    """Everything that holds during one phase, nothing left open."""
-
-    days: int
-    name: str
-    dialysis: Haemodialysis | PeritonealDialysis | None
-    binder: Binder | None
-    vitamin_d_ug_per_week: float
-    calcimimetic: Calcimimetic | None
-    postoperative_care: bool
-    diet_p_mg_d: float
-    diet_ca_mg_d: float
-    gfr_ml_min: float
-    remnant_fraction: float = 1.0
-    graft_day: int | None = None  # days since transplantation at the start of the phase
-    graft_gfr_ml_min: float = 0.0
-
-    def treatment(self) -> Treatment:
-        """Dialysis and drugs, as a phase would name them."""
-        return Treatment(
-            dialysis=self.dialysis,
-            binder=self.binder,
-            active_vitamin_d_ug_per_week=self.vitamin_d_ug_per_week,
-            calcimimetic=self.calcimimetic,
-        )
-
-
-def typical(patient: ScenarioPatient) -> Prescription:
-    """What is assumed before the first phase says otherwise."""
-    gfr = TYPICAL_GFR_ML_MIN if patient.gfr_ml_min is None else patient.gfr_ml_min
-    dialysed = gfr < DIALYSIS_BELOW_GFR_ML_MIN
-    size = patient.dry_weight_kg / REFERENCE_WEIGHT_KG
-    diet_p, diet_ca = next((p, ca) for below, p, ca in TYPICAL_DIET_MG_D if gfr < below)
-    open_start = Prescription(
-        days=0,
-        name="",
-        dialysis=Haemodialysis() if dialysed else None,
-        binder=None,
-        vitamin_d_ug_per_week=0.0,
-        calcimimetic=None,
-        postoperative_care=False,
-        diet_p_mg_d=diet_p * size,
-        diet_ca_mg_d=diet_ca * size,
-        gfr_ml_min=gfr,
-    )
-    return _eating(open_start, patient.diet)
-
-
-def _eating(before: Prescription, diet: Diet | None) -> Prescription:
-    if diet is None:
-        return before
-    p, ca = diet.phosphorus_mg_d, diet.calcium_mg_d
-    return replace(
-        before,
-        diet_p_mg_d=before.diet_p_mg_d if p is None else p,
-        diet_ca_mg_d=before.diet_ca_mg_d if ca is None else ca,
-    )
-
-
-def prescribe(before: Prescription, phases: Sequence[Phase]) -> list[Prescription]:
-    """Resolve each phase against the one before: absent means unchanged, ``null`` means none."""
-    resolved = []
-    for phase in phases:
-        before = _next(before, phase)
-        resolved.append(before)
-    return resolved
-
-
-def _next(before: Prescription, phase: Phase) -> Prescription:
-    graft_day = None if before.graft_day is None else before.graft_day + before.days
-    now = replace(before, days=round(phase.days), name=phase.name, graft_day=graft_day)
-    event = phase.event or Event()
-    if event.graft_failure is not None:
-        now = _without_graft(now, event.graft_failure.gfr_ml_min)
-    if event.transplantation is not None:
-        # a working graft ends what dialysis needed, unless the phase says otherwise
-        now = replace(
-            now,
-            graft_day=0,
-            graft_gfr_ml_min=event.transplantation.graft_gfr_ml_min,
-            dialysis=None,
-            binder=None,
-            vitamin_d_ug_per_week=0.0,
-            calcimimetic=None,
-        )
-    if event.parathyroidectomy is not None:
-        left = before.remnant_fraction * event.parathyroidectomy.remnant_fraction
-        now = replace(now, remnant_fraction=left, postoperative_care=True)
-    said = phase.model_fields_set
-    if "dialysis" in said:
-        now = replace(now, dialysis=phase.dialysis)
-    if "binder" in said:
-        now = replace(now, binder=phase.binder)
-        if phase.binder is not None and phase.binder.drug in CALCIUM_SHARE:
-            now = replace(now, postoperative_care=False)  # the user gives the salts
-    if "active_vitamin_d_ug_per_week" in said:
-        now = replace(now, vitamin_d_ug_per_week=phase.active_vitamin_d_ug_per_week or 0.0)
-    if "calcimimetic" in said:
-        now = replace(now, calcimimetic=phase.calcimimetic)
-    if "postoperative_care" in said:
-        now = replace(now, postoperative_care=phase.postoperative_care is not None)
-    return _eating(now, phase.diet)
-
-
-def goes_on(before: Prescription, now: Prescription) -> bool:
-    """Whether a phase treats the patient as the one before it did."""
-    graft_day = None if before.graft_day is None else before.graft_day + before.days
-    return now == replace(before, days=now.days, name=now.name, graft_day=graft_day)
-
-
-def _without_graft(before: Prescription, gfr_ml_min: float) -> Prescription:
-    """After the graft failed: dialysed again where that is usual."""
-    dialysis = Haemodialysis() if gfr_ml_min < DIALYSIS_BELOW_GFR_ML_MIN else None
-    return replace(before, graft_day=None, gfr_ml_min=gfr_ml_min, dialysis=dialysis)
-
-
-def check_grafts(
-    phases: Sequence[Phase], where: str, working_ml_min: float | None = None
-) -> float | None:
-    """Refuse what contradicts a graft: the failure of none, dialysis while one works well.
-
-    Args:
-        phases: one after the other.
-        where: the field that holds them.
-        working_ml_min: filtration of the graft that works before.
-
-    Returns:
-        That of the graft that works at the end; None without one.
-    """
-    working = working_ml_min
-    for number, phase in enumerate(phases):
-        event = phase.event or Event()
-        if event.graft_failure is not None and (working is None or event.transplantation):
-            raise InputError(
-                f"{where}.{number}.event.graft_failure: found no graft that could fail; expected "
-                "a transplantation in an earlier phase or in patient.history"
-            )
-        if event.graft_failure is not None:
-            working = None
-        elif event.transplantation is not None:  # it may need dialysis at first
-            working = event.transplantation.graft_gfr_ml_min
-        elif phase.dialysis and working is not None and working >= DIALYSIS_BELOW_GFR_ML_MIN:
-            raise InputError(
-                f"{where}.{number}.dialysis: found while a graft filters {working:g} mL/min; "
-                "expected the event graft_failure, or no dialysis"
-            )
-    return working
-
-
-def before_day_0(patient: ScenarioPatient, first: Phase) -> list[Prescription]:
-    """What the patient was on until today: the stated history, else the first phase less its event.
-
-    A history that begins with an event has before it what that phase is without the event.
-    """
-    start = typical(patient)
-    if not patient.history:
-        return [_long_before(start, first)]
-    history = prescribe(start, patient.history)
-    earliest = patient.history[0]
-    if earliest.event is None:
-        return history
-    return [replace(_long_before(start, earliest), days=0), *history]
-
-
-def _long_before(start: Prescription, first: Phase) -> Prescription:
-    """What was given before a phase began: the same, but for its event and the care after it.
-
-    A transplantation says nothing of the dialysis before it: then the typical.
-    """
-    if first.event is None:
-        return _next(start, first)
-    if first.event.transplantation is not None:
-        return start
-    return _next(start, first.model_copy(update={"event": None, "postoperative_care": None}))
 
 
 def gland_tissue(prescription: Prescription, p: Parameters) -> float:

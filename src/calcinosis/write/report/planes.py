@@ -103,47 +103,40 @@ def place_view(volume: Volume, labels: NDArray[np.uint8], place: Point) -> Figur
     """The axial plane through a place, which is ringed, every mass outlined."""
     name, right, down, letters = PLANES[0]
     plane = Plane(place, right, down, PLACE_SIDE_MM, CLOSE_SIDE)
-    size, middle = (CLOSE_SIDE, CLOSE_SIDE), CLOSE_SIDE / 2
+    grey, marks = _with_masses(volume, labels, plane, letters)
+    marks.append(ring(plane.side / 2, plane.side / 2, 20, kind="other"))
+    axes = zip("xyz", place, strict=True)
+    where = ", ".join(f"{axis} {number(value, 0)}" for axis, value in axes) + " mm"
+    alt = f"{name} CT plane at {where}, the place ringed."
+    return figure(grey, (plane.side, plane.side), marks, alt=alt, caption=where)
+
+
+def _with_masses(
+    volume: Volume, labels: NDArray[np.uint8], plane: Plane, letters: str
+) -> tuple[NDArray[np.uint8], list[str]]:
+    """A plane in the bone window, and its marks: every mass in its colour, sides and scale."""
     near, near_labels = around(volume, labels, plane)
     grey = windowed(plane.sample(near, near.voxels, AIR_HU), *WINDOW_HU)
-    marks = _outlines(near, near_labels, plane)
-    marks.append(ring(middle, middle, 20, kind="other"))
-    marks += orientation_letters(size, letters) + scale_bar(size, plane.unit_per_mm)
-    where = ", ".join(
-        f"{axis} {number(value, 0)}" for axis, value in zip("xyz", place, strict=True)
-    )
-    return figure(
-        grey,
-        size,
-        marks,
-        alt=f"{name} CT plane at {where} mm, the place ringed.",
-        caption=f"{where} mm",
-    )
-
-
-def _outlines(volume: Volume, labels: NDArray[np.uint8], plane: Plane) -> list[str]:
-    """Every mass that a plane meets, in its colour."""
-    return [
-        outline(plane.contours(volume, labels == label), colour(int(label)))
-        for label in np.unique(labels[labels > 0])
+    marks = [
+        outline(plane.contours(near, near_labels == label), colour(int(label)))
+        for label in np.unique(near_labels[near_labels > 0])
     ]
+    size = (plane.side, plane.side)
+    marks += orientation_letters(size, letters) + scale_bar(size, plane.unit_per_mm)
+    return grey, marks
 
 
 def _cut(
     volume: Volume, labels: NDArray[np.uint8], mass: Mass, plane: Plane, name: str, letters: str
 ) -> Figure:
-    size = (SIDE, SIDE)
-    near, near_labels = around(volume, labels, plane)
-    grey = windowed(plane.sample(near, near.voxels, AIR_HU), *WINDOW_HU)
-    marks = _outlines(near, near_labels, plane)
-    marks += orientation_letters(size, letters) + scale_bar(size, plane.unit_per_mm)
+    grey, marks = _with_masses(volume, labels, plane, letters)
     axis = next(i for i in range(3) if plane.right[i] == plane.down[i] == 0)
     place = f"{'xyz'[axis]} = {number(plane.centre[axis], 0)} mm"
     alt = (
         f"{name} CT plane through the centre of mass {mass.id} at {place}, "
         f"window level {WINDOW_HU[0]:.0f} width {WINDOW_HU[1]:.0f}, mass outlined."
     )
-    return figure(grey, size, marks, alt=alt, caption=f"{name}, {place}")
+    return figure(grey, (plane.side, plane.side), marks, alt=alt, caption=f"{name}, {place}")
 
 
 def level_view(
