@@ -356,6 +356,7 @@ def test_a_wrong_field_is_refused_by_name(content, named):
 
 
 NINE = {"days": 9}
+RESIN = {"drug": "sevelamer", "g_per_day": 4.8}
 SALTS_AND_RESINS = "'sevelamer', 'lanthanum', 'calcium_acetate' or 'calcium_carbonate'"
 LAB = {"date": "2025-01-08", "analyte": "pth", "value": 9, "unit": "pg/mL"}
 
@@ -397,6 +398,21 @@ LAB = {"date": "2025-01-08", "analyte": "pth", "value": 9, "unit": "pg/mL"}
         (
             {"phases": [{**NINE, "binder": {"drug": "chalk", "g_per_day": 1}}]},
             'phases.0.binder.drug: found "chalk", expected ' + SALTS_AND_RESINS,
+        ),
+        (
+            {"phases": [{**NINE, "binder": [RESIN, {"drug": "sevelamer"}]}]},
+            "phases.0.binder.1.g_per_day: found nothing, expected this field",
+        ),
+        (
+            {"phases": [{**NINE, "binder": [RESIN, RESIN]}]},
+            (
+                'phases.0.binder: found [{"drug": "sevelamer", "g_per_day": 4.8}, {"drug": '
+                '"sevel..., expected each drug once (sevelamer stands twice)'
+            ),
+        ),
+        (
+            {"phases": [{**NINE, "binder": []}]},
+            "phases.0.binder: found an empty list, expected at least one entry",
         ),
         (
             {"phases": [NINE], "compare": [{"name": " ", "phases": [NINE]}]},

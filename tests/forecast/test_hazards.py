@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from calcinosis.forecast.hazards import lasting_hypercalcaemia, left_out, warnings_of
-from calcinosis.forecast.outlook import forecast
+from calcinosis.forecast.outlook import Outlook, forecast
 from calcinosis.forecast.scenario import parse_scenario
 from calcinosis.write.forecast_page.page import chances, headline, render
 
@@ -237,6 +237,27 @@ def test_a_product_kept_low_by_hypocalcaemia_is_not_called_best():
     cured = {"calcium_mg_dl": np.geomspace(6.8, 8.2, 20), "phosphate_mg_dl": phosphate}
     assert left_out(weekly, low, grafted=False) == "calcium stays below 7.5 mg/dL"
     assert left_out(weekly, cured, grafted=False) == ""
+
+
+def test_an_option_that_depletes_phosphate_is_not_called_best_unless_a_new_kidney_loses_it():
+    weekly = 7.0 * np.arange(20)
+    levels = {"calcium_mg_dl": np.full(20, 9.0), "phosphate_mg_dl": np.geomspace(5.0, 1.0, 20)}
+    assert left_out(weekly, levels, grafted=False) == "phosphate stays below 2 mg/dL"
+    assert left_out(weekly, levels, grafted=True) == ""
+
+
+def test_only_where_treatment_changes_the_chart_has_a_mark():
+    cut = {
+        "days": 200,
+        "name": "operation",
+        "event": {"parathyroidectomy": {"remnant_fraction": 1}},
+    }
+    start, rest = {**treated(3.0), "days": 100}, {"days": 100, "name": "goes on"}
+    (course,) = outlook_of([start, rest, {**cut, "binder": None}]).courses
+    assert [name for _, name in course.phases] == ["", "goes on", "operation"]
+    assert course.changes == ((200, "operation"),)
+    assert "goes on</title>" not in render(Outlook((course,), ()))
+    assert "operation</title>" in render(Outlook((course,), ()))
 
 
 def test_nightly_dialysis_beside_a_binder_is_warned_of_low_phosphate():

@@ -47,6 +47,12 @@ def test_only_what_changes_is_named_and_dialysis_whole():
     )
 
 
+def test_binders_given_together_are_told_together():
+    both = [{"drug": "lanthanum", "g_per_day": 2}, {"drug": "calcium_acetate", "g_per_day": 3}]
+    _, added = told(("added", [{"days": 700, "binder": both}]))
+    assert added == "Added: lanthanum 2 g and calcium acetate 3 g a day."
+
+
 def test_a_graft_that_fails_is_told_with_what_it_leaves():
     failing = [
         {"days": 200, "event": GRAFT},

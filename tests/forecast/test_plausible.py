@@ -384,6 +384,21 @@ def test_the_share_of_calcium_absorbed_falls_as_more_is_eaten():
 
 def test_salts_that_are_written_take_the_place_of_usual_care():
     written, _ = options(binder={"drug": "calcium_carbonate", "g_per_day": 6})
+    both, _ = options(binder=[SEVELAMER, {"drug": "calcium_carbonate", "g_per_day": 2}])
     resin, _ = options(binder=SEVELAMER)
-    assert not any("After parathyroidectomy" in said for said in written.assumptions)
-    assert any("After parathyroidectomy" in said for said in resin.assumptions)
+    none, _ = options(binder={"drug": "calcium_carbonate", "g_per_day": 0})
+    for salted in (written, both):
+        assert not any("After parathyroidectomy" in said for said in salted.assumptions)
+    for unsalted in (resin, none):
+        assert any("After parathyroidectomy" in said for said in unsalted.assumptions)
+
+
+def test_binders_given_together_bind_what_they_do_alone_added_up():
+    half = {"drug": "calcium_acetate", "g_per_day": 2.4 * 34 / 45}  # as much as 2.4 g sevelamer
+    resins, both, one = (
+        course({}, {**USUAL, "binder": binder})
+        for binder in (SEVELAMER, [{"drug": "sevelamer", "g_per_day": 2.4}, half], half)
+    )
+    assert both["phosphate_mg_dl"][-1] == pytest.approx(resins["phosphate_mg_dl"][-1], abs=0.15)
+    assert one["phosphate_mg_dl"][-1] > both["phosphate_mg_dl"][-1] + 0.3
+    assert both["calcium_mg_dl"][-1] > resins["calcium_mg_dl"][-1]

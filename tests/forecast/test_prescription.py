@@ -126,12 +126,18 @@ def test_low_calcium_never_raises_the_dialysate(ckd, dialysis, calcium):
         (("sevelamer", 16), 16, "sevelamer 16 g a day as now"),
         (("calcium_acetate", 9), 11.9, "sevelamer 11.9 g a day (now calcium acetate 9 g a day)"),
         (("lanthanum", 4), 14, "sevelamer 14 g a day (now lanthanum 4 g a day)"),
+        (
+            ("sevelamer", 2.4, "calcium_acetate", 4),
+            7.7,
+            "(now sevelamer 2.4 g and calcium acetate 4 g a day)",
+        ),
     ],
 )
 def test_sevelamer_takes_the_place_of_todays_binder_and_binds_as_much_up_to_14_g(
     binder, grams, said
 ):
-    given = {"binder": binder and {"drug": binder[0], "g_per_day": binder[1]}}
+    pairs = zip(binder[::2], binder[1::2], strict=True) if binder else ()
+    given = {"binder": [{"drug": drug, "g_per_day": dose} for drug, dose in pairs] or None}
     option = low_calcium(given)
     assert option.phase["binder"].g_per_day == grams
     assert said in option.meaning

@@ -352,9 +352,35 @@ def test_a_prescription_typed_in_is_kept_shown_and_can_be_removed(node, person):
     assert node.study(study).prescription is None
 
 
+def test_two_binders_typed_in_are_kept_and_shown(node, person):
+    study = add(node)
+    page = f"/studies/{study}"
+    fields = {
+        "binder.drug": "sevelamer",
+        "binder.g_per_day": "4.8",
+        "second_binder.drug": "calcium_acetate",
+        "second_binder.g_per_day": "2",
+    }
+    assert post(person, page, f"{page}/prescription", fields).headers["location"] == page
+    first, second = json.loads(node.study(study).prescription)["binder"]
+    assert first == {"drug": "sevelamer", "g_per_day": 4.8}
+    assert second == {"drug": "calcium_acetate", "g_per_day": 2.0}
+    shown = person.get(page).text
+    assert '<option value="calcium_acetate" selected>' in shown
+    assert re.search(r'name="second_binder.g_per_day"[^>]*value="2"', shown)
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
+        (
+            {
+                "binder.drug": "sevelamer",
+                "binder.g_per_day": "4.8",
+                "second_binder.drug": "calcium_acetate",
+            },
+            "Second binder, g a day: found nothing",
+        ),
         ({"dialysis.hours": "30"}, "Hours a session: found 30.0, expected at most 12"),
         ({"dialysis.hours": "four"}, "Hours a session: found &#39;four&#39;, expected a number"),
         ({"dialysis.hours": "nan"}, "Hours a session: found &#39;nan&#39;, expected a number"),

@@ -19,6 +19,8 @@ ALARMING_CHANCE = 0.10
 # 2003, guideline 6.3. It lasts when nobody lowered them for four weeks: ours.
 HYPERCALCAEMIA_MG_DL = 10.2
 LOW_PHOSPHATE_MG_DL = 2.5  # before dialysis: the usual lower limit of normal, textbook
+# Moderate hypophosphataemia begins here (Amanzadeh 2006, doi:10.1038/ncpneph0124).
+DEPLETED_PHOSPHATE_MG_DL = 2.0
 LASTING_DAYS = 28.0
 # Where the model leaves the living: ours. Crisis begins at 14 mg/dL (StatPearls, Resistant
 # Hypercalcemia, 2023); without any parathyroids and treatment calcium is 5.3 mg/dL in the mean
@@ -52,22 +54,24 @@ def left_out(day: Array, central: Run, *, grafted: bool) -> str:
     """Why an option is not to be named best, whatever it does to the deposit; else empty.
 
     With a working graft (`grafted`) high calcium comes from glands that stayed large, not from a
-    load that could go to soft tissue: it is warned of, but does not count here.
+    load that could go to soft tissue: it is warned of, but does not count here. Nor does low
+    phosphate, which the new kidney loses.
     """
     if _outside(central):
         return "no patient lives with such levels"
     if not grafted and lasting_hypercalcaemia(day, central):
         return f"calcium stays above {HYPERCALCAEMIA_MG_DL:g} mg/dL"
-    if _ends_in_hypocalcaemia(day, central):
+    if _ends_below(HUNGRY_BONE_MG_DL, day, central["calcium_mg_dl"]):
         return f"calcium stays below {HUNGRY_BONE_MG_DL:g} mg/dL"
+    if not grafted and _ends_below(DEPLETED_PHOSPHATE_MG_DL, day, central["phosphate_mg_dl"]):
+        return f"phosphate stays below {DEPLETED_PHOSPHATE_MG_DL:g} mg/dL"
     return ""
 
 
-def _ends_in_hypocalcaemia(day: Array, run: Run) -> bool:
-    """Whether calcium ends too low after four weeks of it: a product kept low so is no success."""
+def _ends_below(least: float, day: Array, level: Array) -> bool:
+    """Whether a level ends too low after four weeks of it: a product kept low so is no success."""
     late = day >= day[-1] - LASTING_DAYS
-    too_low = bool((run["calcium_mg_dl"][late] < HUNGRY_BONE_MG_DL).all())
-    return too_low and float(day[-1] - day[0]) >= LASTING_DAYS
+    return bool((level[late] < least).all()) and float(day[-1] - day[0]) >= LASTING_DAYS
 
 
 def lasting_hypercalcaemia(day: Array, run: Run) -> bool:

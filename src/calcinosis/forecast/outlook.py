@@ -61,7 +61,8 @@ class Course:
         central: by analyte, the most probable patient, [n].
         low: 5th percentile of a single measurement, by analyte, [n].
         high: 95th percentile.
-        changes: day and name of each phase.
+        phases: day and name of each phase.
+        changes: day and name of those in which treatment is not as before.
         sessions: the last dialysis session of each phase, central patient; None without.
         outcomes: chances and levels within a year (or the horizon, if shorter).
         warnings: what to watch.
@@ -74,6 +75,7 @@ class Course:
     central: dict[str, Array]
     low: dict[str, Array]
     high: dict[str, Array]
+    phases: tuple[tuple[float, str], ...]
     changes: tuple[tuple[float, str], ...]
     sessions: tuple[Session | None, ...]
     outcomes: dict[str, float | None]
@@ -228,8 +230,9 @@ def _course(option: Option, before: Prescription, members: Sequence[Member]) -> 
     prescriptions = prescribe(before, option.phases)
     centre = members[0].parameters
     course = timeline(prescriptions, centre)
-    pairs = enumerate(pairwise(prescriptions), start=1)
-    rows = reported_rows(course, [number for number, pair in pairs if goes_on(*pair)])
+    pairs = enumerate(pairwise([before, *prescriptions]))
+    going_on = [number for number, pair in pairs if goes_on(*pair)]
+    rows = reported_rows(course, [number for number in going_on if number > 0])
 
     def run(member: Member) -> tuple[Array, Array]:
         trajectory = simulate(member.start, member.parameters, course, tissue=member.tissue)
@@ -248,6 +251,7 @@ def _course(option: Option, before: Prescription, members: Sequence[Member]) -> 
     last = prescriptions[-1]
     dialysed, grafted = last.dialysis is not None, last.graft_day is not None
     starts = np.cumsum([0, *[p.days for p in prescriptions]])[:-1].tolist()
+    phases = tuple(zip(starts, names, strict=True))
     return Course(
         name=option.name,
         day=day,
@@ -255,7 +259,8 @@ def _course(option: Option, before: Prescription, members: Sequence[Member]) -> 
         central=central,
         low=low,
         high=high,
-        changes=tuple(zip(starts, names, strict=True)),
+        phases=phases,
+        changes=tuple(one for number, one in enumerate(phases) if number not in going_on),
         sessions=last_sessions(prescriptions, course, states, centre),
         outcomes=_outcomes(day, central, runs),
         warnings=warnings_of(day, central, runs, dialysed=dialysed, grafted=grafted),

@@ -35,7 +35,7 @@ class Prescription:
     days: int
     name: str
     dialysis: Haemodialysis | PeritonealDialysis | None
-    binder: Binder | None
+    binders: tuple[Binder, ...]
     vitamin_d_ug_per_week: float
     calcimimetic: Calcimimetic | None
     postoperative_care: bool
@@ -50,7 +50,7 @@ class Prescription:
         """Dialysis and drugs, as a phase would name them."""
         return Treatment(
             dialysis=self.dialysis,
-            binder=self.binder,
+            binder=self.binders or None,
             active_vitamin_d_ug_per_week=self.vitamin_d_ug_per_week,
             calcimimetic=self.calcimimetic,
         )
@@ -66,7 +66,7 @@ def typical(patient: ScenarioPatient) -> Prescription:
         days=0,
         name="",
         dialysis=Haemodialysis() if dialysed else None,
-        binder=None,
+        binders=(),
         vitamin_d_ug_per_week=0.0,
         calcimimetic=None,
         postoperative_care=False,
@@ -110,7 +110,7 @@ def _next(before: Prescription, phase: Phase) -> Prescription:
             graft_day=0,
             graft_gfr_ml_min=event.transplantation.graft_gfr_ml_min,
             dialysis=None,
-            binder=None,
+            binders=(),
             vitamin_d_ug_per_week=0.0,
             calcimimetic=None,
         )
@@ -121,8 +121,8 @@ def _next(before: Prescription, phase: Phase) -> Prescription:
     if "dialysis" in said:
         now = replace(now, dialysis=phase.dialysis)
     if "binder" in said:
-        now = replace(now, binder=phase.binder)
-        if phase.binder is not None and phase.binder.drug in CALCIUM_SHARE:
+        now = replace(now, binders=phase.binders)
+        if any(one.drug in CALCIUM_SHARE and one.g_per_day > 0 for one in phase.binders):
             now = replace(now, postoperative_care=False)  # the user gives the salts
     if "active_vitamin_d_ug_per_week" in said:
         now = replace(now, vitamin_d_ug_per_week=phase.active_vitamin_d_ug_per_week or 0.0)

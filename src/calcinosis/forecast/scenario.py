@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -37,6 +38,7 @@ EXPECTED = {
     "tuple_type": "a list in brackets",
     "union_tag_invalid": "'hd' or 'pd'",
 }
+KINDS = {"dialysis": ("hd", "pd"), "binder": ("one", "several")}  # what pydantic tells apart
 SHOWN = 60  # characters of what was found
 DryWeightKg = Annotated[float, Field(ge=20, le=250)]
 FiltrationMlMin = Annotated[float, Field(ge=0, le=150)]
@@ -134,6 +136,30 @@ class Binder(_Strict):
     g_per_day: float = Field(ge=0, le=30)
 
 
+def _each_once(binders: tuple[Binder, ...]) -> tuple[Binder, ...]:
+    """A drug that stands twice is a slip."""
+    drugs = [binder.drug for binder in binders]
+    for drug in drugs:
+        if drugs.count(drug) > 1:
+            raise PydanticCustomError(
+                "twice", "each drug once ({drug} stands twice)", {"drug": drug}
+            )
+    return binders
+
+
+def _how_many(value: Any) -> str:  # noqa: ANN401  # pydantic hands over whatever the file holds
+    return "several" if isinstance(value, list | tuple) else "one"
+
+
+Binders = Annotated[
+    Annotated[Binder, Tag("one")]
+    | Annotated[
+        tuple[Binder, ...], Field(min_length=1), AfterValidator(_each_once), Tag("several")
+    ],
+    Discriminator(_how_many),
+]
+
+
 class Calcimimetic(_Strict):
     """`relative_dose` 1 is the mean dose of the registration trials."""
 
@@ -171,10 +197,17 @@ class Treatment(_Strict):
     """What a patient is given day by day. ``null``: none."""
 
     dialysis: Dialysis | None = None
-    binder: Binder | None = None
+    binder: Binders | None = None
     active_vitamin_d_ug_per_week: Annotated[float, Field(ge=0, le=50)] | None = None
     calcimimetic: Calcimimetic | None = None
     diet: Diet | None = None
+
+    @property
+    def binders(self) -> tuple[Binder, ...]:
+        """One, several or none."""
+        if isinstance(self.binder, Binder):
+            return (self.binder,)
+        return self.binder or ()
 
 
 class Phase(Treatment):
@@ -285,11 +318,11 @@ def _in_words(error: ErrorDetails, whole: str) -> str:
 
 
 def _field(location: Sequence[int | str]) -> str:
-    """A place as the file has it: without pydantic's name for the kind of dialysis."""
+    """A place as the file has it: without pydantic's name for the kind of what stands there."""
     above = ("", *location)
     parts = [
         str(part)
         for before, part in zip(above, location, strict=False)
-        if before != "dialysis" or part not in {"hd", "pd"}
+        if part not in KINDS.get(str(before), ())
     ]
     return ".".join(parts)

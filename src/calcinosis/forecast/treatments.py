@@ -17,7 +17,7 @@ from calcinosis.forecast.dialysis import (
 from calcinosis.forecast.model import LEAST_GFR, working_tissue
 from calcinosis.forecast.parameters import CA_MG_PER_MMOL, P_MG_PER_MMOL, Parameters
 from calcinosis.forecast.prescription import CALCIUM_SHARE, Prescription
-from calcinosis.forecast.scenario import Haemodialysis, PeritonealDialysis
+from calcinosis.forecast.scenario import Binder, Haemodialysis, PeritonealDialysis
 from calcinosis.forecast.states import Array, Controls
 
 # Phosphorus bound per gram at saturation (mg). Sevelamer binds 0.75 of what calcium salts bind
@@ -60,6 +60,11 @@ class Timeline(NamedTuple):
     session: NDArray[np.bool_]
     phase: NDArray[np.int64]
     repeats: NDArray[np.int64]
+
+
+def bound_mg(binders: Sequence[Binder]) -> float:
+    """Phosphorus (mg a day) that binders hold at saturation, together."""
+    return sum(BOUND_MG_PER_G[binder.drug] * binder.g_per_day for binder in binders)
 
 
 def gland_tissue(prescription: Prescription, p: Parameters) -> float:
@@ -175,12 +180,11 @@ def _working(idle: Controls, works: Exchange, shed_rate: float) -> Controls:
 
 
 def _controls(prescription: Prescription, p: Parameters, since: int) -> Controls:
-    binder, mimetic = prescription.binder, prescription.calcimimetic
-    capacity = salt_calcium = shift = 0.0
+    mimetic, shift = prescription.calcimimetic, 0.0
     care = float(prescription.postoperative_care)
-    if binder is not None:
-        capacity = BOUND_MG_PER_G[binder.drug] * binder.g_per_day
-        salt_calcium = 1000.0 * CALCIUM_SHARE.get(binder.drug, 0.0) * binder.g_per_day
+    salt_calcium_g = sum(
+        CALCIUM_SHARE.get(one.drug, 0.0) * one.g_per_day for one in prescription.binders
+    )
     if mimetic is not None:
         shifts = {"etelcalcetide": p.etelcalcetide_shift, "cinacalcet": p.cinacalcet_shift}
         shift = shifts[mimetic.drug] * mimetic.relative_dose
@@ -193,8 +197,8 @@ def _controls(prescription: Prescription, p: Parameters, since: int) -> Controls
         ln_gfr=log(max(gfr / HEALTHY_GFR_ML_MIN, LEAST_GFR)),
         diet_ca=prescription.diet_ca_mg_d / CA_MG_PER_MMOL / 24.0,
         diet_p=prescription.diet_p_mg_d / P_MG_PER_MMOL / 24.0,
-        binder_capacity=capacity / P_MG_PER_MMOL / 24.0,
-        binder_ca=salt_calcium / CA_MG_PER_MMOL / 24.0,
+        binder_capacity=bound_mg(prescription.binders) / P_MG_PER_MMOL / 24.0,
+        binder_ca=1000.0 * salt_calcium_g / CA_MG_PER_MMOL / 24.0,
         drug_calcitriol=p.calcitriol_per_dose * prescription.vitamin_d_ug_per_week,
         ln_receptor_shift=log1p(shift),
         p_clearance=0.0,

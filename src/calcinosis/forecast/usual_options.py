@@ -7,7 +7,7 @@ lower end of KDIGO 2017, 4.1.4; sevelamer was studied up to 14 g a day (prescrib
 2.1); after parathyroidectomy follows the usual care of `treatments`; other doses are assumed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from calcinosis.forecast.scenario import (
     Treatment,
 )
 from calcinosis.forecast.wording import (
-    binder_in_words,
+    binders_in_words,
     calcimimetic_in_words,
     dialysis_in_words,
     drugs_in_words,
@@ -224,20 +224,19 @@ def _dialysate_in_words(today: Today, calcium_mmol_l: float) -> str:
 
 def _less_calcium(today: Today) -> tuple[dict[str, Any], str]:
     """Sevelamer and no vitamin D, as a phase and in words."""
-    now, vitamin_d = today.drugs.binder, today.drugs.active_vitamin_d_ug_per_week
+    now, vitamin_d = today.drugs.binders, today.drugs.active_vitamin_d_ug_per_week
     binder = Binder(drug="sevelamer", g_per_day=_sevelamer_g(now))
-    instead = " as now" if binder == now else f" (now {binder_in_words(now)})"
+    instead = " as now" if (binder,) == now else f" (now {binders_in_words(now)})"
     stopped = f" (now {vitamin_d:g} µg a week)" if vitamin_d else " as now"
-    said = f"{binder_in_words(binder)}{instead}, no active vitamin D{stopped}"
+    said = f"{binders_in_words([binder])}{instead}, no active vitamin D{stopped}"
     return {"binder": binder, "active_vitamin_d_ug_per_week": 0}, said
 
 
-def _sevelamer_g(now: Binder | None) -> float:
-    """Twice today's, or twice the usual and what binds as much as today's other binder."""
-    from calcinosis.forecast.treatments import BOUND_MG_PER_G
+def _sevelamer_g(now: Sequence[Binder]) -> float:
+    """Twice today's, or twice the usual; at least what binds as much as today's binders."""
+    from calcinosis.forecast.treatments import BOUND_MG_PER_G, bound_mg
 
-    if now and now.drug == "sevelamer" and now.g_per_day:
-        return max(now.g_per_day, min(2 * now.g_per_day, MOST_SEVELAMER_G))
-    bound = BOUND_MG_PER_G[now.drug] * now.g_per_day if now else 0.0
-    as_much = round(bound / BOUND_MG_PER_G["sevelamer"], 1)
-    return min(MOST_SEVELAMER_G, max(2 * USUAL_BINDER.g_per_day, as_much))
+    given = sum(one.g_per_day for one in now if one.drug == "sevelamer")
+    as_much = round(bound_mg(now) / BOUND_MG_PER_G["sevelamer"], 1)
+    wanted = max(2 * (given or USUAL_BINDER.g_per_day), as_much)
+    return max(given, min(wanted, MOST_SEVELAMER_G))

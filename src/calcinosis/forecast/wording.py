@@ -1,5 +1,7 @@
 """A treatment in words, with units."""
 
+from collections.abc import Sequence
+
 from calcinosis.forecast.scenario import (
     Binder,
     Calcimimetic,
@@ -44,17 +46,16 @@ def dialysis_in_words(
 def drugs_in_words(treatment: Treatment) -> tuple[str, ...]:
     """Binder, active vitamin D and calcimimetic, given or not."""
     return (
-        binder_in_words(treatment.binder),
+        binders_in_words(treatment.binders),
         vitamin_d_in_words(treatment.active_vitamin_d_ug_per_week),
         calcimimetic_in_words(treatment.calcimimetic),
     )
 
 
-def binder_in_words(binder: Binder | None) -> str:
-    """Drug and dose."""
-    if binder is None:
-        return "no binder"
-    return f"{binder.drug.replace('_', ' ')} {binder.g_per_day:g} g a day"
+def binders_in_words(binders: Sequence[Binder]) -> str:
+    """Drugs and doses."""
+    said = [f"{binder.drug.replace('_', ' ')} {binder.g_per_day:g} g" for binder in binders]
+    return f"{' and '.join(said)} a day" if said else "no binder"
 
 
 def vitamin_d_in_words(ug_per_week: float | None) -> str:

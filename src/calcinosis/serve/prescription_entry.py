@@ -1,6 +1,6 @@
 """Today's prescription typed into a form, kept as the JSON of `analyze --prescription`.
 
-A field of the form is named as in that file: ``dialysis.hours``.
+A field of the form is named as in that file: ``dialysis.hours``; there two binders stand in a list.
 """
 
 import json
@@ -36,6 +36,12 @@ _KIND = Asked(
     (("hd", "Haemodialysis"), ("pd", "Peritoneal dialysis")),
     none="as usual",
 )
+_BINDERS = (
+    ("sevelamer", "Sevelamer"),
+    ("lanthanum", "Lanthanum"),
+    ("calcium_acetate", "Calcium acetate"),
+    ("calcium_carbonate", "Calcium carbonate"),
+)
 FORM: dict[str, tuple[Asked, ...]] = {
     "Dialysis": (
         _KIND,
@@ -46,17 +52,10 @@ FORM: dict[str, tuple[Asked, ...]] = {
         Asked("dialysis.ultrafiltration_l", "Ultrafiltration, L (PD: a day)"),
     ),
     "Drugs": (
-        Asked(
-            "binder.drug",
-            "Phosphate binder",
-            (
-                ("sevelamer", "Sevelamer"),
-                ("lanthanum", "Lanthanum"),
-                ("calcium_acetate", "Calcium acetate"),
-                ("calcium_carbonate", "Calcium carbonate"),
-            ),
-        ),
+        Asked("binder.drug", "Phosphate binder", _BINDERS),
         Asked("binder.g_per_day", "Binder, g a day"),
+        Asked("second_binder.drug", "Second binder", _BINDERS),
+        Asked("second_binder.g_per_day", "Second binder, g a day"),
         Asked("active_vitamin_d_ug_per_week", "Active vitamin D, µg a week"),
         Asked(
             "calcimimetic.drug",
@@ -87,6 +86,8 @@ def prescription_of(form: Mapping[str, str]) -> str:
             *above, last = asked.name.split(".")
             place = content.setdefault(above[0], {}) if above else content
             place[last] = text if asked.choices else typed_number(text, asked.label)
+    if second := content.pop("second_binder", None):
+        content["binder"] = [content["binder"], second] if "binder" in content else second
     try:
         parse_prescription(content)
     except InputError as error:
@@ -111,7 +112,10 @@ def check_given(labs: str | None, kind: LabsKind | None, prescription: str | Non
 
 def filled_fields(prescription: str | None) -> dict[str, str]:
     """The fields of the form as they were filled."""
-    return dict(_fields(json.loads(prescription or "{}")))
+    content = json.loads(prescription or "{}")
+    if isinstance(content.get("binder"), list):
+        content["binder"], content["second_binder"] = content["binder"]
+    return dict(_fields(content))
 
 
 def _fields(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
@@ -137,6 +141,8 @@ def _contradiction(error: InputError, given: GivenPrescription, patient: Patient
 
 def _in_words_of_the_form(error: str) -> str:
     """An error with the label of its field, where it has one."""
+    for number, place in enumerate(("binder", "second_binder")):
+        error = error.replace(f"prescription: binder.{number}.", f"prescription: {place}.")
     for asked in _ASKED:
         error = error.replace(f"prescription: {asked.name}: ", f"{asked.label}: ")
     return error

@@ -153,7 +153,8 @@ def _changes(axes: _Axes, course: Course, index: int) -> str:
     return "".join(
         f'<path d="M{x:.1f} {base} l-4 -8 h8 z" fill="{_colour(index)}">'
         f"<title>{escape(course.name)}: {escape(name or 'change')}</title></path>"
-        for day, name in course.changes[1:]
+        for day, name in course.changes
+        if day > 0
         for x in [float(axes.x(day))]
     )
 

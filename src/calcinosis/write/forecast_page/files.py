@@ -60,7 +60,7 @@ def _option(course: Course) -> dict[str, Any]:
         "name": course.name,
         "phases": [
             {"day": day, "name": name, "last_session": session and _session(session)}
-            for (day, name), session in zip(course.changes, course.sessions, strict=True)
+            for (day, name), session in zip(course.phases, course.sessions, strict=True)
         ],
         "outcomes": {key: _rounded(value) for key, value in course.outcomes.items()},
         "warnings": list(course.warnings),

@@ -129,7 +129,9 @@ def _shown(course: Course, index: int, last_day: float) -> dict[str, Any]:
         "warnings": course.warnings,
         "left_out": course.left_out,
         "ends": None if _lasts(course, last_day) else course.outcomes["horizon_days"],
-        "late": 0 < course.changes[-1][0] >= (course.outcomes["horizon_days"] or 0.0),
+        "late": any(
+            0 < day >= (course.outcomes["horizon_days"] or 0.0) for day, _ in course.changes
+        ),
         "begun": course.name[:1].upper() + course.name[1:],
         "session": last
         and {
