@@ -7,7 +7,7 @@ import pytest
 from calcinosis.errors import InputError, NotReadableError
 from calcinosis.forecast.given_prescription import GivenPrescription, read_prescription
 from calcinosis.forecast.patient_forecast import forecast_for, without_weight
-from calcinosis.forecast.usual_options import options_for
+from calcinosis.forecast.usual_options import options_for, simulated_by
 from calcinosis.lab_result import LabResult
 from calcinosis.patient import Patient
 
@@ -141,6 +141,28 @@ def test_sevelamer_takes_the_place_of_todays_binder_and_binds_as_much_up_to_14_g
     option = low_calcium(given)
     assert option.phase["binder"].g_per_day == grams
     assert said in option.meaning
+
+
+@pytest.mark.parametrize(
+    ("given", "weight_kg", "left"),
+    [(None, 70, 800), (None, 42, 480), ({"diet": {"phosphorus_mg_d": 1500}}, 42, 1200)],
+)
+def test_a_low_phosphate_diet_leaves_four_fifths_of_what_is_eaten(given, weight_kg, left):
+    given = given and GivenPrescription.model_validate(given)
+    told = {option.name: option for option in options_for(dialysed(), given, weight_kg)}
+    diet = told["low-phosphate diet"]
+    assert diet.phase["diet"].phosphorus_mg_d == pytest.approx(left)
+    assert str(weight_kg) not in diet.meaning
+
+
+def test_who_eats_little_phosphorus_already_is_offered_no_diet():
+    assert "low-phosphate diet" not in options({"diet": {"phosphorus_mg_d": 750}})
+
+
+def test_a_low_phosphate_diet_lowers_phosphate_and_answers_the_plan(loaded):
+    assert simulated_by("diet") == "low-phosphate diet"
+    ends = {course.name: course.outcomes["phosphate_mg_dl"] for course in loaded.courses}
+    assert ends["low-phosphate diet"] < ends["as now"] - 0.3
 
 
 def test_daily_haemodialysis_takes_as_much_fluid_and_no_less_time():

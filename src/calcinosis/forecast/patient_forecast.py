@@ -55,11 +55,12 @@ def forecast_for(
     known = {"calcium", "phosphate"} <= named
     if not patient.on_dialysis or is_child(patient) or not known:
         return None
-    now, *others = options_for(patient, prescription)
+    weight_kg = given.dry_weight_kg or header_weight_kg or REFERENCE_WEIGHT_KG
+    now, *others = options_for(patient, prescription, weight_kg)
     scenario = parse_scenario(
         {
             "patient": {
-                "dry_weight_kg": given.dry_weight_kg or header_weight_kg or REFERENCE_WEIGHT_KG,
+                "dry_weight_kg": weight_kg,
                 "gfr_ml_min": given.gfr_ml_min,
                 "diet": given.diet or Diet(),
                 "labs": labs,

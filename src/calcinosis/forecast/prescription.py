@@ -23,7 +23,12 @@ from calcinosis.forecast.scenario import (
 CALCIUM_SHARE = {"calcium_acetate": 0.253, "calcium_carbonate": 0.400}  # by formula weight
 # Below each filtration (mL/min), dietary phosphorus and calcium (mg/d) of 70 kg; by weight.
 # Kidney patients eat less protein, and with it less phosphorus and calcium; assumed.
-TYPICAL_DIET_MG_D = ((30.0, 1000.0, 800.0), (60.0, 1050.0, 1000.0), (1e9, 1200.0, 1000.0))
+DIALYSIS_PHOSPHORUS_MG_D = 1000.0
+TYPICAL_DIET_MG_D = (
+    (30.0, DIALYSIS_PHOSPHORUS_MG_D, 800.0),
+    (60.0, 1050.0, 1000.0),
+    (1e9, 1200.0, 1000.0),
+)
 TYPICAL_GFR_ML_MIN = 1.0
 DIALYSIS_BELOW_GFR_ML_MIN = 15.0  # without a word on dialysis, it is assumed below this
 

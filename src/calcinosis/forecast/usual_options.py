@@ -3,8 +3,10 @@
 Each option changes today's prescription in what it names. Where that was not given it is assumed:
 most patients take a binder (82 %) and active vitamin D (71 %), doi:10.1038/s41598-018-29757-0.
 Schedules are what a nephrologist might write, not advice. Dialysate calcium 1.25 mmol/L is the
-lower end of KDIGO 2017, 4.1.4; sevelamer was studied up to 14 g a day (prescribing information,
-2.1); after parathyroidectomy follows the usual care of `treatments`; other doses are assumed.
+lower end of KDIGO 2017, 4.1.4; phosphorus falls from the upper to the lower end of the 800 to 1000
+mg a day of KDOQI 2003, guideline 4; sevelamer was studied up to 14 g a day (prescribing
+information, 2.1); after parathyroidectomy follows the usual care of `treatments`; other doses are
+assumed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,9 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from calcinosis.forecast.given_prescription import MODALITIES, GivenPrescription
+from calcinosis.forecast.parameters import REFERENCE_WEIGHT_KG
+from calcinosis.forecast.prescription import DIALYSIS_PHOSPHORUS_MG_D
 from calcinosis.forecast.scenario import (
     Binder,
     Calcimimetic,
+    Diet,
     Haemodialysis,
     PeritonealDialysis,
     Treatment,
@@ -33,6 +38,7 @@ USUAL_BINDER = Binder(drug="sevelamer", g_per_day=4.8)
 USUAL_VITAMIN_D_UG_PER_WEEK = 2.0
 LOW_DIALYSATE_CALCIUM_MMOL_L = 1.25
 LOW_PERITONEAL_CALCIUM_MMOL_L = 1.0
+LOW_PHOSPHORUS_MG_D, LOW_PHOSPHORUS_SHARE = 800.0, 0.8
 MOST_SEVELAMER_G = 14.0
 DAILY_SESSIONS, DAILY_HOURS = 6.0, 3.0
 REMNANT_FRACTION = 0.05
@@ -44,12 +50,13 @@ ANSWERS = {
         "binders",
         "calcium_and_vitamin_d_stopped",
     ),
+    "low-phosphate diet": ("diet",),
     "daily haemodialysis": ("intensified_dialysis",),
     "calcimimetic": ("calcimimetic",),
     "parathyroidectomy": ("parathyroidectomy",),
     "transplantation": ("transplantation",),
 }
-LOW_CALCIUM, DAILY, CALCIMIMETIC, PARATHYROIDECTOMY, TRANSPLANTATION = ANSWERS
+LOW_CALCIUM, DIET, DAILY, CALCIMIMETIC, PARATHYROIDECTOMY, TRANSPLANTATION = ANSWERS
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,7 @@ class Today:
 
     dialysis: Haemodialysis | PeritonealDialysis
     drugs: Treatment
+    phosphorus_mg_d: float  # eaten
     given: bool
 
 
@@ -82,10 +90,12 @@ def is_child(patient: Patient) -> bool:
 
 
 def options_for(
-    patient: Patient, given: GivenPrescription | None = None
+    patient: Patient,
+    given: GivenPrescription | None = None,
+    weight_kg: float = REFERENCE_WEIGHT_KG,
 ) -> tuple[UsualOption, ...]:
-    """Treatment as now, then those that make sense for this patient."""
-    today = _today(patient, given)
+    """Treatment as now, then those that make sense for this patient of this dry weight."""
+    today = _today(patient, given, weight_kg / REFERENCE_WEIGHT_KG)
     return (_as_now(today), _low_calcium(today), *_others(today, patient))
 
 
@@ -94,19 +104,24 @@ def simulated_by(plan_option: str) -> str | None:
     return next((name for name, plan in ANSWERS.items() if plan_option in plan), None)
 
 
-def _today(patient: Patient, given: GivenPrescription | None) -> Today:
+def _today(patient: Patient, given: GivenPrescription | None, size: float) -> Today:
+    diet = given.diet if given and given.diet else Diet()
+    eaten = diet.phosphorus_mg_d or DIALYSIS_PHOSPHORUS_MG_D * size
     peritoneal = MODALITIES.get(patient.ckd or "") == "pd"
     usual = PeritonealDialysis(modality="pd") if peritoneal else Haemodialysis()
     if given is None:
         drugs = Treatment(
             binder=USUAL_BINDER, active_vitamin_d_ug_per_week=USUAL_VITAMIN_D_UG_PER_WEEK
         )
-        return Today(usual, drugs, given=False)
-    return Today(given.dialysis or usual, given, given=True)
+        return Today(usual, drugs, eaten, given=False)
+    return Today(given.dialysis or usual, given, eaten, given=True)
 
 
 def _others(today: Today, patient: Patient) -> Iterator[UsualOption]:
     """Those that today's prescription does not hold already; on PTH only where it is high."""
+    said = today.drugs.diet.phosphorus_mg_d if today.drugs.diet else None
+    if said is None or said > LOW_PHOSPHORUS_MG_D:
+        yield _diet(today)
     if today.dialysis.modality == "pd" or today.dialysis.sessions_per_week < DAILY_SESSIONS:
         yield _daily(today)
     if (patient.value("pth") or 0.0) > PTH_TO_TREAT_PG_ML:
@@ -156,6 +171,17 @@ def _low_calcium(today: Today) -> UsualOption:
             "dialysis": today.dialysis.model_copy(update={"dialysate_calcium_mmol_l": dialysate}),
             **drugs,
         },
+    )
+
+
+def _diet(today: Today) -> UsualOption:
+    """Told by its share: the amount, where it is assumed, would tell the weight."""
+    return UsualOption(
+        DIET,
+        f"{100 * LOW_PHOSPHORUS_SHARE:g} % of the phosphorus eaten now, by fewer additives rather "
+        "than less protein, all else as now; eaten, not advised: advice on additives lowered "
+        "phosphate by 0.6 mg/dL in a trial (doi:10.1001/jama.2009.96)",
+        {"diet": Diet(phosphorus_mg_d=LOW_PHOSPHORUS_SHARE * today.phosphorus_mg_d)},
     )
 
 
