@@ -46,7 +46,9 @@ def _distances(
             lowest[z, y] = _least(plane, row_lowest, y, reach[1], step[1], limit, result[z, y])
     column = np.empty((planes, columns), np.float32)
     for y in range(rows):
-        column[:] = result[:, y]
+        for z in range(planes):  # one by one: to assign a slice takes numba 5 s to compile
+            for x in range(columns):
+                column[z, x] = result[z, y, x]
         for z in range(planes):
             line = result[z, y]
             if _least(column, lowest[:, y], z, reach[0], step[0], limit, line) == np.inf:

@@ -241,7 +241,7 @@ def _follow(field, free_mm, step_mm, start, steps, depths, normals, most):  # ty
                     before = between(field, _place(start, steps, row, column, sample - 1), 0.0)
                     exact = sample - (value - HALF) / (value - before)
                     depths[row, column] = exact
-                    normals[row, column] = _normal(field, start, steps, row, column, exact)
+                    _normal(field, start, steps, row, column, exact, normals[row, column])
                 most[row, column] = max(most[row, column], value)
                 sample += 1
 
@@ -270,15 +270,16 @@ def _place(start, steps, row, column, sample):  # type: ignore[no-untyped-def]  
 
 
 @njit(cache=True)
-def _normal(field, start, steps, row, column, sample):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Towards where the field falls, by central differences along the camera's axes."""
-    slope = np.empty(3)
+def _normal(field, start, steps, row, column, sample, slope):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Fill in the normal: to where the field falls, by differences along the camera's axes."""
     for axis in range(3):
         down, right, away = 1.0 * (axis == 0), 1.0 * (axis == 1), 1.0 * (axis == 2)
         behind = _place(start, steps, row - down, column - right, sample - away)
         ahead = _place(start, steps, row + down, column + right, sample + away)
         slope[axis] = between(field, behind, 0.0) - between(field, ahead, 0.0)
-    return slope / max(np.sqrt((slope * slope).sum()), 1e-6)
+    length = max(np.sqrt(slope[0] ** 2 + slope[1] ** 2 + slope[2] ** 2), 1e-6)
+    for axis in range(3):
+        slope[axis] /= length
 
 
 @njit(cache=True)
