@@ -256,8 +256,14 @@ def test_only_where_treatment_changes_the_chart_has_a_mark():
     (course,) = outlook_of([start, rest, {**cut, "binder": None}]).courses
     assert [name for _, name in course.phases] == ["", "goes on", "operation"]
     assert course.changes == ((200, "operation"),)
-    assert "goes on</title>" not in render(Outlook((course,), ()))
-    assert "operation</title>" in render(Outlook((course,), ()))
+    page = render(Outlook((course,), ()))
+    assert "goes on</title>" not in page
+    assert "operation</title>" in page
+    assert "Triangles: treatment changes." in page
+
+
+def test_the_page_explains_no_marks_where_there_are_none(loaded):
+    assert "Triangles" not in render(loaded)
 
 
 def test_nightly_dialysis_beside_a_binder_is_warned_of_low_phosphate():

@@ -51,6 +51,7 @@ def _drawn(template: str, outlook: Outlook, heading: str) -> str:
         panels=[(p.title, p.unit, panel_svg(p, outlook.courses)) for p in panels],
         options=options,
         has_sessions=any(option["session"] for option in options),
+        has_marks=any(day > 0 for course in outlook.courses for day, _ in course.changes),
         outlook=outlook,
         within=within(outlook),
     )
