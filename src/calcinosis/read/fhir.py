@@ -1,8 +1,8 @@
 """A patient from a FHIR R4 Bundle: Patient, Observation, Condition, Procedure.
 
-Observations are read by LOINC code; conditions and procedures by SNOMED CT, ICD-10 or CPT code,
-else by their English name. Resources of other kinds are passed over. Names and identifiers of the
-patient are not kept.
+Observations, alone or as components of a panel, are read by LOINC code; conditions and procedures
+by SNOMED CT, ICD-10 or CPT code, else by their English name. Resources of other kinds are passed
+over. Names and identifiers of the patient are not kept.
 """
 
 import re
@@ -89,6 +89,8 @@ _HISTORY: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("malignancy", tuple(f"C{number:02d}" for number in range(98)), ("sarcoma",)),
 )
 _NOT_TRUE = {"entered-in-error", "cancelled"}
+# A procedure that was not carried through: whether what it is for was reached is not known.
+_UNFINISHED = {"preparation", "on-hold", "stopped"}
 # Words beside a name that speak of it without its being there.
 _ONLY_SPOKEN_OF = re.compile(
     r"\b(await|waiting|candidate|planned|evaluation|donor|donat|declin|refus|family history)"
@@ -128,9 +130,7 @@ def patient_of_bundle(bundle: object, where: str) -> Patient:
             resource["resourceType"] == "Observation"
             and str(resource.get("status")) not in _NOT_TRUE
         ):
-            result = _observation(resource, f"{where}: {place}", passed_over)
-            if result:
-                results.append((place, result))
+            results += _observed(resource, place, where, passed_over)
     labs = without_twins(results, where)
     person = people[0] if people else {}
     patient = _with_conditions(_person(person, labs, where), [r for _, r in resources])
@@ -164,16 +164,43 @@ def _person(person: _Resource, labs: tuple[LabResult, ...], where: str) -> Patie
     )
 
 
-def _observation(resource: _Resource, where: str, passed_over: list[str]) -> LabResult | None:
-    named = codings(resource.get("code"))
-    code = next((c for system, c, _ in named if "loinc" in system and is_known(c)), None)
+def _observed(
+    resource: _Resource, place: str, where: str, passed_over: list[str]
+) -> Iterator[tuple[str, LabResult]]:
+    """The laboratory values of an Observation, each with its place: its own, or its components'."""
+    taken = _effective(resource)
+    components = resource.get("component")
+    panel: list[tuple[str, _Resource]] = [
+        (f"{place} component {number}", part)
+        for number, part in enumerate(components if isinstance(components, list) else [])
+        if isinstance(part, dict)
+    ]
+    if "valueQuantity" in resource or not any(_analyte_code(part) for _, part in panel):
+        panel = [(place, resource)]
+    for at, told in panel:
+        result = _value(told, taken, f"{where}: {at}", passed_over)
+        if result:
+            yield at, result
+
+
+def _analyte_code(told: _Resource) -> str | None:
+    """The LOINC code of an analyte we know."""
+    named = codings(told.get("code"))
+    return next((c for system, c, _ in named if "loinc" in system and is_known(c)), None)
+
+
+def _value(
+    told: _Resource, taken: str | None, where: str, passed_over: list[str]
+) -> LabResult | None:
+    """The value of an Observation or of a component of one."""
+    code = _analyte_code(told)
     if code is None:
-        names = [display or code for _, code, display in named[:1]]
-        passed_over.extend(name for name in names or [words_of(resource.get("code"))] if name)
+        names = [display or code for _, code, display in codings(told.get("code"))[:1]]
+        passed_over.extend(name for name in names or [words_of(told.get("code"))] if name)
         return None
-    quantity = resource.get("valueQuantity")
+    quantity = told.get("valueQuantity")
     if not isinstance(quantity, dict):
-        if "dataAbsentReason" in resource:
+        if "dataAbsentReason" in told:
             return None
         quantity = {}
     value = quantity.get("value")
@@ -182,7 +209,6 @@ def _observation(resource: _Resource, where: str, passed_over: list[str]) -> Lab
     written = str(quantity.get("comparator") or "")[:1]
     comparator: Literal["", "<", ">"] = "<" if written == "<" else ">" if written == ">" else ""
     unit = str(quantity.get("code") or quantity.get("unit") or "")
-    taken = _effective(resource)
     if taken is None:
         raise InputError(f"{where}: has no effectiveDateTime; expected when the blood was drawn")
     try:
@@ -255,7 +281,7 @@ def recorded_state(resource: _Resource) -> bool | None:
     """True, False (refuted, not done), or None where the resource says nothing."""
     verification = {code for _, code, _ in codings(resource.get("verificationStatus"))}
     status = str(resource.get("status") or "")
-    if verification & {"entered-in-error"} or status in {"entered-in-error", "preparation"}:
+    if verification & {"entered-in-error"} or status in {"entered-in-error", *_UNFINISHED}:
         return None
     if verification & {"unconfirmed", "provisional", "differential"}:
         return None
