@@ -89,6 +89,18 @@ _HISTORY: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("malignancy", tuple(f"C{number:02d}" for number in range(98)), ("sarcoma",)),
 )
 _NOT_TRUE = {"entered-in-error", "cancelled"}
+# The code system of bundles that this program wrote (`write.fhir`): masses that it measured, and
+# analytes by their own names where LOINC has no code.
+OWN_CODES = "urn:oid:2.25.235949905264795422103768850485526243782"
+OWN_MASS, DERIVED = "MASS", " (derived)"
+DATE_UNKNOWN = {
+    "extension": [
+        {
+            "url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason",
+            "valueCode": "unknown",
+        }
+    ]
+}
 # A procedure that was not carried through: whether what it is for was reached is not known.
 _UNFINISHED = {"preparation", "on-hold", "stopped"}
 # Words beside a name that speak of it without its being there.
@@ -168,7 +180,6 @@ def _observed(
     resource: _Resource, place: str, where: str, passed_over: list[str]
 ) -> Iterator[tuple[str, LabResult]]:
     """The laboratory values of an Observation, each with its place: its own, or its components'."""
-    taken = _effective(resource)
     components = resource.get("component")
     panel: list[tuple[str, _Resource]] = [
         (f"{place} component {number}", part)
@@ -178,25 +189,37 @@ def _observed(
     if "valueQuantity" in resource or not any(_analyte_code(part) for _, part in panel):
         panel = [(place, resource)]
     for at, told in panel:
-        result = _value(told, taken, f"{where}: {at}", passed_over)
+        result = _value(told, resource, f"{where}: {at}", passed_over)
         if result:
             yield at, result
 
 
 def _analyte_code(told: _Resource) -> str | None:
-    """The LOINC code of an analyte we know."""
-    named = codings(told.get("code"))
-    return next((c for system, c, _ in named if "loinc" in system and is_known(c)), None)
+    """The LOINC code, or our own, of an analyte we know."""
+    for system, code, display in codings(told.get("code")):
+        if "loinc" in system and is_known(code):
+            return code
+        if system == OWN_CODES and is_known(code) and not display.endswith(DERIVED):
+            return code
+    return None
+
+
+def _name_of_unused(told: _Resource) -> str:
+    """What an Observation is called that is not used; nothing for what follows from others."""
+    system, code, display = next(iter(codings(told.get("code"))), ("", "", ""))
+    if system == OWN_CODES:
+        return "an earlier measurement by this program" if code == OWN_MASS else ""
+    return display or code or words_of(told.get("code"))
 
 
 def _value(
-    told: _Resource, taken: str | None, where: str, passed_over: list[str]
+    told: _Resource, whole: _Resource, where: str, passed_over: list[str]
 ) -> LabResult | None:
-    """The value of an Observation or of a component of one."""
+    """The value of an Observation or of a component of it; the whole says when it was taken."""
     code = _analyte_code(told)
     if code is None:
-        names = [display or code for _, code, display in codings(told.get("code"))[:1]]
-        passed_over.extend(name for name in names or [words_of(told.get("code"))] if name)
+        name = _name_of_unused(told)
+        passed_over.extend([name] if name else [])
         return None
     quantity = told.get("valueQuantity")
     if not isinstance(quantity, dict):
@@ -209,7 +232,8 @@ def _value(
     written = str(quantity.get("comparator") or "")[:1]
     comparator: Literal["", "<", ">"] = "<" if written == "<" else ">" if written == ">" else ""
     unit = str(quantity.get("code") or quantity.get("unit") or "")
-    if taken is None:
+    taken = _effective(whole)
+    if taken is None and whole.get("_effectiveDateTime") != DATE_UNKNOWN:
         raise InputError(f"{where}: has no effectiveDateTime; expected when the blood was drawn")
     try:
         return LabResult.measured(code, value, unit, taken, comparator)
