@@ -203,6 +203,12 @@ def test_what_is_not_sound_is_refused_with_its_place(resources, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("day", ["soon", "2999-01-01"])
+def test_a_start_of_dialysis_that_is_no_day_is_named_with_its_file(day):
+    with pytest.raises(InputError, match=r"^bundle: Procedure \(Hemodialysis\): .*" + day):
+        patient(told("Procedure", "302497006", "Hemodialysis", performedDateTime=day))
+
+
 def test_files_that_are_no_bundle_are_refused(tmp_path):
     path = tmp_path / "bundle.json"
     path.write_text(json.dumps({"resourceType": "Patient"}))

@@ -145,7 +145,10 @@ def patient_of_bundle(bundle: object, where: str) -> Patient:
             results += _observed(resource, place, where, passed_over)
     labs = without_twins(results, where)
     person = people[0] if people else {}
-    patient = _with_conditions(_person(person, labs, where), [r for _, r in resources])
+    try:
+        patient = _with_conditions(_person(person, labs), [r for _, r in resources])
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
     return replace(patient, passed_over=tuple(dict.fromkeys(passed_over)))
 
 
@@ -164,9 +167,9 @@ def _subject(resource: _Resource) -> str | None:
     return str(subject.get("reference") or "") if isinstance(subject, dict) else None
 
 
-def _person(person: _Resource, labs: tuple[LabResult, ...], where: str) -> Patient:
+def _person(person: _Resource, labs: tuple[LabResult, ...]) -> Patient:
     sexes: dict[str, Sex] = {"female": "F", "male": "M"}
-    birth = _date(person.get("birthDate"), f"{where}: Patient.birthDate")
+    birth = _date(person.get("birthDate"), "Patient.birthDate")
     last = max((r.day for r in labs if r.day), default=datetime.now().astimezone().date())
     return Patient(
         age_years=max(0.0, (last - birth).days / 365.25) if birth else None,
@@ -316,7 +319,8 @@ def _start(resource: _Resource) -> date | None:
     period = resource.get("performedPeriod")
     start = period.get("start") if isinstance(period, dict) else None
     text = resource.get("onsetDateTime") or resource.get("performedDateTime") or start
-    return _date(text, "start of dialysis")
+    named = words_of(resource.get("code")) or "without a name"
+    return _date(text, f"{resource['resourceType']} ({named})")
 
 
 def is_one_of(resource: _Resource, codes: tuple[str, ...], names: tuple[str, ...]) -> bool:
