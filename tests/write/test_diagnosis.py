@@ -56,6 +56,23 @@ def test_open_questions_are_asked_in_words_and_not_in_codes(tmp_path):
     assert "kidney_function" not in text
 
 
+def test_what_two_sources_state_differently_is_told_in_words_with_who_says_what(tmp_path):
+    imaging = {"radiograph": {"fluid_level": True}, "ct": {"fluid_calcium_level": False}}
+    labs = {"labs": {"phosphate_mg_dl": 2.6}, "labs_qualitative": {"phosphate": "high"}}
+    case = written(tmp_path, {**DIALYSIS, "imaging": imaging, **labs})
+    text = " ".join(answered(case).split())
+    said = (
+        "Fluid-calcium level (sedimentation sign): radiograph (reported) says present, "
+        "CT (reported) says absent"
+    )
+    assert said in text
+    assert "Phosphate high: contradicted by Phosphate 2.6 mg/dL" in text
+    page = tmp_path / "out"
+    answered(case, "--output", str(page))
+    html = (page / "report.html").read_text(encoding="utf-8")
+    assert f"{said}. It weighs nothing." in html
+
+
 def test_the_answer_covers_exactly_the_published_vocabulary(tmp_path):
     assert SHARED.is_dir(), "the published cases (../shared/cases) are needed for this test"
     vocabulary = json.loads((SHARED / "vocabulary.json").read_text(encoding="utf-8"))

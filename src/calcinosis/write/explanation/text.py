@@ -52,9 +52,8 @@ def _differential(explanation: Explanation) -> Iterator[str]:
         both = ", ".join(labels[name] for name in explanation.differential.beside)
         yield from _hung(f"{'':12}may coexist with the first: ", both, 14)
     for dispute in explanation.differential.contradictions:
-        values = wording.contradicting_values(dispute)
-        beside = f" (beside {values})" if values else ""
-        yield f"{'':12}contradicted, so without weight: {dispute.code.replace('_', ' ')}{beside}"
+        told = wording.contradiction(dispute)
+        yield from _hung(f"{'':12}contradicted, so without weight: ", told, 14)
     yield ""
 
 
