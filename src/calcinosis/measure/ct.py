@@ -53,6 +53,7 @@ from calcinosis.measure.skeleton import override_skeleton, remarks_on_given, ske
 from calcinosis.measure.skin import Skin, find_skin, skin_distance_mm
 from calcinosis.measure.specks import Speck, find_specks
 from calcinosis.measure.tissue import TissueMap, classify, look_closer
+from calcinosis.measure.unasked import bone_unasked
 from calcinosis.measure.uncertainty import confidence_of, cut_off, volume_interval
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid, resample
 from calcinosis.memory import give_small_pieces_back
@@ -225,10 +226,11 @@ def _find(
     look_closer(grid, tissue, possible_masses(grid, tissue, seeds), seeds)
     open_shells = shells_as_masses(grid, tissue, seeds)
     remarks = () if skeleton is None else remarks_on_given(grid, tissue, skeleton)
+    unasked = bone_unasked(grid, tissue, seeds, skeleton)
     if skeleton is not None:
         tissue = override_skeleton(grid, tissue, skeleton)
         open_shells = []
-    found = find_masses(volume, grid, tissue, seeds)
+    found = find_masses(volume, grid, tissue, seeds, unasked)
     outlined = [_with_fluid(volume, grid, tissue, mass) for mass in found.masses]
     doubtful = (
         (one.place_lps_mm, *_with_fluid(volume, grid, tissue, one.mass)) for one in found.unsure
