@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from calcinosis.analyte import ANALYTES, in_si, level_of
 from calcinosis.errors import InputError
-from calcinosis.lab_result import LabResult
+from calcinosis.lab_result import LabResult, doubts_about
 from calcinosis.patient import Patient
 
 
@@ -65,6 +65,25 @@ def test_what_cannot_be_is_refused_in_one_line(arguments, message):
     with pytest.raises(InputError, match=message) as caught:
         lab(*arguments)
     assert "\n" not in str(caught.value)
+
+
+def test_values_that_a_slip_of_unit_makes_are_doubted_once_for_each_analyte():
+    slips = (
+        lab("phosphate", 7.4, "mmol/L", "2024-01-02"),
+        lab("phosphate", 6.9, "mmol/L", "2024-02-02"),
+        lab("ionized_calcium", 4.8, "mmol/L"),
+        lab("pth", 800, "pmol/L"),
+        lab("creatinine", 8, "µmol/L"),
+    )
+    told = doubts_about(slips)
+    assert len(told) == 4
+    phosphate = next(line for line in told if line.startswith("Phosphate"))
+    assert "22.92 mg/dL (7.4 mmol/L) and 1 more: outside 0.8 to 15 mg/dL" in phosphate
+
+
+def test_severe_values_of_living_patients_are_not_doubted():
+    severe = (("phosphate", 11.5, "mg/dL"), ("pth", 2362, "pg/mL"), ("calcium", 15.5, "mg/dL"))
+    assert doubts_about(lab(*one) for one in severe) == ()
 
 
 def test_low_albumin_raises_corrected_calcium_by_0_8_per_gram():

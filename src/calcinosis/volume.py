@@ -146,6 +146,14 @@ class Subject:
     weight_kg: float | None = None
 
 
+@dataclass(frozen=True)
+class StatedSide:
+    """The side of the body that the header says the images are of, and which field says so."""
+
+    side: Literal["left", "right"]
+    source: str
+
+
 @dataclass(frozen=True, eq=False)
 class Study:
     """One volume with what is known of the acquisition it came from.
@@ -160,6 +168,7 @@ class Study:
         source_files: the files the voxels came from, slice order z = 0 first.
         input_grid: grid of a NIfTI or NRRD input, or None (DICOM, or a resampled image).
         subject: whom the images are of, and when.
+        stated_side: of the limb in the picture, where the header says it.
         unpacked: keeps the files of a zip on disk for as long as the study lives.
     """
 
@@ -172,6 +181,7 @@ class Study:
     source_files: tuple[Path, ...] = field(default=(), repr=False)
     input_grid: Grid | None = None
     subject: Subject = field(default=Subject(), repr=False)
+    stated_side: StatedSide | None = None
     unpacked: object = field(default=None, repr=False)
 
     def on_input_grid(self, labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float64]]:

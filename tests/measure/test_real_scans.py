@@ -85,6 +85,26 @@ def trunk():
     return [(other.kind, tuple(place)) for other, place in zip(others, places, strict=True)]
 
 
+def test_a_seed_on_the_femur_makes_no_sure_mass():
+    scan = study("totalseg/example_ct.nii.gz").volume
+    femur = np.argwhere(read_mask(DATA / LABELS / "femur_left.nii.gz", scan) & (scan.voxels > 500))
+    x, y, z = scan.to_lps(femur[len(femur) // 2])
+    (mass,) = measure_ct(Study(scan), seeds_lps_mm=[(x, y, z)]).masses
+    assert mass.confidence < 0.2
+    assert "if the point lies on bone, this is no mass" in " ".join(mass.remarks)
+
+
+def test_a_seed_on_a_mass_that_touches_bone_is_believed():
+    scan = study("totalseg/example_ct.nii.gz").volume
+    volume, truth = insert_mass(scan, seed=8801, near_bone="touching", volume_ml=4.0)
+    inside = np.argwhere(truth.envelope > 0)
+    brightest = inside[np.argmax(volume.voxels[tuple(inside.T)])]
+    x, y, z = volume.to_lps(brightest)
+    (mass,) = measure_ct(Study(volume), seeds_lps_mm=[(x, y, z)]).masses
+    assert mass.confidence == 1
+    assert not [remark for remark in mass.remarks if "this is no mass" in remark]
+
+
 def test_the_nail_is_metal(trunk):
     assert "metal" in {kind for kind, _ in trunk}
 

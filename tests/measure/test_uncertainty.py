@@ -1,5 +1,7 @@
 """What the reader is told of how sure a measured mass is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -39,3 +41,14 @@ def test_of_a_cut_along_a_given_skeleton_nothing_is_called_unsure_or_ours(score,
     assert "from bone" in own
     assert "from bone" not in given
     assert ("seed point said so" in given) is seeded
+
+
+def test_what_is_bone_without_its_seed_is_told_and_not_called_sure():
+    box = (slice(0, 20), slice(0, 30), slice(0, 40))
+    on_bone = replace(mass_in(box, seeded=True), bone_share=0.97)
+    confidence, remarks = confidence_of(on_bone, own_cut=True)
+    assert confidence == pytest.approx(0.03)
+    assert "97 % of its calcification is taken for bone" in remarks[1]
+    beside_bone = replace(on_bone, bone_share=0.37)
+    assert confidence_of(beside_bone, own_cut=True)[0] == 1
+    assert len(confidence_of(beside_bone, own_cut=True)[1]) == 1

@@ -123,6 +123,60 @@ def test_a_procedure_not_done_or_a_resolved_state_does_not_hold():
     assert found.ckd is None
 
 
+@pytest.mark.parametrize("status", ["stopped", "on-hold", "preparation"])
+def test_an_operation_that_was_not_carried_through_says_nothing(status):
+    found = patient(
+        told("Procedure", "x", "Parathyroidectomy", status=status),
+        told("Procedure", "70536003", "Kidney transplant", status=status),
+    )
+    assert found.history == {}
+    assert found.ckd is None
+
+
+def panel(*components, **more):
+    """A laboratory panel whose values are components."""
+    coding = {"system": LOINC, "code": "24362-6", "display": "Renal function panel"}
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [coding]},
+        "effectiveDateTime": "2024-01-02T08:00:00Z",
+        "component": list(components),
+        **more,
+    }
+
+
+def component(code, value, unit, display="", **more):
+    coding = {"system": LOINC, "code": code, "display": display}
+    return {"code": {"coding": [coding]}, "valueQuantity": {"value": value, "code": unit}, **more}
+
+
+def test_a_panel_is_read_by_its_components_on_the_day_of_the_whole():
+    found = patient(
+        panel(
+            component("2000-8", 2.5, "mmol/L"),
+            component("2777-1", 6.0, "mg/dL"),
+            component("2951-2", 140, "mmol/L", "Sodium"),
+            component("2731-8", None, None, dataAbsentReason={"text": "haemolysed"})
+            | {"valueQuantity": None},
+        )
+    )
+    assert found.value("calcium") == pytest.approx(10.02)
+    assert found.ca_p_product_mg2_dl2 == pytest.approx(60.12)
+    assert {str(result.day) for result in found.labs} == {"2024-01-02"}
+    assert found.passed_over == ("Sodium",)
+
+
+def test_a_panel_without_a_value_we_use_is_named_once():
+    pressure = [component("8480-6", 140, "mm[Hg]"), component("8462-4", 80, "mm[Hg]")]
+    assert patient(panel(*pressure)).passed_over == ("Renal function panel",)
+
+
+def test_a_component_that_cannot_be_is_refused_with_its_place():
+    with pytest.raises(InputError, match=r"\(Observation\) component 1: phosphate 60 mg/dL is"):
+        patient(panel(component("2000-8", 2.5, "mmol/L"), component("2777-1", 60, "mg/dL")))
+
+
 def test_observations_without_use_are_passed_over_and_named_and_errors_left_out():
     wrong = observation("2777-1", 99, "mg/dL", status="entered-in-error")
     found = patient(wrong, observation("718-7", 11, "g/dL"))
@@ -149,6 +203,12 @@ def test_what_is_not_sound_is_refused_with_its_place(resources, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("day", ["soon", "2999-01-01"])
+def test_a_start_of_dialysis_that_is_no_day_is_named_with_its_file(day):
+    with pytest.raises(InputError, match=r"^bundle: Procedure \(Hemodialysis\): .*" + day):
+        patient(told("Procedure", "302497006", "Hemodialysis", performedDateTime=day))
+
+
 def test_files_that_are_no_bundle_are_refused(tmp_path):
     path = tmp_path / "bundle.json"
     path.write_text(json.dumps({"resourceType": "Patient"}))
@@ -165,7 +225,7 @@ JSON = st.recursive(
     max_leaves=5,
 )
 FIELDS = st.sampled_from(
-    ["code", "subject", "status", "valueQuantity", "birthDate", "performedPeriod", "gender"]
+    ["code", "subject", "status", "valueQuantity", "component", "birthDate", "performedPeriod"]
 )
 KINDS = st.sampled_from(["Patient", "Observation", "Condition", "Procedure", "Device"])
 

@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calcinosis.errors import CalcinosisError, InputError, NotReadableError
+from calcinosis.lab_result import LabResult
 from calcinosis.patient import Patient
 from calcinosis.read.labs import read_labs
+from calcinosis.read.patient_file import PatientFile, with_labs
 
 HEADER = "date,analyte,value,unit\n"
 
@@ -102,6 +104,20 @@ def test_what_is_not_sound_is_refused_with_its_row(tmp_path, row, message):
         read_labs(csv(tmp_path, row))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_table_is_refused_with_its_line(tmp_path):
+    path = csv(tmp_path, "2023-01-01,phosphate,5,mg/dL\n2023-02-01,phosphate," + "9" * 200_000)
+    with pytest.raises(InputError) as caught:
+        read_labs(path)
+    assert str(caught.value).startswith(f"{path} line 3: ")
+
+
+def test_a_result_that_the_patient_file_gives_too_is_refused_with_its_row(tmp_path):
+    path = csv(tmp_path, "2023-01-01,calcium,9,mg/dL\n2023-02-01,phosphate,5,mg/dL\n")
+    known = Patient(labs=(LabResult.measured("phosphate", 6, "mg/dL", "2023-02-01"),))
+    with pytest.raises(InputError, match=r"labs\.csv: the patient file and row 3 both give phos"):
+        with_labs(PatientFile(patient=known), path)
 
 
 def test_a_name_that_contradicts_its_code_is_refused(tmp_path):

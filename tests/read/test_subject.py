@@ -105,3 +105,10 @@ def test_nothing_contradicts_a_header_that_says_nothing():
 def test_laboratory_results_far_from_the_ct_are_remarked_on(drawn, said):
     labs = tuple(LabResult("phosphate", 7.0, datetime.fromisoformat(day)) for day in drawn)
     assert doubts(Patient(labs=labs), SUBJECT) == said
+
+
+def test_a_value_whose_unit_may_be_another_is_remarked_on():
+    slip = LabResult.measured("phosphate", 7.4, "mmol/L", "2025-02-01")
+    (told,) = doubts(Patient(labs=(slip,)), SUBJECT)
+    assert told.startswith("Phosphate 22.92 mg/dL (7.4 mmol/L)")
+    assert "2025" not in told

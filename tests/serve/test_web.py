@@ -45,6 +45,7 @@ MASS = {
     "max_diameter_mm": 106.2,
     "perpendicular_diameter_mm": 77.1,
     "fluid_levels": [{}, {}],
+    "bone": {"nearest": "femur"},
     "remarks": [],
 }
 RESULT = {

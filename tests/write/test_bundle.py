@@ -9,8 +9,9 @@ import pytest
 
 from calcinosis.lab_result import LabResult
 from calcinosis.patient import Patient
-from calcinosis.read.fhir import read_fhir
+from calcinosis.read.fhir import OWN_CODES, read_fhir
 from calcinosis.read.study import read_study
+from calcinosis.write.dicom_source import derived_uid
 from ct_scene import IDENTIFIER, SHAPE, delivered, enhanced, write_series
 from outside_readers import assert_valid_fhir, fhir_faults
 
@@ -66,6 +67,32 @@ def test_bundle_brings_labs_back_to_our_own_reader(with_labs):
     assert back.value("phosphate") == 7.1
     assert back.value("pth") == 812
     assert back.ca_p_product_mg2_dl2 == pytest.approx(LABS.ca_p_product_mg2_dl2)
+
+
+def test_our_own_measurements_come_back_as_nothing_but_a_word(with_labs):
+    back = read_fhir(with_labs / "bundle.fhir.json")
+    assert back.passed_over == ("an earlier measurement by this program",)
+
+
+def test_labs_without_a_day_and_without_a_loinc_code_come_back(plain, tmp_path):
+    given = Patient(
+        labs=tuple(
+            LabResult.measured(analyte, value, unit)
+            for analyte, value, unit in (
+                ("corrected_calcium", 9.6, "mg/dL"),
+                ("phosphate", 7.1, "mg/dL"),
+                ("fgf23", 14000, "pg/mL"),
+            )
+        )
+    )
+    out = delivered(tmp_path, plain[0], patient=given)
+    assert_valid_fhir(out / "bundle.fhir.json")
+    back = read_fhir(out / "bundle.fhir.json")
+    assert set(back.labs) == set(given.labs)
+
+
+def test_code_system_is_that_of_the_dicom_objects():
+    assert f"urn:oid:{derived_uid('code system')}" == OWN_CODES
 
 
 def test_derived_values_are_observations_of_their_own(with_labs):

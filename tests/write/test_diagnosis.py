@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from calcinosis.cli import commands, main
+from calcinosis.lab_result import doubts_about
+from calcinosis.read.case_file import Case
 
 SHARED = Path(__file__).parents[2] / "../shared/cases"
 DIALYSIS = {
@@ -54,6 +56,39 @@ def test_open_questions_are_asked_in_words_and_not_in_codes(tmp_path):
     assert "Kidney function: if on dialysis (" in text
     assert "; if no kidney disease (" in text
     assert "kidney_function" not in text
+
+
+def test_what_two_sources_state_differently_is_told_in_words_with_who_says_what(tmp_path):
+    imaging = {"radiograph": {"fluid_level": True}, "ct": {"fluid_calcium_level": False}}
+    labs = {"labs": {"phosphate_mg_dl": 2.6}, "labs_qualitative": {"phosphate": "high"}}
+    case = written(tmp_path, {**DIALYSIS, "imaging": imaging, **labs})
+    text = " ".join(answered(case).split())
+    said = (
+        "Fluid-calcium level (sedimentation sign): radiograph (reported) says present, "
+        "CT (reported) says absent"
+    )
+    assert said in text
+    assert "Phosphate high: contradicted by Phosphate 2.6 mg/dL" in text
+    page = tmp_path / "out"
+    answered(case, "--output", str(page))
+    html = (page / "report.html").read_text(encoding="utf-8")
+    assert f"{said}. It weighs nothing." in html
+
+
+def test_a_value_whose_unit_may_be_another_is_doubted_in_text_page_and_json(tmp_path):
+    case = written(tmp_path, {**DIALYSIS, "labs": {"phosphate_mg_dl": 22.9}})
+    doubt = "Phosphate 22.9 mg/dL (7.39 mmol/L): outside 0.8 to 15 mg/dL"
+    assert doubt in " ".join(answered(case).split())
+    (remark,) = json.loads(answered(case, "--json"))["remarks"]
+    assert remark.startswith(doubt)
+    answered(case, "--output", str(tmp_path / "out"))
+    assert doubt in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+
+
+def test_no_published_case_is_doubted():
+    for fields in json.loads((SHARED / "published_cases.json").read_text(encoding="utf-8")):
+        case = Case.model_validate({k: v for k, v in fields.items() if k in Case.model_fields})
+        assert doubts_about(case.patient().labs) == ()
 
 
 def test_the_answer_covers_exactly_the_published_vocabulary(tmp_path):

@@ -1,8 +1,11 @@
-"""The lines of the forecast page can be seen."""
+"""The lines of the forecast page can be seen, and what is doubtful of the labs is said."""
+
+import json
 
 import pytest
 
 from calcinosis.write.forecast_page.chart import COLOURS, swatch
+from calcinosis.write.forecast_page.files import write_forecast
 
 
 def luminance(colour):
@@ -23,3 +26,17 @@ def test_every_line_stands_out_from_paper_and_from_a_dark_screen(colour, paper):
 def test_no_two_of_many_options_look_alike():
     drawn = {swatch(index) for index in range(2 * len(COLOURS))}
     assert len(drawn) == 2 * len(COLOURS)
+
+
+def test_a_value_whose_unit_may_be_another_is_doubted_first(tmp_path):
+    day = {"date": "2024-01-05"}
+    labs = [
+        {**day, "analyte": "calcium", "value": 2.4, "unit": "mmol/L"},
+        {**day, "analyte": "phosphate", "value": 7.4, "unit": "mmol/L"},
+    ]
+    scenario = {"patient": {"labs": labs}, "phases": [{"days": 7, "dialysis": {}}]}
+    (tmp_path / "scenario.json").write_text(json.dumps(scenario), encoding="utf-8")
+    write_forecast(tmp_path / "scenario.json", tmp_path / "out")
+    told = json.loads((tmp_path / "out/forecast.json").read_text(encoding="utf-8"))
+    doubt = "Phosphate 22.92 mg/dL (7.4 mmol/L): outside 0.8 to 15 mg/dL"
+    assert told["assumptions"][0].startswith(doubt)

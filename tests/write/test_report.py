@@ -22,7 +22,14 @@ from calcinosis.write.report import render_report
 from calcinosis.write.report.numbers import hydroxyapatite, length, number, quantity
 from calcinosis.write.report.planes import Plane, level_view, place_view
 from calcinosis.write.report.projection import projections
-from calcinosis.write.report.wording import identity, in_brief, measures, remark, summary
+from calcinosis.write.report.wording import (
+    identity,
+    in_brief,
+    measures,
+    remark,
+    site,
+    summary,
+)
 
 VOID = {"meta", "link", "br", "img"}
 
@@ -81,6 +88,17 @@ def test_one_fluid_level_is_not_called_several(analysis, count, told):
     mass = next(m for m in analysis.measurement.masses if m.sedimentation_sign)
     mass = replace(mass, fluid_levels=(mass.fluid_levels[0],) * count)
     assert told in summary(replace(analysis.measurement, masses=(mass,)))
+
+
+def test_a_mass_without_a_joint_is_told_by_its_nearest_bone_or_not_at_all(analysis):
+    mass = replace(analysis.measurement.masses[0], site=None)
+    alone = replace(analysis.measurement, masses=(mass,))
+    assert summary(alone).startswith("One calcified mass, nearest bone: left femur; ")
+    assert dict(measures(mass))["Nearest joint"] == "none recognised within reach"
+    assert site(mass) == "nearest bone: left femur"
+    mass = replace(mass, bone=replace(mass.bone, nearest=None))
+    assert site(mass) == "site not recognised"
+    assert "nearest" not in summary(replace(alone, masses=(mass,)))
 
 
 def test_a_value_beyond_what_was_measured_is_told_as_a_bound():

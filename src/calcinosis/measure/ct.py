@@ -18,7 +18,7 @@ from calcinosis.measure.doubts import (
 )
 from calcinosis.measure.erosion import apart, relate_to_bone
 from calcinosis.measure.joint import Joint
-from calcinosis.measure.joints import Landmarks, find_landmarks, name_nearest, nearest
+from calcinosis.measure.joints import Landmarks, find_landmarks, name_nearest
 from calcinosis.measure.level_fluid import with_fluid
 from calcinosis.measure.locules import count_locules
 from calcinosis.measure.masks import grown, places, rim
@@ -52,12 +52,14 @@ from calcinosis.measure.size import diameters
 from calcinosis.measure.skeleton import override_skeleton, remarks_on_given, skeleton_on_scan
 from calcinosis.measure.skin import Skin, find_skin, skin_distance_mm
 from calcinosis.measure.specks import Speck, find_specks
+from calcinosis.measure.stated_side import site_of
 from calcinosis.measure.tissue import TissueMap, classify, look_closer
+from calcinosis.measure.unasked import bone_unasked
 from calcinosis.measure.uncertainty import confidence_of, cut_off, volume_interval
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid, resample
 from calcinosis.memory import give_small_pieces_back
 from calcinosis.read.geometry import canonical
-from calcinosis.volume import Study, Volume
+from calcinosis.volume import StatedSide, Study, Volume
 
 _BONE = 128  # network score, of 255
 _RIM_POINTS = 2000  # of a mass's surface are enough to tell which bone is nearest
@@ -89,12 +91,14 @@ class Surroundings:
         given: whether the user brought the skeleton.
         landmarks: joints and the names of bones, read off the skeleton.
         skin: where the air outside begins.
+        stated_side: what the header says of the limb in the picture.
     """
 
     body: Body
     given: bool
     landmarks: Landmarks
     skin: Skin
+    stated_side: StatedSide | None = None
 
 
 def measure_ct(
@@ -120,24 +124,25 @@ def measure_ct(
     order = ArrayOrder.of(study.volume)
     calibration = calibration or calibration_for(study.tube_voltage_kv)
     if order.usual:
-        return _measure(study.volume, seeds_lps_mm, skeleton, calibration, progress)
+        return _measure(study, seeds_lps_mm, skeleton, calibration, progress)
     voxels, affine = canonical(study.volume.voxels, study.volume.affine)
-    volume = replace(study.volume, voxels=voxels, affine=affine)
+    turned = replace(study, volume=replace(study.volume, voxels=voxels, affine=affine))
     if skeleton is not None:
         skeleton, _ = canonical(skeleton, study.volume.affine)
     return order.measurement_turned_back(
-        _measure(volume, seeds_lps_mm, skeleton, calibration, progress)
+        _measure(turned, seeds_lps_mm, skeleton, calibration, progress)
     )
 
 
 def _measure(
-    volume: Volume,
+    study: Study,
     seeds_lps_mm: Sequence[Point],
     skeleton: NDArray[np.bool_] | None,
     calibration: Calibration,
     progress: Callable[[float], None] | None,
 ) -> CtMeasurement:
     """As `measure_ct`, of voxels whose axes run head, back, left."""
+    volume = study.volume
     found = _find(volume, seeds_lps_mm, skeleton, progress)
     masses: tuple[Mass, ...] = ()
     anything = found.outlined or found.specks
@@ -149,7 +154,7 @@ def _measure(
         found, contents = _without_contents(volume, found, joints, skin)
     if found.outlined and landmarks:
         body = Body(volume, found.labels, found.skeleton)
-        around = Surroundings(body, skeleton is not None, landmarks, skin)
+        around = Surroundings(body, skeleton is not None, landmarks, skin, study.stated_side)
         give_small_pieces_back()  # comparing both sides needs as much
         masses = tuple(
             measure_mass(around, mass, levels, number, calibration)
@@ -225,10 +230,11 @@ def _find(
     look_closer(grid, tissue, possible_masses(grid, tissue, seeds), seeds)
     open_shells = shells_as_masses(grid, tissue, seeds)
     remarks = () if skeleton is None else remarks_on_given(grid, tissue, skeleton)
+    unasked = bone_unasked(grid, tissue, seeds, skeleton)
     if skeleton is not None:
         tissue = override_skeleton(grid, tissue, skeleton)
         open_shells = []
-    found = find_masses(volume, grid, tissue, seeds)
+    found = find_masses(volume, grid, tissue, seeds, unasked)
     outlined = [_with_fluid(volume, grid, tissue, mass) for mass in found.masses]
     doubtful = (
         (one.place_lps_mm, *_with_fluid(volume, grid, tissue, one.mass)) for one in found.unsure
@@ -311,9 +317,10 @@ def measure_mass(
     some = surface[:: len(surface) // _RIM_POINTS + 1]
     bone = replace(bone, nearest=name_nearest(around.landmarks, crop.to_lps(some)))
     doubts = _doubts(around, mass, number, confidence, bone)
+    site, of_side = site_of(around.landmarks.joints, (x, y, z), around.stated_side)
     return Mass(
         id=number,
-        site=nearest(around.landmarks.joints, (x, y, z)),
+        site=site,
         centroid_lps_mm=(x, y, z),
         volume_ml=volume_ml,
         volume_ci95_ml=volume_interval(volume_ml, envelope, crop.spacing_mm, mass.score),
@@ -330,7 +337,7 @@ def measure_mass(
         bone=bone,
         skin_distance_mm=skin_distance_mm(around.skin, mass.box, labels[mass.box] == number),
         confidence=confidence,
-        remarks=(*remarks, *levels.remarks, *bone_remarks, *doubts),
+        remarks=(*remarks, *of_side, *levels.remarks, *bone_remarks, *doubts),
         perpendicular_ends_lps_mm=extent.perpendicular_ends_lps_mm,
     )
 

@@ -1,7 +1,7 @@
 """Calcified masses: where the network sees one, or where a seed point says there is one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cc3d
@@ -17,6 +17,7 @@ from calcinosis.measure.mass import Point
 from calcinosis.measure.outline import ROOM_VOXELS, drawn_back, without_tails
 from calcinosis.measure.seed import SEED_REACH_MM
 from calcinosis.measure.tissue import Index, TissueMap, ball, near_metal
+from calcinosis.measure.unasked import Unasked
 from calcinosis.measure.working_grid import (
     GRID_MM,
     WORKING_ML,
@@ -66,12 +67,14 @@ class FoundMass:
         envelope: mask, occupancy and calcification inside the box.
         score: mean network score 0…1 over the mass.
         seeded: a seed point asked for it.
+        bone_share: of its calcification, what is bone without the seed point; 0 where none asked.
     """
 
     box: Box
     envelope: Envelope
     score: float
     seeded: bool
+    bone_share: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,9 +109,16 @@ class _Regions:
 
 
 def find_masses(
-    volume: Volume, grid: WorkingGrid, tissue: TissueMap, seeds: Sequence[Index] = ()
+    volume: Volume,
+    grid: WorkingGrid,
+    tissue: TissueMap,
+    seeds: Sequence[Index] = (),
+    unasked: Sequence[Unasked] = (),
 ) -> FoundMasses:
-    """All masses of at least 1 mL; each seed, a working voxel on calcification, forces one."""
+    """All masses of at least 1 mL; each seed, a working voxel on calcification, forces one.
+
+    `unasked` tells for each seed what is bone without it.
+    """
     regions = _regions(grid, tissue, seeds)
     masses, unsure = [], []
     for label, extent in enumerate(ndimage.find_objects(regions.labels), start=1):
@@ -116,6 +126,9 @@ def find_masses(
             continue
         seeded = label >= regions.first_seeded
         mass = _on_native_grid(volume, grid, tissue, regions.labels, label, extent, seeded=seeded)
+        if seeded and unasked:
+            without = unasked[label - regions.first_seeded]
+            mass = replace(mass, bone_share=without.share_of(grid, regions.labels, label))
         if label in regions.unsure:
             place = lps_point(volume, np.array(regions.unsure[label]) * grid.step)
             unsure.append(PerhapsMass(place, mass))

@@ -14,6 +14,13 @@ from calcinosis.measure.masses import FoundMass
 _EDGE_VOXELS = 0.10
 _EDGE_MM = 0.45
 _UNSURE_MM = 18.0  # times how far the network's mean score stays below 1
+# All of what 36 seeds on bone in three scans made is bone without them; of 76 masses of 2.5 to
+# 134 mL drawn onto bone in five scans four are so by more than half, the next by 37 %.
+_MOSTLY = 0.5
+_ON_BONE = (
+    "Without the seed point {:.0f} % of its calcification is taken for bone: if the point lies on "
+    "bone, this is no mass."
+)
 
 
 def volume_interval(
@@ -38,7 +45,10 @@ def confidence_of(mass: FoundMass, *, own_cut: bool) -> tuple[float, tuple[str, 
     """
     if mass.seeded:
         cut = "; its cut from bone is the program's" if own_cut else ""
-        return 1.0, (f"Taken as a mass because a seed point said so{cut}.",)
+        taken = f"Taken as a mass because a seed point said so{cut}."
+        if mass.bone_share > _MOSTLY:
+            return 1 - mass.bone_share, (taken, _ON_BONE.format(100 * mass.bone_share))
+        return 1.0, (taken,)
     if mass.score < 0.8 and own_cut:
         return mass.score, (
             "The separation from bone is unsure; one seed point on the mass settles it.",

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from calcinosis.errors import InputError, NotCtError, NotReadableError
 from calcinosis.read import dicom
 from calcinosis.read.dicom import Header, Plane
+from calcinosis.read.laterality import stated_side
 from calcinosis.read.subject import subject_of
-from calcinosis.volume import Subject
+from calcinosis.volume import StatedSide, Subject
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -73,6 +74,7 @@ class Acquisition:
     contrast_agent: bool | None
     tube_voltage_kv: float | None
     subject: Subject
+    stated_side: StatedSide | None
 
     @property
     def sharp(self) -> bool:
@@ -130,6 +132,7 @@ def acquisition(path: Path, header: "Dataset") -> Acquisition:
         contrast_agent=_contrast_agent(path, header),
         tube_voltage_kv=_tube_voltage(path, header),
         subject=subject_of(path, header),
+        stated_side=stated_side(path, header),
     )
 
 

@@ -1,8 +1,8 @@
 """A patient from a FHIR R4 Bundle: Patient, Observation, Condition, Procedure.
 
-Observations are read by LOINC code; conditions and procedures by SNOMED CT, ICD-10 or CPT code,
-else by their English name. Resources of other kinds are passed over. Names and identifiers of the
-patient are not kept.
+Observations, alone or as components of a panel, are read by LOINC code; conditions and procedures
+by SNOMED CT, ICD-10 or CPT code, else by their English name. Resources of other kinds are passed
+over. Names and identifiers of the patient are not kept.
 """
 
 import re
@@ -89,6 +89,20 @@ _HISTORY: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("malignancy", tuple(f"C{number:02d}" for number in range(98)), ("sarcoma",)),
 )
 _NOT_TRUE = {"entered-in-error", "cancelled"}
+# The code system of bundles that this program wrote (`write.fhir`): masses that it measured, and
+# analytes by their own names where LOINC has no code.
+OWN_CODES = "urn:oid:2.25.235949905264795422103768850485526243782"
+OWN_MASS, DERIVED = "MASS", " (derived)"
+DATE_UNKNOWN = {
+    "extension": [
+        {
+            "url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason",
+            "valueCode": "unknown",
+        }
+    ]
+}
+# A procedure that was not carried through: whether what it is for was reached is not known.
+_UNFINISHED = {"preparation", "on-hold", "stopped"}
 # Words beside a name that speak of it without its being there.
 _ONLY_SPOKEN_OF = re.compile(
     r"\b(await|waiting|candidate|planned|evaluation|donor|donat|declin|refus|family history)"
@@ -128,12 +142,13 @@ def patient_of_bundle(bundle: object, where: str) -> Patient:
             resource["resourceType"] == "Observation"
             and str(resource.get("status")) not in _NOT_TRUE
         ):
-            result = _observation(resource, f"{where}: {place}", passed_over)
-            if result:
-                results.append((place, result))
+            results += _observed(resource, place, where, passed_over)
     labs = without_twins(results, where)
     person = people[0] if people else {}
-    patient = _with_conditions(_person(person, labs, where), [r for _, r in resources])
+    try:
+        patient = _with_conditions(_person(person, labs), [r for _, r in resources])
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
     return replace(patient, passed_over=tuple(dict.fromkeys(passed_over)))
 
 
@@ -152,9 +167,9 @@ def _subject(resource: _Resource) -> str | None:
     return str(subject.get("reference") or "") if isinstance(subject, dict) else None
 
 
-def _person(person: _Resource, labs: tuple[LabResult, ...], where: str) -> Patient:
+def _person(person: _Resource, labs: tuple[LabResult, ...]) -> Patient:
     sexes: dict[str, Sex] = {"female": "F", "male": "M"}
-    birth = _date(person.get("birthDate"), f"{where}: Patient.birthDate")
+    birth = _date(person.get("birthDate"), "Patient.birthDate")
     last = max((r.day for r in labs if r.day), default=datetime.now().astimezone().date())
     return Patient(
         age_years=max(0.0, (last - birth).days / 365.25) if birth else None,
@@ -164,16 +179,54 @@ def _person(person: _Resource, labs: tuple[LabResult, ...], where: str) -> Patie
     )
 
 
-def _observation(resource: _Resource, where: str, passed_over: list[str]) -> LabResult | None:
-    named = codings(resource.get("code"))
-    code = next((c for system, c, _ in named if "loinc" in system and is_known(c)), None)
+def _observed(
+    resource: _Resource, place: str, where: str, passed_over: list[str]
+) -> Iterator[tuple[str, LabResult]]:
+    """The laboratory values of an Observation, each with its place: its own, or its components'."""
+    components = resource.get("component")
+    panel: list[tuple[str, _Resource]] = [
+        (f"{place} component {number}", part)
+        for number, part in enumerate(components if isinstance(components, list) else [])
+        if isinstance(part, dict)
+    ]
+    if "valueQuantity" in resource or not any(_analyte_code(part) for _, part in panel):
+        panel = [(place, resource)]
+    for at, told in panel:
+        result = _value(told, resource, f"{where}: {at}", passed_over)
+        if result:
+            yield at, result
+
+
+def _analyte_code(told: _Resource) -> str | None:
+    """The LOINC code, or our own, of an analyte we know."""
+    for system, code, display in codings(told.get("code")):
+        if "loinc" in system and is_known(code):
+            return code
+        if system == OWN_CODES and is_known(code) and not display.endswith(DERIVED):
+            return code
+    return None
+
+
+def _name_of_unused(told: _Resource) -> str:
+    """What an Observation is called that is not used; nothing for what follows from others."""
+    system, code, display = next(iter(codings(told.get("code"))), ("", "", ""))
+    if system == OWN_CODES:
+        return "an earlier measurement by this program" if code == OWN_MASS else ""
+    return display or code or words_of(told.get("code"))
+
+
+def _value(
+    told: _Resource, whole: _Resource, where: str, passed_over: list[str]
+) -> LabResult | None:
+    """The value of an Observation or of a component of it; the whole says when it was taken."""
+    code = _analyte_code(told)
     if code is None:
-        names = [display or code for _, code, display in named[:1]]
-        passed_over.extend(name for name in names or [words_of(resource.get("code"))] if name)
+        name = _name_of_unused(told)
+        passed_over.extend([name] if name else [])
         return None
-    quantity = resource.get("valueQuantity")
+    quantity = told.get("valueQuantity")
     if not isinstance(quantity, dict):
-        if "dataAbsentReason" in resource:
+        if "dataAbsentReason" in told:
             return None
         quantity = {}
     value = quantity.get("value")
@@ -182,8 +235,8 @@ def _observation(resource: _Resource, where: str, passed_over: list[str]) -> Lab
     written = str(quantity.get("comparator") or "")[:1]
     comparator: Literal["", "<", ">"] = "<" if written == "<" else ">" if written == ">" else ""
     unit = str(quantity.get("code") or quantity.get("unit") or "")
-    taken = _effective(resource)
-    if taken is None:
+    taken = _effective(whole)
+    if taken is None and whole.get("_effectiveDateTime") != DATE_UNKNOWN:
         raise InputError(f"{where}: has no effectiveDateTime; expected when the blood was drawn")
     try:
         return LabResult.measured(code, value, unit, taken, comparator)
@@ -255,7 +308,7 @@ def recorded_state(resource: _Resource) -> bool | None:
     """True, False (refuted, not done), or None where the resource says nothing."""
     verification = {code for _, code, _ in codings(resource.get("verificationStatus"))}
     status = str(resource.get("status") or "")
-    if verification & {"entered-in-error"} or status in {"entered-in-error", "preparation"}:
+    if verification & {"entered-in-error"} or status in {"entered-in-error", *_UNFINISHED}:
         return None
     if verification & {"unconfirmed", "provisional", "differential"}:
         return None
@@ -266,7 +319,8 @@ def _start(resource: _Resource) -> date | None:
     period = resource.get("performedPeriod")
     start = period.get("start") if isinstance(period, dict) else None
     text = resource.get("onsetDateTime") or resource.get("performedDateTime") or start
-    return _date(text, "start of dialysis")
+    named = words_of(resource.get("code")) or "without a name"
+    return _date(text, f"{resource['resourceType']} ({named})")
 
 
 def is_one_of(resource: _Resource, codes: tuple[str, ...], names: tuple[str, ...]) -> bool:

@@ -27,9 +27,10 @@ _COLUMNS = {
 
 @dataclass(frozen=True)
 class Labs:
-    """Results read from a file, and the analytes it held that we do not use."""
+    """Results read from a file, the row of each, and the analytes it held that we do not use."""
 
     results: tuple[LabResult, ...]
+    rows: tuple[str, ...]
     passed_over: tuple[str, ...] = ()
 
 
@@ -42,14 +43,7 @@ def read_labs(path: Path) -> Labs:
             is not measured in, a future date, or two rows for one analyte at one time; names the
             row.
     """
-    lines = _text(path).splitlines()
-    header = next((line for line in lines if line.strip()), "")
-    delimiter = max(",;\t", key=header.count)
-    rows = [
-        (number, [cell.strip() for cell in row])
-        for number, row in enumerate(csv.reader(lines, delimiter=delimiter), start=1)
-        if any(cell.strip() for cell in row)
-    ]
+    delimiter, rows = _rows(path)
     if not rows:
         raise InputError(f"{path}: is empty; expected a header with date, analyte, value, unit")
     columns = _columns(path, rows[0][1])
@@ -69,7 +63,25 @@ def read_labs(path: Path) -> Labs:
             )
         else:
             passed_over.append(name)
-    return Labs(without_twins(numbered, str(path)), tuple(dict.fromkeys(passed_over)))
+    rows_used = tuple(row for row, _ in numbered)
+    results = without_twins(numbered, str(path))
+    return Labs(results, rows_used, tuple(dict.fromkeys(passed_over)))
+
+
+def _rows(path: Path) -> tuple[str, list[tuple[int, list[str]]]]:
+    """What stands between the columns, and each row that is not empty with its number."""
+    lines = _text(path).splitlines()
+    header = next((line for line in lines if line.strip()), "")
+    delimiter = max(",;\t", key=header.count)
+    rows: list[tuple[int, list[str]]] = []
+    reader = csv.reader(lines, delimiter=delimiter)
+    try:
+        for number, row in enumerate(reader, start=1):
+            if any(cell.strip() for cell in row):
+                rows.append((number, [cell.strip() for cell in row]))
+    except csv.Error as error:
+        raise InputError(f"{path} line {reader.line_num}: is no row of CSV ({error})") from None
+    return delimiter, rows
 
 
 def without_twins(results: Iterable[tuple[str, LabResult]], where: str) -> tuple[LabResult, ...]:

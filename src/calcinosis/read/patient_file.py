@@ -57,9 +57,10 @@ def with_labs(known: PatientFile, path: Path) -> PatientFile:
     if path.suffix.lower() == ".json":
         bundle = patient_of_bundle(read_json(path), str(path))
         results, passed_over = bundle.labs, bundle.passed_over
+        places = (path.name,) * len(results)
     else:
         read = read_labs(path)
-        results, passed_over = read.results, read.passed_over
+        results, passed_over, places = read.results, read.passed_over, read.rows
     dated = [("the patient file", r) for r in known.patient.labs if r.taken]
-    without_twins([*dated, *((path.name, r) for r in results)], str(path))
+    without_twins([*dated, *zip(places, results, strict=True)], str(path))
     return replace(known, patient=known.patient.with_labs(results, passed_over))

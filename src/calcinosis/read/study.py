@@ -154,6 +154,7 @@ def _dicom_study(
         contrast_agent=about.contrast_agent,
         source_files=tuple(dict.fromkeys(plane.path for plane in stack.planes)),
         subject=about.subject,
+        stated_side=about.stated_side,
         unpacked=unpacked,
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calcinosis.errors import NotReadableError
+from calcinosis.lab_result import doubts_about
 from calcinosis.patient import Patient, Sex
 from calcinosis.read import dicom
 from calcinosis.read.patient_file import PatientFile
@@ -50,8 +51,8 @@ def informed(known: PatientFile | None, subject: Subject) -> PatientFile | None:
 
 
 def doubts(patient: Patient, subject: Subject) -> tuple[str, ...]:
-    """Where what was given does not fit the images; says nothing of the patient."""
-    found = []
+    """Where what was given does not fit the images, or itself; tells neither days nor age."""
+    found = [*doubts_about(patient.labs)]
     if patient.sex and subject.sex and patient.sex != subject.sex:
         found.append("The sex given is not that in the header of the images.")
     if _born_otherwise(patient, subject):

@@ -15,7 +15,7 @@ from calcinosis.measure.seed import seeds_named, told_of_doubt
 from calcinosis.serve.worklist import StudyEntry
 from calcinosis.write.explanation.wording import percent
 from calcinosis.write.report.numbers import hydroxyapatite, number, quantity
-from calcinosis.write.report.wording import person_name
+from calcinosis.write.report.wording import person_name, place
 
 ABOUT_FILES = {
     "report.html": "Report: one page, works offline, prints",
@@ -230,7 +230,7 @@ def _likeliest(ranked: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _mass_line(mass: Mapping[str, Any]) -> MassLine:
     site = mass["site"]
-    where = Site(**site).in_words if site else "elsewhere"
+    where = place(Site(**site) if site else None, mass["bone"]["nearest"])
     diameters = mass["max_diameter_mm"], mass["perpendicular_diameter_mm"]
     return MassLine(
         site=where[:1].upper() + where[1:],

@@ -14,6 +14,8 @@ from calcinosis.analyte import ANALYTES
 from calcinosis.lab_result import LabResult
 from calcinosis.measure.mass import CtMeasurement, Mass
 from calcinosis.patient import Patient
+from calcinosis.read.fhir import DATE_UNKNOWN, DERIVED, OWN_MASS
+from calcinosis.read.fhir import OWN_CODES as OWN
 from calcinosis.read.subject import written_name
 from calcinosis.write import dicom_codes
 from calcinosis.write.dicom_source import SourceImages, derived_uid, derived_uuid
@@ -31,7 +33,6 @@ LOINC = "http://loinc.org"
 UCUM = "http://unitsofmeasure.org"
 DICOM_CODES = "http://dicom.nema.org/resources/ontology/DCM"
 DICOM_UID = "urn:dicom:uid"
-OWN = f"urn:oid:{derived_uid('code system')}"
 _SYSTEMS = {"SCT": SNOMED, "DCM": DICOM_CODES, dicom_codes.SCHEME: OWN}
 _HL7 = "http://terminology.hl7.org/CodeSystem"
 _GENDER = {"M": "male", "F": "female", "O": "other"}
@@ -260,7 +261,7 @@ def _mass(mass: Mass, known_as: Tracking, source: SourceImages) -> Resource:
         "identifier": [{"system": OWN, "value": str(key)}],
         "status": "preliminary",
         "category": [_concept(f"{_HL7}/observation-category", "imaging", "Imaging")],
-        "code": {**_concept(OWN, "MASS", "Calcified soft-tissue mass"), "text": name},
+        "code": {**_concept(OWN, OWN_MASS, "Calcified soft-tissue mass"), "text": name},
         "bodySite": {
             **_concept(SNOMED, code, place),
             "text": f"{side} {place.lower()}" if side else place,
@@ -322,7 +323,7 @@ def _labs(patient: Patient | None, patient_key: str) -> Iterator[Resource]:
             phosphate, calcium = patient.latest("phosphate"), patient.latest("calcium")
             dated = phosphate if name == "ca_p_product" else calcium
             derived = LabResult(name, value, dated.taken if dated else None)
-            code = _concept(OWN, name.upper(), f"{ANALYTES[name].label} (derived)")
+            code = _concept(OWN, name.upper(), f"{ANALYTES[name].label}{DERIVED}")
             yield _lab(derived, code, patient_key)
 
 
@@ -347,5 +348,5 @@ def _lab(result: LabResult, code: Resource, patient_key: str) -> Resource:
         "category": [_concept(f"{_HL7}/observation-category", "laboratory", "Laboratory")],
         "code": code,
         "valueQuantity": quantity,
-        **({"effectiveDateTime": day} if day else {}),
+        **({"effectiveDateTime": day} if day else {"_effectiveDateTime": DATE_UNKNOWN}),
     }

@@ -7,6 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from calcinosis import __version__
 from calcinosis.explain.explanation import Explanation
+from calcinosis.lab_result import doubts_about
 from calcinosis.write.explanation import wording
 from calcinosis.write.explanation.view import view_of
 
@@ -19,7 +20,12 @@ Named = tuple[str | int | None, Explanation]
 def render_case(case_id: str | int | None, explanation: Explanation) -> str:
     """One case as a page."""
     template = _environment().get_template("diagnosis.html.j2")
-    return template.render(version=__version__, case_id=case_id, explanation=view_of(explanation))
+    return template.render(
+        version=__version__,
+        case_id=case_id,
+        doubts=doubts_about(explanation.patient.labs),
+        explanation=view_of(explanation),
+    )
 
 
 def render_cases(answers: Sequence[Named]) -> str:

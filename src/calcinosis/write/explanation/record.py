@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 
 from calcinosis.explain.explanation import Explanation
+from calcinosis.lab_result import doubts_about
 
 
 def explanation_record(explanation: Explanation) -> dict[str, Any]:
@@ -18,6 +19,7 @@ def explanation_record(explanation: Explanation) -> dict[str, Any]:
         "plan": explanation.plan,
         "next_tests": explanation.next_tests,
         "passed_over": explanation.patient.passed_over,
+        "remarks": doubts_about(explanation.patient.labs),
     }
 
 

@@ -5,6 +5,7 @@ from textwrap import wrap
 
 from calcinosis.explain.differential import Diagnosis
 from calcinosis.explain.explanation import Explanation
+from calcinosis.lab_result import doubts_about
 from calcinosis.write.explanation import wording
 
 _WIDTH = 96
@@ -16,6 +17,8 @@ def summary(explanation: Explanation, case_id: str | int | None = None) -> str:
     lines = [f"Case {case_id}", ""] if case_id is not None else []
     lines += [*_flags(explanation), *_differential(explanation)]
     lines += [*_tests(explanation), *_plan(explanation)]
+    for doubt in doubts_about(explanation.patient.labs):
+        lines += [*_hung("", doubt, 2), ""]
     if explanation.patient.passed_over:
         lines += [*_hung("", wording.passed_over(explanation.patient), 2), ""]
     lines.append("For research and teaching; not a medical device.")
@@ -52,9 +55,8 @@ def _differential(explanation: Explanation) -> Iterator[str]:
         both = ", ".join(labels[name] for name in explanation.differential.beside)
         yield from _hung(f"{'':12}may coexist with the first: ", both, 14)
     for dispute in explanation.differential.contradictions:
-        values = wording.contradicting_values(dispute)
-        beside = f" (beside {values})" if values else ""
-        yield f"{'':12}contradicted, so without weight: {dispute.code.replace('_', ' ')}{beside}"
+        told = wording.contradiction(dispute)
+        yield from _hung(f"{'':12}contradicted, so without weight: ", told, 14)
     yield ""
 
 

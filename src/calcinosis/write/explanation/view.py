@@ -58,7 +58,10 @@ def view_of(
         references=_references(e.source for e in ranked[0].evidence),
         leading=ranked[0].label,
         beside=", ".join(labels[name] for name in explanation.differential.beside),
-        contradictions=_contradictions(explanation),
+        contradictions=[
+            f"{wording.contradiction(dispute)}. It weighs nothing."
+            for dispute in explanation.differential.contradictions
+        ],
         tests=[
             (test.label, wording.COSTS[test.cost], wording.outcomes(test, labels))
             for test in explanation.next_tests
@@ -89,20 +92,6 @@ def _references(sources: Iterable[str]) -> list[str]:
         for key, paper in papers.items()
         if key in told
     ]
-
-
-def _contradictions(explanation: Explanation) -> list[str]:
-    told = []
-    for dispute in explanation.differential.contradictions:
-        present = ", ".join(sorted({f"{f.modality} ({f.origin})" for f in dispute.says_present}))
-        absent = ", ".join(sorted({f"{f.modality} ({f.origin})" for f in dispute.says_absent}))
-        name = dispute.code.replace("_", " ").capitalize()
-        values = wording.contradicting_values(dispute)
-        if values:
-            told.append(f"{name}: contradicted by {values}. It weighs nothing.")
-            continue
-        told.append(f"{name}: present on {present}, absent on {absent}. It weighs nothing.")
-    return told
 
 
 def _labs(explanation: Explanation) -> list[tuple[str, str]]:

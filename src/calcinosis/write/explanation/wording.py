@@ -7,6 +7,7 @@ from calcinosis.explain.differential import Diagnosis, Evidence
 from calcinosis.explain.explanation import Explanation
 from calcinosis.explain.findings import Contradiction
 from calcinosis.explain.next_tests import NextTest
+from calcinosis.explain.tables import load_tables
 from calcinosis.patient import Patient
 
 STANDINGS = {
@@ -65,13 +66,26 @@ def rest(explanation: Explanation) -> str:
     return f"{len(others)} others together {percent(sum(d.probability for d in others))}"
 
 
-def contradicting_values(dispute: Contradiction) -> str:
-    """The values that contradict a word or a product: ``phosphate 3 mg/dL``."""
-    return ", ".join(
-        f"{finding.code.replace('_', ' ')} {finding.value:.3g} {finding.unit}"
+def contradiction(dispute: Contradiction) -> str:
+    """Who says what of a sign, or which values contradict a word or a product.
+
+    ``Fluid-calcium level (sedimentation sign): CT (measured) says present, radiograph (reported)
+    says absent``; ``Phosphate high: contradicted by Phosphate 3 mg/dL``.
+    """
+    labels = load_tables().labels
+    name = labels.get(dispute.code, dispute.code)
+    values = ", ".join(
+        f"{labels.get(finding.code, finding.code)} {finding.value:.3g} {finding.unit}"
         for finding in dispute.says_absent
         if finding.value is not None
     )
+    if values:
+        return f"{name}: contradicted by {values}"
+    present, absent = (
+        " and ".join(sorted({f"{finding.modality} ({finding.origin})" for finding in side}))
+        for side in (dispute.says_present, dispute.says_absent)
+    )
+    return f"{name}: {present} says present, {absent} says absent"
 
 
 def headline(explanation: Explanation) -> str:

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from calcinosis import __version__
+from calcinosis.analyte import is_known
 from calcinosis.forecast.labs import ANALYTES
 from calcinosis.forecast.option_wording import options_in_words
 from calcinosis.forecast.outlook import Course, Outlook, forecast
-from calcinosis.forecast.scenario import read_scenario
+from calcinosis.forecast.scenario import Scenario, read_scenario
 from calcinosis.forecast.session import Session
+from calcinosis.lab_result import LabResult, doubts_about
 from calcinosis.write.explanation.wording import percent
 
 Progress = Callable[[int, int], None]
@@ -34,13 +36,19 @@ def write_forecast(
     scenario = read_scenario(path)
     with result_folder(output, force=force) as folder:
         outlook = forecast(scenario, progress=progress)
-        told = (*outlook.assumptions, *options_in_words(scenario))
+        told = (*_doubts(scenario), *outlook.assumptions, *options_in_words(scenario))
         outlook = replace(outlook, assumptions=told)
         record = json.dumps(as_record(outlook), indent=1, ensure_ascii=False) + "\n"
         (folder / "forecast.json").write_text(record, encoding="utf-8")
         (folder / "forecast.csv").write_text(as_csv(outlook), encoding="utf-8")
         (folder / "forecast.html").write_text(render(outlook), encoding="utf-8")
     return outlook
+
+
+def _doubts(scenario: Scenario) -> tuple[str, ...]:
+    """Laboratory values before dialysis whose unit may be another."""
+    labs = (lab for lab in scenario.patient.labs if is_known(lab.analyte))
+    return doubts_about(LabResult.measured(lab.analyte, lab.value, lab.unit) for lab in labs)
 
 
 def as_record(outlook: Outlook) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from calcinosis.measure.mass import (
     Mass,
     OtherCalcification,
     Point,
+    Site,
 )
 from calcinosis.read.subject import written_name
 from calcinosis.volume import Subject
@@ -83,7 +84,7 @@ def _essence(mass: Mass) -> str:
 def _where(mass: Mass) -> str:
     """The joint that a mass lies by; how far from it where it lies in between."""
     if mass.site is None:
-        return ""
+        return f"{site(mass)}; " if mass.bone.nearest else ""
     if mass.site.distance_mm <= FAR_FROM_JOINT_MM:
         return f"{site(mass)}: "
     aside = mass.site.side and mass.site.joint in MIDLINE
@@ -110,8 +111,15 @@ def person_name(dicom_name: str) -> str:
 
 
 def site(mass: Mass) -> str:
-    """Left hip, or that it is not known."""
-    return mass.site.in_words if mass.site else "site not determined"
+    """Where it lies: ``left hip``; by the nearest bone where no joint is recognised near it."""
+    return place(mass.site, mass.bone.nearest)
+
+
+def place(site: Site | None, nearest_bone: str | None) -> str:
+    """``left hip``, ``nearest bone: femur``, or that the place is not recognised."""
+    if site:
+        return site.in_words
+    return f"nearest bone: {nearest_bone}" if nearest_bone else "site not recognised"
 
 
 def others_in_brief(measurement: CtMeasurement) -> str:
@@ -182,7 +190,7 @@ def _sedimentation(mass: Mass) -> str:
 
 def _joint(mass: Mass) -> str:
     if mass.site is None:
-        return "not determined"
+        return "none recognised within reach"
     return f"{site(mass)}, {length(mass.site.distance_mm)} from centre to centre"
 
 
