@@ -49,7 +49,12 @@ from calcinosis.measure.other import is_bone, name_specks
 from calcinosis.measure.seed import seed_voxels, settled_by_seed
 from calcinosis.measure.shells import shells_as_masses
 from calcinosis.measure.size import diameters
-from calcinosis.measure.skeleton import override_skeleton, remarks_on_given, skeleton_on_scan
+from calcinosis.measure.skeleton import (
+    fitting_skeleton,
+    override_skeleton,
+    remarks_on_given,
+    skeleton_on_scan,
+)
 from calcinosis.measure.skin import Skin, find_skin, skin_distance_mm
 from calcinosis.measure.specks import Speck, find_specks
 from calcinosis.measure.tissue import TissueMap, classify, look_closer
@@ -115,8 +120,10 @@ def measure_ct(
         progress: called with 0…1.
 
     Raises:
-        InputError: a seed point outside the scan or not on calcification.
+        InputError: a seed outside the scan or not on calcification, or a mask of another shape.
     """
+    if skeleton is not None:
+        skeleton = fitting_skeleton(study.volume, skeleton)
     order = ArrayOrder.of(study.volume)
     calibration = calibration or calibration_for(study.tube_voltage_kv)
     if order.usual:
