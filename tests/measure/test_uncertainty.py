@@ -5,7 +5,7 @@ import pytest
 
 from calcinosis.measure.envelope import Envelope
 from calcinosis.measure.masses import FoundMass
-from calcinosis.measure.uncertainty import confidence_of, cut_off
+from calcinosis.measure.uncertainty import ceiling, confidence_of, cut_off
 
 SHAPE = (20, 30, 40)
 
@@ -39,3 +39,12 @@ def test_of_a_cut_along_a_given_skeleton_nothing_is_called_unsure_or_ours(score,
     assert "from bone" in own
     assert "from bone" not in given
     assert ("seed point said so" in given) is seeded
+
+
+def test_a_mass_denser_than_the_scan_can_hold_is_said_to_hold_more_calcium():
+    hu = np.random.default_rng(1).normal(900, 200, 20_000).astype(np.float32)
+    assert ceiling(hu, int(hu.max())) == ()
+    cut = np.minimum(hu, 1023)
+    assert ceiling(cut, 1500) == (), "bone elsewhere is brighter"
+    (remark,) = ceiling(cut, 1023)
+    assert remark.startswith("27 % of the voxels read 1023 HU")

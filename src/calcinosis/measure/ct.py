@@ -58,7 +58,7 @@ from calcinosis.measure.skeleton import (
 from calcinosis.measure.skin import Skin, find_skin, skin_distance_mm
 from calcinosis.measure.specks import Speck, find_specks
 from calcinosis.measure.tissue import TissueMap, classify, look_closer
-from calcinosis.measure.uncertainty import confidence_of, cut_off, volume_interval
+from calcinosis.measure.uncertainty import ceiling, confidence_of, cut_off, volume_interval
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid, resample
 from calcinosis.memory import give_small_pieces_back
 from calcinosis.read.geometry import canonical
@@ -313,6 +313,7 @@ def measure_mass(
     x, y, z = (float(v) for v in crop.to_lps(places(envelope.mask).mean(0)))
     confidence, remarks = confidence_of(mass, own_cut=not around.given)
     remarks += cut_off(mass, around.body.volume.shape)
+    remarks += ceiling(hu[envelope.mask], int(around.body.volume.voxels.max()))
     bone, bone_remarks = _bone_of(around, mass.box, number)
     surface = places(rim(envelope.mask))
     some = surface[:: len(surface) // _RIM_POINTS + 1]
