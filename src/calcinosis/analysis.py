@@ -14,6 +14,7 @@ from calcinosis.forecast.given_prescription import GivenPrescription, prescripti
 from calcinosis.measure.mass import Calibration, CtMeasurement, Point
 from calcinosis.memory import give_small_pieces_back
 from calcinosis.patient import Patient
+from calcinosis.read.hounsfield import in_hounsfield
 from calcinosis.read.patient_file import PatientFile
 from calcinosis.read.subject import doubts, informed
 from calcinosis.volume import Study
@@ -67,7 +68,7 @@ def analyze(
     """Measure a CT study, explain its masses, and forecast their treatment.
 
     Args:
-        study: the scan, from :func:`calcinosis.read.study.read_study`.
+        study: the scan, from :func:`calcinosis.read.study.read_study`, or made of a volume.
         patient: what is known beside it, from :mod:`calcinosis.read.patient_file`.
         prescription: today's, from :mod:`calcinosis.forecast.given_prescription`.
         seeds_lps_mm: points in calcification that is to be taken as a mass and cut from bone.
@@ -76,10 +77,13 @@ def analyze(
         progress: called with the fraction done, 0 to 1.
 
     Raises:
-        InputError: the prescription contradicts the kidney status.
+        InputError: the prescription contradicts the kidney status, the voxels are no Hounsfield
+            units, a seed is not on calcification, or the skeleton not on the scan's grid.
     """
     from calcinosis.measure.ct import measure_ct
 
+    if not study.source_files:  # made by hand: nobody has looked at its values
+        study = in_hounsfield(study)
     if prescription and patient:
         prescription = prescription_for(patient.patient, prescription)
     began = perf_counter()

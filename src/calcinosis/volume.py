@@ -46,9 +46,11 @@ class Volume:
     modality: str = "CT"
 
     def __post_init__(self) -> None:
-        if self.voxels.ndim != 3:
-            raise InputError(f"a volume has three axes [z, y, x]; found {self.voxels.ndim}")
-        if self.affine.shape != (4, 4) or abs(np.linalg.det(self.affine[:3, :3])) < 1e-9:
+        if self.voxels.ndim != 3 or not self.voxels.size:
+            raise InputError(f"a volume has three axes [z, y, x]; found {self.voxels.shape}")
+        if self.affine.shape != (4, 4) or not np.isfinite(self.affine).all():
+            raise InputError("the affine must be a 4×4 matrix of finite numbers")
+        if abs(np.linalg.det(self.affine[:3, :3])) < 1e-9:
             raise InputError("the affine must be an invertible 4×4 matrix")
         if self.patient_position not in GRAVITY_LPS:
             raise InputError(

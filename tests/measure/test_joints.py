@@ -204,6 +204,22 @@ def test_a_mass_beside_the_midline_has_a_side_and_one_of_the_thigh_is_the_hips(
     assert (site.joint, site.side) == (joint, side), place
 
 
+@pytest.mark.parametrize(
+    ("point", "site"),
+    [
+        ((10, 60, -60), ("hip", "left")),
+        ((-20, 60, -60), ("hip", None)),
+        ((-40, 60, -60), None),
+        ((-40, 60, 90), ("lumbar spine", "right")),
+    ],
+)
+def test_where_one_hip_is_recognised_what_lies_across_the_midline_does_not_get_its_side(
+    point, site
+):
+    found = nearest(PELVIS, point)
+    assert (found and (found.joint, found.side)) == site
+
+
 LOW_MM = -360.0
 SEEDS = (1, 2)
 

@@ -1,5 +1,6 @@
 """What the network is asked, and what becomes of it where it cannot answer."""
 
+import os
 import subprocess
 import sys
 
@@ -30,6 +31,15 @@ def test_memory_that_runs_out_in_the_network_is_told_as_such():
     command = [sys.executable, "-c", SHORT_OF_MEMORY]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("told\n", "")
+
+
+def test_the_network_leaves_no_trace_in_the_home_and_has_nothing_to_send(tmp_path):
+    hushed = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
+    environment = {name: value for name, value in os.environ.items() if name not in hushed}
+    load = "from calcinosis.measure import tissue; tissue.load_network()"
+    command = [sys.executable, "-c", load]
+    subprocess.run(command, env={**environment, "HOME": str(tmp_path)}, check=True)
+    assert not list(tmp_path.rglob("*.db")), "events that wait to be sent"
 
 
 def test_only_what_may_be_a_mass_is_looked_at_again():

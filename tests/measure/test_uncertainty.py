@@ -7,7 +7,7 @@ import pytest
 
 from calcinosis.measure.envelope import Envelope
 from calcinosis.measure.masses import FoundMass
-from calcinosis.measure.uncertainty import confidence_of, cut_off
+from calcinosis.measure.uncertainty import ceiling, confidence_of, cut_off
 
 SHAPE = (20, 30, 40)
 
@@ -52,3 +52,12 @@ def test_what_is_bone_without_its_seed_is_told_and_not_called_sure():
     beside_bone = replace(on_bone, bone_share=0.37)
     assert confidence_of(beside_bone, own_cut=True)[0] == 1
     assert len(confidence_of(beside_bone, own_cut=True)[1]) == 1
+
+
+def test_a_mass_denser_than_the_scan_can_hold_is_said_to_hold_more_calcium():
+    hu = np.random.default_rng(1).normal(900, 200, 20_000).astype(np.float32)
+    assert ceiling(hu, int(hu.max())) == ()
+    cut = np.minimum(hu, 1023)
+    assert ceiling(cut, 1500) == (), "bone elsewhere is brighter"
+    (remark,) = ceiling(cut, 1023)
+    assert remark.startswith("27 % of the voxels read 1023 HU")

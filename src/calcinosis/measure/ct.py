@@ -49,13 +49,18 @@ from calcinosis.measure.other import is_bone, name_specks
 from calcinosis.measure.seed import seed_voxels, settled_by_seed
 from calcinosis.measure.shells import shells_as_masses
 from calcinosis.measure.size import diameters
-from calcinosis.measure.skeleton import override_skeleton, remarks_on_given, skeleton_on_scan
+from calcinosis.measure.skeleton import (
+    fitting_skeleton,
+    override_skeleton,
+    remarks_on_given,
+    skeleton_on_scan,
+)
 from calcinosis.measure.skin import Skin, find_skin, skin_distance_mm
 from calcinosis.measure.specks import Speck, find_specks
 from calcinosis.measure.stated_side import site_of
 from calcinosis.measure.tissue import TissueMap, classify, look_closer
 from calcinosis.measure.unasked import bone_unasked
-from calcinosis.measure.uncertainty import confidence_of, cut_off, volume_interval
+from calcinosis.measure.uncertainty import ceiling, confidence_of, cut_off, volume_interval
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid, resample
 from calcinosis.memory import give_small_pieces_back
 from calcinosis.read.geometry import canonical
@@ -119,8 +124,10 @@ def measure_ct(
         progress: called with 0…1.
 
     Raises:
-        InputError: a seed point outside the scan or not on calcification.
+        InputError: a seed outside the scan or not on calcification, or a mask of another shape.
     """
+    if skeleton is not None:
+        skeleton = fitting_skeleton(study.volume, skeleton)
     order = ArrayOrder.of(study.volume)
     calibration = calibration or calibration_for(study.tube_voltage_kv)
     if order.usual:
@@ -312,6 +319,7 @@ def measure_mass(
     x, y, z = (float(v) for v in crop.to_lps(places(envelope.mask).mean(0)))
     confidence, remarks = confidence_of(mass, own_cut=not around.given)
     remarks += cut_off(mass, around.body.volume.shape)
+    remarks += ceiling(hu[envelope.mask], int(around.body.volume.voxels.max()))
     bone, bone_remarks = _bone_of(around, mass.box, number)
     surface = places(rim(envelope.mask))
     some = surface[:: len(surface) // _RIM_POINTS + 1]

@@ -37,6 +37,7 @@ SIDES_APART_MM = 60.0
 SIDE_SURE_MM = 10.0  # nearer to one side's joint by less is in the midline; a named parameter
 SYMPHYSIS_REACH_MM = 60.0  # farther, a hip is the better name: thigh, buttock; a named parameter
 ASIDE_MM = 30.0  # from a joint of the midline: beside a vertebra, on that side; a named parameter
+OF_TRUNK = {"hip", "sacroiliac", "shoulder"}  # legs and forearms may cross the midline
 FEMORAL_HEADS_APART_MM = (125.0, 215.0)
 Index = NDArray[np.int64]
 
@@ -58,7 +59,13 @@ def locate(volume: Volume, skeleton: NDArray[np.bool_], centroid_lps_mm: Point) 
 
 def nearest(joints: tuple[Joint, ...], centroid_lps_mm: Point) -> Site | None:
     """The joint nearest to a point, if within reach; in the midline without a side."""
-    sites = [_site(joint, centroid_lps_mm) for joint in joints]
+    beyond_mm = [_beyond_midline_mm(joint, joints, centroid_lps_mm[0]) for joint in joints]
+    sites = [
+        replace(site, side=None) if beyond > 0 else site
+        for joint, beyond in zip(joints, beyond_mm, strict=True)
+        if beyond <= ASIDE_MM
+        for site in [_site(joint, centroid_lps_mm)]
+    ]
     within = [
         site
         for site in sites
@@ -70,6 +77,18 @@ def nearest(joints: tuple[Joint, ...], centroid_lps_mm: Point) -> Site | None:
     as_near = near.distance_mm + SIDE_SURE_MM
     sides = {one.side for one in sites if one.joint == near.joint and one.distance_mm < as_near}
     return near if len(sides) == 1 else replace(near, side=None)
+
+
+def _beyond_midline_mm(joint: Joint, joints: tuple[Joint, ...], x_mm: float) -> float:
+    """How far across the midline from a joint of the trunk a point lies; at most 0 if it does not.
+
+    Where only one hip is recognised, what lies by the other must not get its side.
+    """
+    if joint.side is None or joint.name not in OF_TRUNK:
+        return 0.0
+    outwards = 1.0 if joint.side == "left" else -1.0
+    midline_mm = [other.centre_lps_mm[0] for other in joints if other.name in MIDLINE]
+    return min((outwards * (middle - x_mm) for middle in midline_mm), default=0.0)
 
 
 def _site(joint: Joint, point_lps_mm: Point) -> Site:

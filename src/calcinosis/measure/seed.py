@@ -77,7 +77,7 @@ def check_inside(volume: Volume, seed_lps_mm: Point) -> None:
     """
     place, last = volume.to_indices(seed_lps_mm), np.array(volume.shape) - 1
     room = np.maximum(0.5, 0.5 * GRID_MM / np.array(volume.spacing_mm))
-    if (place < -room).any() or (place > last + room).any():
+    if not ((place >= -room) & (place <= last + room)).all():
         text = _text(seed_lps_mm)
         raise InputError(f"seed {text} lies outside the scan; expected LPS mm inside it")
 

@@ -1,10 +1,12 @@
 """The skeleton on the scan's own voxels: ours, or one that the user brings."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calcinosis.errors import InputError
 from calcinosis.measure.masks import bounds
 from calcinosis.measure.tissue import DENSE_HU, TissueMap
 from calcinosis.measure.working_grid import WorkingGrid
@@ -39,6 +41,19 @@ def skeleton_on_scan(
         result[box] = grid.to_native(scores, box) > _BONE
         result[box] &= masses[box] == 0
     return result
+
+
+def fitting_skeleton(volume: Volume, skeleton: NDArray[Any]) -> NDArray[np.bool_]:
+    """A given mask, whatever marks bone in it, as one of this volume.
+
+    Raises:
+        InputError: its shape is not the volume's.
+    """
+    if skeleton.shape != volume.shape:
+        raise InputError(
+            f"the skeleton has {skeleton.shape} voxels; expected those of the scan, {volume.shape}"
+        )
+    return np.asarray(skeleton, dtype=bool)
 
 
 def override_skeleton(

@@ -81,6 +81,9 @@ def near_metal(hu: NDArray[np.int16]) -> NDArray[np.bool_]:
 
 def load_network(threads: int = 2) -> "InferenceSession":
     """The shipped network. It keeps some 130 MB for its next block, so let it go soon."""
+    # From 1.32 on it tells Microsoft of each process, unless this is set before it is imported;
+    # its own disable_telemetry_events comes too late for the first message.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

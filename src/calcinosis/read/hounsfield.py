@@ -1,11 +1,13 @@
 """From whatever numbers an image holds to int16 Hounsfield units, or a refusal."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calcinosis.errors import NotCtError
+from calcinosis.volume import Study
 
 # Nothing is less dense than vacuum (−1000 HU plus the 24 HU that 12-bit scanners leave below it):
 # lower values are padding outside the field of view (−2000, −3024) or reconstruction overshoot.
@@ -57,3 +59,15 @@ def require_hounsfield(voxels: NDArray[np.int16], source: str) -> None:
     low, high = SOFT_TISSUE_HU
     if np.mean((imaged > low) & (imaged < high)) < 0.01:
         raise NotCtError(f"{found}; expected Hounsfield units, where soft tissue is about 50")
+
+
+def in_hounsfield(study: Study) -> Study:
+    """A study made of any numbers as one of int16 Hounsfield units, as files are read.
+
+    Raises:
+        NotCtError: the values cannot be Hounsfield units.
+    """
+    values = study.volume.voxels
+    volume = replace(study.volume, voxels=to_int16(values))
+    require_hounsfield(volume.voxels, "the volume")
+    return replace(study, volume=volume, remarks=(*study.remarks, *remarks_on_gaps(values)))

@@ -28,7 +28,7 @@ Progress = Callable[[float], None]
 
 
 def read_study(
-    path: Path,
+    path: Path | str,
     *,
     series_uid: str | None = None,
     patient_position: str | None = None,
@@ -55,7 +55,7 @@ def read_study(
             f"expected one of {', '.join(GRAVITY_LPS)}"
         )
     try:
-        return _read(path, series_uid, patient_position, progress or (lambda _: None))
+        return _read(Path(path), series_uid, patient_position, progress or (lambda _: None))
     except FileNotFoundError as error:
         raise NotReadableError(f"{path}: there is no such file or folder") from error
     except OSError as error:

@@ -16,7 +16,7 @@ from calcinosis.write.seg import SegmentationType, Segments
 
 def write_results(
     analysis: Analysis,
-    output: Path,
+    output: Path | str,
     *,
     force: bool = False,
     deidentify: bool = False,
@@ -36,7 +36,7 @@ def write_results(
     Raises:
         OutputError: `output` is a file, is not empty (without `force`), or cannot be written.
     """
-    with result_folder(output, force=force) as folder:
+    with result_folder(Path(output), force=force) as folder:
         write_files(analysis, folder, deidentify=deidentify, segments=segments, seg_type=seg_type)
 
 
