@@ -113,6 +113,12 @@ def test_the_treatment_of_today_is_told_whether_it_was_said_or_assumed():
     assert "peritoneal dialysis" in told
 
 
+def test_care_that_goes_on_since_an_operation_is_told():
+    history = [{"days": 90, "event": CUT}]
+    (told,) = (line for line in said_of({}, history=history) if line.startswith("By the history"))
+    assert told.endswith("no calcimimetic, usual care after parathyroidectomy.")
+
+
 def test_a_plan_that_begins_with_a_graft_says_what_was_assumed_before_it():
     graft = {"transplantation": {"graft_gfr_ml_min": 50}}
     said = said_of({"event": graft, "dialysis": {"hours": 5}})

@@ -39,7 +39,7 @@ from calcinosis.forecast.treatments import (
     Timeline,
     timeline,
 )
-from calcinosis.forecast.wording import dialysis_in_words, drugs_in_words
+from calcinosis.forecast.wording import USUAL_CARE, dialysis_in_words, drugs_in_words
 
 Progress = Callable[[int, int], None]
 ENSEMBLE = 64
@@ -200,7 +200,8 @@ def assumptions(scenario: Scenario, before: Prescription, cared_for: bool) -> tu
 def _until_today(scenario: Scenario, before: Prescription) -> str:
     """The treatment that holds today, said or assumed, in words."""
     said, usual = dialysis_in_words(before.dialysis) if before.dialysis else (("no dialysis",), ())
-    treated = ", ".join((*said, *usual, *drugs_in_words(before.treatment())))
+    care = (USUAL_CARE,) if before.postoperative_care else ()
+    treated = ", ".join((*said, *usual, *drugs_in_words(before.treatment()), *care))
     if scenario.patient.history:
         return f"By the history treated today with {treated}."
     event = scenario.phases[0].event
