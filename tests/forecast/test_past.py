@@ -119,6 +119,13 @@ def test_care_that_goes_on_since_an_operation_is_told():
     assert told.endswith("no calcimimetic, usual care after parathyroidectomy.")
 
 
+def test_a_mass_of_long_ago_is_said_to_be_taken_for_todays():
+    labs = [lab("deposit_calcium", 20, "g", "2026-03-01"), lab("pth", 300, "pg/mL", "2026-10-01")]
+    assert any("measured, 214 days ago" in line for line in said_of({}, labs=labs))
+    labs[0]["date"] = "2026-10-01"
+    assert not any("days ago" in line for line in said_of({}, labs=labs))
+
+
 def test_a_plan_that_begins_with_a_graft_says_what_was_assumed_before_it():
     graft = {"transplantation": {"graft_gfr_ml_min": 50}}
     said = said_of({"event": graft, "dialysis": {"hours": 5}})

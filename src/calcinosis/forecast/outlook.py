@@ -143,7 +143,12 @@ def forecast(
             progress(done, len(options))
     plans = [prescribe(past.now, option.phases) for option in options]
     cared_for = any(one.postoperative_care for plan in plans for one in plan)
-    said = (*doubts, *assumptions(scenario, past.now, cared_for), *_long_sessions(options))
+    said = (
+        *doubts,
+        *assumptions(scenario, past.now, cared_for),
+        *_old_mass(patient.labs),
+        *_long_sessions(options),
+    )
     return Outlook(tuple(courses), said, findings)
 
 
@@ -208,6 +213,16 @@ def _until_today(scenario: Scenario, before: Prescription) -> str:
     if event and event.transplantation:
         return f"Long before the graft treated as is usual, for the plan does not tell: {treated}."
     return f"Until today long treated as in the first phase: {treated}."
+
+
+def _old_mass(labs: Sequence[Lab]) -> tuple[str, ...]:
+    """That a mass measured once, and not today, is taken for today's, in words."""
+    measured = [lab.date for lab in labs if lab.analyte == "deposit_calcium"]
+    if len(measured) != 1:
+        return ()
+    days = (max(lab.date for lab in labs) - measured[0]).days
+    said = f"The deposit is taken to be today what it was when it was measured, {days} days ago."
+    return (said,) if days else ()
 
 
 def _long_sessions(options: Sequence[Option]) -> tuple[str, ...]:
