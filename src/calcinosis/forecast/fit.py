@@ -35,7 +35,7 @@ FITTED = (
 FITTED_TO_DEPOSIT = ("growth_product", "growth_rate", "dissolution_rate")
 FITTED_TO_ALP = ("turnover",)
 FITTED_TO_OPERATION = ("remnant_function", "overlooked_tissue")
-GLAND_SD = 1.0  # of ln parathyroid mass at the first result, around the average patient's
+GLAND_SD = 1.0  # of ln parathyroid mass at the start of the past, around the average patient's
 MOVED_BELOW = 0.7  # posterior / prior spread
 MOST_YEARS_BACK = 50.0  # between results: ours, more is a slip of the date
 MISSED_BY = 2.5  # SD of a result around what the fit makes of it: of 80 results one by chance
@@ -51,7 +51,7 @@ COLUMNS = {
 }
 BOUND = {"": 0, ">": 1, "<": -1}
 Residuals = Callable[[Array], Array]
-NEWTON_STEPS = 8
+NEWTON_STEPS = 20  # most fits settle in five; a mass that vanished takes more than ten
 DIFFERENCE = 0.05
 
 
@@ -237,7 +237,8 @@ def _past(patient: ScenarioPatient, first: Phase, observed: Sequence[Observation
             "deposit_calcium, expected one or the other"
         )
     if len(masses) > 1:
-        return replace(past, deposit_g=masses[0][1], deposit_today_g=None)
+        day, mass = masses[0]
+        return replace(past, deposit_g=mass, deposit_today_g=None, deposit_from=day)
     if masses:
         return replace(past, deposit_g=masses[0][1], deposit_today_g=masses[0][1])
     return past
@@ -352,7 +353,7 @@ def _findings(
     meaning = {
         name: rows[name]["what"] + (f", {unit}" if unit != "-" else "")
         for name, unit in units.items()
-    } | {"gland": "parathyroid mass at the first result, 1 = normal"}
+    } | {"gland": "parathyroid mass where history or results begin, 1 = normal"}
     typical = {name: getattr(centre, name) for name in free} | {"gland": gland}
     scale = {**free, "gland": GLAND_SD}
     found = []
