@@ -161,6 +161,17 @@ def test_a_mass_that_vanished_is_reached_by_the_fit_with_all_other_results():
     assert not any(line.startswith("Not reached") for line in two_masses(35, 0.2).assumptions)
 
 
+def test_an_operation_that_results_show_to_have_worked_is_not_forecast_to_have_failed():
+    """PTH was 60 pg/mL weeks after it and is so today: no gland was overlooked."""
+    labs = [lab("pth", 60, "pg/mL", day) for day in ("2026-08-20", "2026-10-01")]
+    labs += [lab("pth", 1500, "pg/mL", "2026-06-01"), lab("calcium", 8.6, "mg/dL", "2026-10-01")]
+    history = [{"days": 300, "dialysis": {}}, {"days": 84, "event": CUT}]
+    plan = {"patient": {"history": history, "labs": labs}, "phases": [{"days": 180}]}
+    (course,) = forecast(parse_scenario(plan), ensemble=32).courses
+    assert course.high["pth_pg_ml"].max() < 200
+    assert course.outcomes["chance_pth_above_300"] < 0.05
+
+
 def test_a_mass_of_long_ago_is_said_to_be_taken_for_todays():
     labs = [lab("deposit_calcium", 20, "g", "2026-03-01"), lab("pth", 300, "pg/mL", "2026-10-01")]
     assert any("measured, 214 days ago" in line for line in said_of({}, labs=labs))

@@ -51,6 +51,8 @@ COLUMNS = {
 }
 BOUND = {"": 0, ">": 1, "<": -1}
 Residuals = Callable[[Array], Array]
+RULED_OUT = 1e-3  # share of conceivable patients that fit so badly: ours
+HALVINGS = 6
 NEWTON_STEPS = 20  # most fits settle in five; a mass that vanished takes more than ten
 DIFFERENCE = 0.05
 
@@ -167,12 +169,13 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
         return np.concatenate([beyond_bounds(misses, bound), steps])
 
     best, covariance = posterior(residuals, np.zeros(len(free) + 1))
+    hidden = _hiding(residuals, best, list(free))
     draws = best + antithetic(n, len(best)) @ np.linalg.cholesky(covariance).T
     others = {k: sd for k, sd in patient_spread().items() if k not in free}
     unknown = antithetic(n, len(others), seed=7)
 
     def member(index: int) -> Member:
-        p, gland = patient_at(best if index < 0 else draws[index])
+        p, gland = patient_at(best if index < 0 else hidden(draws[index]))
         if index >= 0:
             p = moved(p, others, unknown[index])
         return live(p, past, gland=gland)[0]
@@ -181,6 +184,30 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
         members = list(pool.map(member, range(-1, n)))
     findings = _findings(centre, free, typical_gland, best, covariance)
     return Fit(members, findings, past, missed(patient.labs, observed, excess(best)))
+
+
+def _hiding(residuals: Residuals, best: Array, free: list[str]) -> Callable[[Array], Array]:
+    """What turns a draw into one with no more tissue overlooked than the results could hide.
+
+    Until it outweighs the remnant it does nothing, so a spread taken at `best` knows no bound.
+    """
+    from scipy.special import chdtri
+
+    if FITTED_TO_OPERATION[1] not in free:
+        return lambda draw: draw
+    column, misses = free.index(FITTED_TO_OPERATION[1]), residuals(best)
+    allowed = misses @ misses + chdtri(len(best), RULED_OUT)
+
+    def hidden(draw: Array) -> Array:
+        drawn = draw.copy()
+        for _ in range(HALVINGS):
+            misses = residuals(drawn)
+            if misses @ misses <= allowed or drawn[column] <= best[column]:
+                break
+            drawn[column] = (drawn[column] + best[column]) / 2.0
+        return drawn
+
+    return hidden
 
 
 def missed(
