@@ -154,6 +154,8 @@ def test_only_weeks_alike_in_all_are_taken_as_repeated():
     young = parse_scenario({"phases": [graft]})
     before = before_day_0(young.patient, young.phases[0])[-1]
     assert not timeline(prescribe(before, young.phases), p).repeats.any()
+    old = timeline(prescribe(before, [young.phases[0].model_copy(update={"days": 700})]), p)
+    assert old.day[old.repeats > 0][[0, -1]].tolist() == [105, 693]  # a millionth is left
 
 
 def test_lost_filtration_leads_through_the_chain_to_a_deposit():

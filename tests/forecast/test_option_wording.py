@@ -60,3 +60,17 @@ def test_a_graft_that_fails_is_told_with_what_it_leaves():
     ]
     _, lost = told(("lost", failing))
     assert "; from day 200 the graft fails and leaves 3 mL/min, haemodialysis, " in lost
+
+
+def test_usual_care_is_told_where_it_is_not_as_expected():
+    """Two plans that differ in care alone must not read alike."""
+    salts = {"drug": "calcium_carbonate", "g_per_day": 6}
+    _, bare, own, later = told(
+        ("bare", [{"days": 700, "event": CUT, "postoperative_care": None}]),
+        ("own", [{"days": 700, "event": CUT, "binder": salts}]),
+        ("later", [{"days": 90, "event": CUT}, {"days": 610, "postoperative_care": None}]),
+    )
+    cut, none = "parathyroidectomy that leaves 5 % of the tissue", "no usual care after parathyro"
+    assert bare == f"Bare: {cut}, {none}idectomy."
+    assert own == f"Own: {cut}, calcium carbonate 6 g a day, {none}idectomy."
+    assert later == f"Later: {cut}; from day 90 {none}idectomy."

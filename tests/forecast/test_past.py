@@ -113,6 +113,72 @@ def test_the_treatment_of_today_is_told_whether_it_was_said_or_assumed():
     assert "peritoneal dialysis" in told
 
 
+def test_care_that_goes_on_since_an_operation_is_told():
+    history = [{"days": 90, "event": CUT}]
+    (told,) = (line for line in said_of({}, history=history) if line.startswith("By the history"))
+    assert told.endswith("no calcimimetic, usual care after parathyroidectomy.")
+
+
+FULL = [("calcium", 9.8, "mg/dL"), ("phosphate", 8.0, "mg/dL"), ("pth", 300, "pg/mL")]
+
+
+def test_a_mass_is_as_measured_however_long_the_treatment_before_is_told():
+    """Years of the same treatment say nothing new: the mass has not grown twice in them."""
+
+    def after_a_year(history):
+        labs = [lab(*one, "2026-10-01") for one in FULL]
+        patient = {"deposit_calcium_g": 60, "labs": labs, "history": history}
+        plan = {"patient": patient, "phases": [{"days": 364, "dialysis": {}}]}
+        (course,) = forecast(parse_scenario(plan), ensemble=2).courses
+        return course.outcomes["phosphate_mg_dl"], course.outcomes["deposit_relative"]
+
+    untold, told = after_a_year([]), after_a_year([{"days": 1800, "dialysis": {}}])
+    np.testing.assert_allclose(told, untold, rtol=0.02)
+
+
+def two_masses(days_before, last_g):
+    """An operation thirteen months after the first of two masses; today 2026-10-01."""
+    history = [{"days": days_before, "dialysis": {}}, {"days": 365, "event": CUT}]
+    before, after = ((9.8, 7.5, 1500, 20), (8.7, 5.5, 60, last_g))
+    names = ("calcium", "mg/dL"), ("phosphate", "mg/dL"), ("pth", "pg/mL"), ("deposit_calcium", "g")
+    labs = [
+        lab(name, value, unit, day)
+        for values, day in ((before, "2025-09-01"), (after, "2026-10-01"))
+        for (name, unit), value in zip(names, values, strict=True)
+    ]
+    patient = {"gfr_ml_min": 0, "history": history, "labs": labs}
+    return forecast(parse_scenario({"patient": patient, "phases": [{"days": 364}]}), ensemble=2)
+
+
+def test_a_mass_begins_to_live_on_the_day_of_its_first_measurement():
+    short, long = two_masses(35, 12), two_masses(700, 12)
+    found = [{one.name: one.value for one in seen.fit} for seen in (short, long)]
+    for name in ("growth_product", "growth_rate", "dissolution_rate"):
+        assert found[1][name] == pytest.approx(found[0][name], rel=0.1)
+
+
+def test_a_mass_that_vanished_is_reached_by_the_fit_with_all_other_results():
+    assert not any(line.startswith("Not reached") for line in two_masses(35, 0.2).assumptions)
+
+
+def test_an_operation_that_results_show_to_have_worked_is_not_forecast_to_have_failed():
+    """PTH was 60 pg/mL weeks after it and is so today: no gland was overlooked."""
+    labs = [lab("pth", 60, "pg/mL", day) for day in ("2026-08-20", "2026-10-01")]
+    labs += [lab("pth", 1500, "pg/mL", "2026-06-01"), lab("calcium", 8.6, "mg/dL", "2026-10-01")]
+    history = [{"days": 300, "dialysis": {}}, {"days": 84, "event": CUT}]
+    plan = {"patient": {"history": history, "labs": labs}, "phases": [{"days": 180}]}
+    (course,) = forecast(parse_scenario(plan), ensemble=32).courses
+    assert course.high["pth_pg_ml"].max() < 200
+    assert course.outcomes["chance_pth_above_300"] < 0.05
+
+
+def test_a_mass_of_long_ago_is_said_to_be_taken_for_todays():
+    labs = [lab("deposit_calcium", 20, "g", "2026-03-01"), lab("pth", 300, "pg/mL", "2026-10-01")]
+    assert any("measured, 214 days ago" in line for line in said_of({}, labs=labs))
+    labs[0]["date"] = "2026-10-01"
+    assert not any("days ago" in line for line in said_of({}, labs=labs))
+
+
 def test_a_plan_that_begins_with_a_graft_says_what_was_assumed_before_it():
     graft = {"transplantation": {"graft_gfr_ml_min": 50}}
     said = said_of({"event": graft, "dialysis": {"hours": 5}})

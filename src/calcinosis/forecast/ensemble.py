@@ -15,8 +15,14 @@ from calcinosis.forecast.parameters import (
 from calcinosis.forecast.prescription import Prescription, before_day_0
 from calcinosis.forecast.scenario import Phase, ScenarioPatient
 from calcinosis.forecast.simulate import Trajectory, simulate, starting_state
-from calcinosis.forecast.states import CA_ABSORBED, DEPOSIT_LABILE, DEPOSIT_MATURE, Array
-from calcinosis.forecast.treatments import Timeline, gland_tissue, timeline
+from calcinosis.forecast.states import (
+    CA_ABSORBED,
+    DEPOSIT_LABILE,
+    DEPOSIT_MATURE,
+    Array,
+    Controls,
+)
+from calcinosis.forecast.treatments import Timeline, gland_tissue, repeated_weeks, timeline
 
 SEED = 20
 LINEAR = ("calcium_offset",)  # spreads on its own scale; all others on the logarithmic
@@ -42,6 +48,7 @@ class Past:
     prescriptions: tuple[Prescription, ...]
     deposit_g: float  # at its beginning
     deposit_today_g: float | None  # None: as the simulated past leaves it
+    deposit_from: int = 0  # day; before it the deposit is held, as in the starting state
 
     @property
     def days(self) -> int:
@@ -59,11 +66,13 @@ def past_of(patient: ScenarioPatient, first: Phase, *, days: int = 0) -> Past:
     known = before_day_0(patient, first)
     if not patient.history:
         known = [replace(known[0], days=0)]
+    days += -days % 7
     length = max(days, sum(one.days for one in known))
     length += -length % 7
     missing = length - sum(one.days for one in known)
     known[0] = replace(known[0], days=known[0].days + missing)
-    return Past(tuple(known), patient.deposit_calcium_g, patient.deposit_calcium_g)
+    mass = patient.deposit_calcium_g
+    return Past(tuple(known), mass, mass, deposit_from=-days)
 
 
 def live(
@@ -76,7 +85,7 @@ def live(
     tissue = gland_tissue(past.prescriptions[0], p)
     course = trajectory = None
     if past.days:
-        course = timeline(past.prescriptions, p, start_day=-past.days)
+        course = _calendar(past, p)
         trajectory = simulate(start, p, course, tissue=tissue)
         start = trajectory.states[-1].copy()
         start[CA_ABSORBED:] = 0.0
@@ -88,6 +97,18 @@ def live(
         half = past.deposit_today_g * 1000.0 / CA_MG_PER_MMOL / 2.0
         start[DEPOSIT_LABILE] = start[DEPOSIT_MATURE] = half
     return Member(p, start, gland_tissue(past.now, p), pth), course, trajectory
+
+
+def _calendar(past: Past, p: Parameters) -> Timeline:
+    """The past day by day; until a mass was measured nobody knows how it got there."""
+    course = timeline(past.prescriptions, p, start_day=-past.days)
+    held = course.day < past.deposit_from
+    if not held.any():
+        return course
+    controls = course.controls.copy()
+    controls[held, Controls._fields.index("deposit_rate")] = 0.0
+    repeats = repeated_weeks(course.hours, controls, course.day, course.phase)
+    return course._replace(controls=controls, repeats=repeats)
 
 
 def population_members(past: Past, weight_kg: float, n: int) -> list[Member]:

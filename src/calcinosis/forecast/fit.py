@@ -35,7 +35,7 @@ FITTED = (
 FITTED_TO_DEPOSIT = ("growth_product", "growth_rate", "dissolution_rate")
 FITTED_TO_ALP = ("turnover",)
 FITTED_TO_OPERATION = ("remnant_function", "overlooked_tissue")
-GLAND_SD = 1.0  # of ln parathyroid mass at the first result, around the average patient's
+GLAND_SD = 1.0  # of ln parathyroid mass at the start of the past, around the average patient's
 MOVED_BELOW = 0.7  # posterior / prior spread
 MOST_YEARS_BACK = 50.0  # between results: ours, more is a slip of the date
 MISSED_BY = 2.5  # SD of a result around what the fit makes of it: of 80 results one by chance
@@ -51,7 +51,9 @@ COLUMNS = {
 }
 BOUND = {"": 0, ">": 1, "<": -1}
 Residuals = Callable[[Array], Array]
-NEWTON_STEPS = 8
+RULED_OUT = 1e-3  # share of conceivable patients that fit so badly: ours
+HALVINGS = 6
+NEWTON_STEPS = 20  # most fits settle in five; a mass that vanished takes more than ten
 DIFFERENCE = 0.05
 
 
@@ -167,12 +169,13 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
         return np.concatenate([beyond_bounds(misses, bound), steps])
 
     best, covariance = posterior(residuals, np.zeros(len(free) + 1))
+    hidden = _hiding(residuals, best, list(free))
     draws = best + antithetic(n, len(best)) @ np.linalg.cholesky(covariance).T
     others = {k: sd for k, sd in patient_spread().items() if k not in free}
     unknown = antithetic(n, len(others), seed=7)
 
     def member(index: int) -> Member:
-        p, gland = patient_at(best if index < 0 else draws[index])
+        p, gland = patient_at(best if index < 0 else hidden(draws[index]))
         if index >= 0:
             p = moved(p, others, unknown[index])
         return live(p, past, gland=gland)[0]
@@ -181,6 +184,30 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
         members = list(pool.map(member, range(-1, n)))
     findings = _findings(centre, free, typical_gland, best, covariance)
     return Fit(members, findings, past, missed(patient.labs, observed, excess(best)))
+
+
+def _hiding(residuals: Residuals, best: Array, free: list[str]) -> Callable[[Array], Array]:
+    """What turns a draw into one with no more tissue overlooked than the results could hide.
+
+    Until it outweighs the remnant it does nothing, so a spread taken at `best` knows no bound.
+    """
+    from scipy.special import chdtri
+
+    if FITTED_TO_OPERATION[1] not in free:
+        return lambda draw: draw
+    column, misses = free.index(FITTED_TO_OPERATION[1]), residuals(best)
+    allowed = misses @ misses + chdtri(len(best), RULED_OUT)
+
+    def hidden(draw: Array) -> Array:
+        drawn = draw.copy()
+        for _ in range(HALVINGS):
+            misses = residuals(drawn)
+            if misses @ misses <= allowed or drawn[column] <= best[column]:
+                break
+            drawn[column] = (drawn[column] + best[column]) / 2.0
+        return drawn
+
+    return hidden
 
 
 def missed(
@@ -237,7 +264,8 @@ def _past(patient: ScenarioPatient, first: Phase, observed: Sequence[Observation
             "deposit_calcium, expected one or the other"
         )
     if len(masses) > 1:
-        return replace(past, deposit_g=masses[0][1], deposit_today_g=None)
+        day, mass = masses[0]
+        return replace(past, deposit_g=mass, deposit_today_g=None, deposit_from=day)
     if masses:
         return replace(past, deposit_g=masses[0][1], deposit_today_g=masses[0][1])
     return past
@@ -352,7 +380,7 @@ def _findings(
     meaning = {
         name: rows[name]["what"] + (f", {unit}" if unit != "-" else "")
         for name, unit in units.items()
-    } | {"gland": "parathyroid mass at the first result, 1 = normal"}
+    } | {"gland": "parathyroid mass where history or results begin, 1 = normal"}
     typical = {name: getattr(centre, name) for name in free} | {"gland": gland}
     scale = {**free, "gland": GLAND_SD}
     found = []

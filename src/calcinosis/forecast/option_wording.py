@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from calcinosis.forecast.prescription import Prescription, before_day_0, prescribe
 from calcinosis.forecast.scenario import Event, Option, Phase, Scenario
-from calcinosis.forecast.wording import dialysis_in_words, drugs_in_words
+from calcinosis.forecast.wording import USUAL_CARE, dialysis_in_words, drugs_in_words
 
 
 def options_in_words(scenario: Scenario) -> tuple[str, ...]:
@@ -32,8 +32,16 @@ def _changes(before: Prescription, now: Prescription, phase: Phase) -> Iterator[
         yield from (*said, *usual)
     drugs = drugs_in_words(before.treatment()), drugs_in_words(now.treatment())
     yield from (new for old, new in zip(*drugs, strict=True) if new != old)
+    yield from _care(before, now, phase.event or Event())
     if (now.diet_p_mg_d, now.diet_ca_mg_d) != (before.diet_p_mg_d, before.diet_ca_mg_d):
         yield f"{now.diet_p_mg_d:.0f} mg phosphorus and {now.diet_ca_mg_d:.0f} mg calcium eaten"
+
+
+def _care(before: Prescription, now: Prescription, event: Event) -> Iterator[str]:
+    """Usual care, where it is not as expected: given after an operation, else as before."""
+    expected = event.parathyroidectomy is not None or before.postoperative_care
+    if now.postoperative_care != expected:
+        yield USUAL_CARE if now.postoperative_care else f"no {USUAL_CARE}"
 
 
 def _events(event: Event) -> Iterator[str]:

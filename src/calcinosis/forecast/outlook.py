@@ -39,7 +39,7 @@ from calcinosis.forecast.treatments import (
     Timeline,
     timeline,
 )
-from calcinosis.forecast.wording import dialysis_in_words, drugs_in_words
+from calcinosis.forecast.wording import USUAL_CARE, dialysis_in_words, drugs_in_words
 
 Progress = Callable[[int, int], None]
 ENSEMBLE = 64
@@ -145,7 +145,12 @@ def forecast(
             progress(done, len(options))
     plans = [prescribe(past.now, option.phases) for option in options]
     cared_for = any(one.postoperative_care for plan in plans for one in plan)
-    said = (*doubts, *assumptions(scenario, past.now, cared_for), *_long_sessions(options))
+    said = (
+        *doubts,
+        *assumptions(scenario, past.now, cared_for),
+        *_old_mass(patient.labs),
+        *_long_sessions(options),
+    )
     return Outlook(tuple(courses), said, findings)
 
 
@@ -202,13 +207,24 @@ def assumptions(scenario: Scenario, before: Prescription, cared_for: bool) -> tu
 def _until_today(scenario: Scenario, before: Prescription) -> str:
     """The treatment that holds today, said or assumed, in words."""
     said, usual = dialysis_in_words(before.dialysis) if before.dialysis else (("no dialysis",), ())
-    treated = ", ".join((*said, *usual, *drugs_in_words(before.treatment())))
+    care = (USUAL_CARE,) if before.postoperative_care else ()
+    treated = ", ".join((*said, *usual, *drugs_in_words(before.treatment()), *care))
     if scenario.patient.history:
         return f"By the history treated today with {treated}."
     event = scenario.phases[0].event
     if event and event.transplantation:
         return f"Long before the graft treated as is usual, for the plan does not tell: {treated}."
     return f"Until today long treated as in the first phase: {treated}."
+
+
+def _old_mass(labs: Sequence[Lab]) -> tuple[str, ...]:
+    """That a mass measured once, and not today, is taken for today's, in words."""
+    measured = [lab.date for lab in labs if lab.analyte == "deposit_calcium"]
+    if len(measured) != 1:
+        return ()
+    days = (max(lab.date for lab in labs) - measured[0]).days
+    said = f"The deposit is taken to be today what it was when it was measured, {days} days ago."
+    return (said,) if days else ()
 
 
 def _long_sessions(options: Sequence[Option]) -> tuple[str, ...]:

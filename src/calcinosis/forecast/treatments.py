@@ -1,7 +1,7 @@
 """From prescriptions to a timeline of constant controls."""
 
 from collections.abc import Sequence
-from math import exp, log, log1p
+from math import ceil, exp, log, log1p
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +38,7 @@ BOUND_MG_PER_G = {
 CARE_CALCIUM_G_D = 3.2
 CARE_VITAMIN_D_UG_PER_WEEK = 7.0
 HEALTHY_GFR_ML_MIN = 100.0  # per 1.73 m2, as laboratories state it
+SETTLED_GRAFT = 1e-6  # of its change is still to come: from then on its weeks are alike
 
 
 class Timeline(NamedTuple):
@@ -91,11 +92,9 @@ def timeline(
     day = start_day
     for phase, prescription in enumerate(prescriptions):
         kinds: dict[tuple[bool, int], _Day] = {}
+        changes = _days_of_change(prescription, p)
         for since in range(prescription.days):
-            kind = (
-                _is_session_day(prescription, day),
-                since if prescription.graft_day is not None else 0,  # a young graft changes daily
-            )
+            kind = _is_session_day(prescription, day), min(since, changes)
             if kind not in kinds:
                 kinds[kind] = _day(prescription, p, *kind, detail_h)
             lived.append((kinds[kind], day, phase))
@@ -108,6 +107,13 @@ def timeline(
     phases = np.repeat([phase for _, _, phase in lived], lengths)
     repeats = repeated_weeks(hours, controls, days, phases)
     return Timeline(hours, controls, days, sessions, phases, repeats)
+
+
+def _days_of_change(prescription: Prescription, p: Parameters) -> int:
+    """On how many days of a phase controls still change: a young graft's do daily."""
+    if prescription.graft_day is None:
+        return 0
+    return max(0, ceil(-log(SETTLED_GRAFT) * p.graft_onset_days) - prescription.graft_day)
 
 
 def repeated_weeks(

@@ -10,6 +10,7 @@ from calcinosis.forecast.scenario import (
     Treatment,
 )
 
+USUAL_CARE = "usual care after parathyroidectomy"
 _HAEMODIALYSIS = {
     "sessions_per_week": "{:g} × a week",
     "hours": "{:g} hours a session",
