@@ -1,6 +1,7 @@
 """What becomes of the network's scores: regions, the call, and what a seed point changes."""
 
 import numpy as np
+import pytest
 
 from calcinosis.measure.masses import find_masses, possible_masses
 from calcinosis.measure.tissue import TissueMap
@@ -85,3 +86,17 @@ def test_what_is_narrow_and_long_is_a_vessel_until_a_seed_says_otherwise():
     tube = ((slice(16, 22), slice(16, 22), slice(6, 56)), 600, SURE)
     assert find_masses(*scene(tube)).masses == ()
     assert len(find_masses(*scene(tube), [(19, 19, 30)]).masses) == 1
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["as given", "turned round"])
+def test_seeds_in_one_mass_make_one_mass(order):
+    bar = (slice(14, 26), slice(14, 26), slice(6, 54))
+    volume, grid, tissue = scene((bar, 400, 0))
+    tissue.skeleton[14:26, 14:26, 30:54] = SURE  # what is cut off depends a little on the seed
+    seeds = [(20, 20, 24), (20, 20, 12)][::order]
+    assert len(find_masses(volume, grid, tissue, seeds).masses) == 1
+
+
+def test_seeds_in_two_masses_make_two():
+    two = scene((LEFT, 400, 0), (RIGHT, 400, 0))
+    assert len(find_masses(*two, [(20, 20, 12), (20, 20, 48)]).masses) == 2

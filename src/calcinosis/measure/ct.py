@@ -247,12 +247,14 @@ def _find(
     give_small_pieces_back()  # a fifth of the scan's own memory
     labels = _label_map(volume, outlines)
     unsure = [place for place in unsure if not labels[_voxel(volume, place)]]
-    bones = skeleton
-    if bones is None:
+    if skeleton is None:
         bones = skeleton_on_scan(volume, grid, scores, labels)
         for speck in filter(is_bone, specks):
             bones[speck.where.box] |= speck.where.mask
         specks = [speck for speck in specks if not is_bone(speck)]
+    else:
+        seeded = [number for number, mass in enumerate(outlines, start=1) if mass.seeded]
+        bones = skeleton & ~np.isin(labels, seeded) if seeded else skeleton
     return _Found(outlined, specks, labels, bones, unsure, remarks)
 
 

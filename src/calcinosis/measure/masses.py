@@ -137,7 +137,8 @@ def _regions(grid: WorkingGrid, tissue: TissueMap, seeds: Sequence[Index]) -> _R
     labels, unsure = _called_regions(grid, tissue, candidates)
     first_seeded = int(labels.max()) + 1
     for label, seed in enumerate(seeds, start=first_seeded):
-        labels[_seeded_region(grid, tissue, candidates.labels, seed)] = label
+        region = _seeded_region(grid, tissue, candidates.labels, seed)
+        labels[_with_shared(region, labels, first_seeded)] = label
     left = {label: place for label, place in unsure.items() if labels[place] < first_seeded}
     for label in unsure.keys() - left.keys():
         labels[labels == label] = 0  # the seed has taken its heart
@@ -291,6 +292,16 @@ def _seeded_region(
     if 4 * touched.max(initial=0) > dense.sum():
         return np.asarray(candidates == touched.argmax() + 1)
     return _flood(grid, tissue, dense, seed)
+
+
+def _with_shared(region: NDArray[np.bool_], labels: Labels, first_seeded: int) -> NDArray[np.bool_]:
+    """A seed's region with those of earlier seeds that share half of it or of themselves."""
+    for earlier in np.unique(labels[region & (labels >= first_seeded)]):
+        other = labels == earlier
+        smaller = min(np.count_nonzero(other), np.count_nonzero(region))
+        if 2 * np.count_nonzero(other & region) > smaller:
+            region = region | other
+    return region
 
 
 def _flood(
