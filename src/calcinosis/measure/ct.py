@@ -34,7 +34,6 @@ from calcinosis.measure.mass import (
 from calcinosis.measure.masses import (
     FoundMass,
     find_masses,
-    lps_point,
     possible_masses,
 )
 from calcinosis.measure.mirror_side import Body
@@ -235,7 +234,7 @@ def _find(
     )
     by_level, unsure = told_by_levels(doubtful, volume.voxel_volume_ml)
     outlined += by_level
-    unsure += [lps_point(volume, np.array(place) * grid.step) for place in open_shells]
+    unsure += [volume.point_lps(np.array(place) * grid.step) for place in open_shells]
     del found  # the outlines before fluid was added
     outlined.sort(key=lambda pair: -float(pair[0].envelope.occupancy.sum()))
     outlines = [mass for mass, _ in outlined]
@@ -305,7 +304,7 @@ def measure_mass(
     size = crop.voxel_volume_ml
     volume_ml = float(envelope.occupancy.sum(dtype=np.float64) * size)
     calcium = calcium_mass(hu, envelope.calcified, size, calibration)
-    x, y, z = (float(v) for v in crop.to_lps(places(envelope.mask).mean(0)))
+    centroid_lps_mm = mass.centroid_lps_mm(around.body.volume)
     confidence, remarks = confidence_of(mass, own_cut=not around.given)
     remarks += cut_off(mass, around.body.volume.shape)
     bone, bone_remarks = _bone_of(around, mass.box, number)
@@ -315,8 +314,8 @@ def measure_mass(
     doubts = _doubts(around, mass, number, confidence, bone)
     return Mass(
         id=number,
-        site=nearest(around.landmarks.joints, (x, y, z)),
-        centroid_lps_mm=(x, y, z),
+        site=nearest(around.landmarks.joints, centroid_lps_mm),
+        centroid_lps_mm=centroid_lps_mm,
         volume_ml=volume_ml,
         volume_ci95_ml=volume_interval(volume_ml, envelope, crop.spacing_mm, mass.score),
         calcified_volume_ml=float(envelope.calcified.sum(dtype=np.float64) * size),

@@ -12,7 +12,7 @@ from scipy import ndimage
 from calcinosis.measure.closing import CLOSING_MM, closed
 from calcinosis.measure.distance import distance_within
 from calcinosis.measure.envelope import CALCIFIED_HU, Envelope, refine
-from calcinosis.measure.masks import bounds, rim, widened
+from calcinosis.measure.masks import bounds, places, rim, widened
 from calcinosis.measure.mass import Point
 from calcinosis.measure.outline import ROOM_VOXELS, drawn_back, without_tails
 from calcinosis.measure.seed import SEED_REACH_MM
@@ -73,6 +73,10 @@ class FoundMass:
     score: float
     seeded: bool
 
+    def centroid_lps_mm(self, volume: Volume) -> Point:
+        """Mean place of its voxels in the volume."""
+        return volume.crop(self.box).point_lps(places(self.envelope.mask).mean(0))
+
 
 @dataclass(frozen=True, eq=False)
 class PerhapsMass:
@@ -117,18 +121,12 @@ def find_masses(
         seeded = label >= regions.first_seeded
         mass = _on_native_grid(volume, grid, tissue, regions.labels, label, extent, seeded=seeded)
         if label in regions.unsure:
-            place = lps_point(volume, np.array(regions.unsure[label]) * grid.step)
+            place = volume.point_lps(np.array(regions.unsure[label]) * grid.step)
             unsure.append(PerhapsMass(place, mass))
         elif seeded or mass.envelope.occupancy.sum() * volume.voxel_volume_ml >= SMALLEST_MASS_ML:
             masses.append(mass)
     masses.sort(key=lambda mass: -float(mass.envelope.occupancy.sum()))
     return FoundMasses(tuple(masses), tuple(unsure))
-
-
-def lps_point(volume: Volume, indices: NDArray[np.float64]) -> Point:
-    """A place among the scan's voxels (z, y, x) as LPS mm."""
-    x, y, z = volume.to_lps(indices).tolist()
-    return x, y, z
 
 
 def _regions(grid: WorkingGrid, tissue: TissueMap, seeds: Sequence[Index]) -> _Regions:
@@ -220,8 +218,8 @@ def _traits(grid: WorkingGrid, tissue: TissueMap, candidates: _Candidates) -> _T
     large = (core * WORKING_ML > 0.5 * SMALLEST_MASS_ML) & (dense > _CALCIFIED_SHARE)
     for label, extent in enumerate(candidates.extents, start=1):
         if large[label]:
-            places = np.argwhere((labels[extent] == label) & (tissue.mass[extent] > _CALL))
-            large[label] = not _is_tube(places)
+            sure_of_it = (labels[extent] == label) & (tissue.mass[extent] > _CALL)
+            large[label] = not _is_tube(places(sure_of_it))
     on_edge = np.maximum(_share_on_edge(candidates) - _FREE_ON_EDGE, 0)
     doublings = np.log2(np.maximum(core * WORKING_ML, 1e-3))
     asked = np.maximum(_SURE_SHARE - _LESS_PER_DOUBLING * doublings, _SURE_SHARE_LEAST)
@@ -240,35 +238,29 @@ def _called_regions(
         outline = drawn_back(labels[box] == label, tissue.mass[box] > _SURE)
         regions[box][without_tails(outline)] = label
     unsure = {
-        label: _brightest(grid, labels, label, candidates.extents[label - 1])
+        label: grid.brightest(extent, labels[extent] == label)
         for label in np.flatnonzero(traits.doubtful()).tolist()
+        for extent in [candidates.extents[label - 1]]
     }
     return regions, unsure
 
 
 def principal_axes(
-    places: NDArray[np.int64],
+    voxels: NDArray[np.int64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Length, width and thickness in mm of working voxels [n, 3], and the unit vectors along them.
 
     Each is four standard deviations. Vectors are rows, in working voxels [z, y, x].
     """
-    spread = np.cov(places.T) * GRID_MM**2 + np.eye(3) * GRID_MM**2 / 12
+    spread = np.cov(voxels.T) * GRID_MM**2 + np.eye(3) * GRID_MM**2 / 12
     variances, vectors = np.linalg.eigh(spread)
     return 4 * np.sqrt(variances)[::-1], vectors.T[::-1]
 
 
-def _is_tube(places: NDArray[np.int64]) -> bool:
+def _is_tube(voxels: NDArray[np.int64]) -> bool:
     """Whether voxels lie like a vessel: narrow and much longer than wide."""
-    (length_mm, width_mm, _), _ = principal_axes(places)
+    (length_mm, width_mm, _), _ = principal_axes(voxels)
     return bool(width_mm < TUBE_WIDTH_MM and length_mm > TUBE_ELONGATION * width_mm)
-
-
-def _brightest(grid: WorkingGrid, labels: Labels, label: int, extent: Box) -> Index:
-    """The brightest voxel of a label, which lies in a box."""
-    places = np.argwhere(labels[extent] == label) + [part.start for part in extent]
-    z, y, x = places[grid.hu[tuple(places.T)].argmax()].tolist()
-    return z, y, x
 
 
 def _share_on_edge(candidates: _Candidates) -> NDArray[np.float64]:

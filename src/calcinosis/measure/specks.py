@@ -176,20 +176,21 @@ def _describe(
     touching = grown(inside, 2) & ~inside
     (length_mm, width_mm, _), axes = principal_axes(own)
     axis = volume.to_lps(axes[0] * grid.step) - volume.to_lps(np.zeros(3))
+    axis_x, axis_y, axis_z = (axis / np.linalg.norm(axis)).tolist()
     full_hu = float(np.median(core)) if thick else None
     background_hu = max(surroundings_hu, 0.0)
     volume_ml, peak_hu, where, filled = _on_scan(volume, grid, part, background_hu, full_hu)
     low, high = own.min(0)[1:], own.max(0)[1:]
     return Speck(
         volume_ml=volume_ml,
-        centre_lps_mm=_point(volume.to_lps(own.mean(0) * grid.step)),
+        centre_lps_mm=volume.point_lps(own.mean(0) * grid.step),
         peak_hu=peak_hu,
         unevenness=float(uneven),
         surroundings_hu=surroundings_hu,
         air_share=float((hu[touching] < _AIR_HU).mean()) if touching.any() else 0.0,
         length_mm=float(length_mm),
         width_mm=float(width_mm),
-        axis_lps=_point(axis / np.linalg.norm(axis)),
+        axis_lps=(axis_x, axis_y, axis_z),
         skin_mm=float(skin_mm[tuple(own.T // 2)].min()),
         bone_score=float(skeleton[tuple(own.T)].mean()),
         section_cm2=_section_cm2(body, own[len(own) // 2]),
@@ -230,8 +231,3 @@ def _on_scan(
     volume_ml = float(share[member].sum() * volume.voxel_volume_ml)
     filled = Patch(native, member & (share >= _FILLED))
     return volume_ml, float(values.max()), Patch(native, member), filled
-
-
-def _point(values: NDArray[np.float64]) -> Point:
-    x, y, z = (float(value) for value in values)
-    return x, y, z

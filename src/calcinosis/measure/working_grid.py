@@ -95,6 +95,12 @@ class WorkingGrid:
         result[np.ix_(*inside)] = mask[np.ix_(z, y, x)]
         return result
 
+    def brightest(self, box: Box, mask: NDArray[np.bool_]) -> tuple[int, int, int]:
+        """The brightest voxel of a mask, which fills a box of this grid."""
+        voxels = np.argwhere(mask) + [extent.start for extent in box]
+        z, y, x = voxels[self.hu[tuple(voxels.T)].argmax()].tolist()
+        return z, y, x
+
     def to_native(
         self, field: NDArray[np.generic], native: Box, origin: tuple[int, int, int] = (0, 0, 0)
     ) -> NDArray[np.float32]:
