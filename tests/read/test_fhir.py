@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calcinosis.errors import CalcinosisError, InputError, NotReadableError
-from calcinosis.read.fhir import patient_of_bundle, read_fhir
+from calcinosis.read.fhir import patient_of_bundle
+from calcinosis.read.patient_file import PatientFile, with_labs
 
 LOINC, SNOMED = "http://loinc.org", "http://snomed.info/sct"
 
@@ -153,10 +154,10 @@ def test_files_that_are_no_bundle_are_refused(tmp_path):
     path = tmp_path / "bundle.json"
     path.write_text(json.dumps({"resourceType": "Patient"}))
     with pytest.raises(InputError, match="is not a FHIR Bundle"):
-        read_fhir(path)
+        with_labs(PatientFile(), path)
     path.write_text("<Bundle/>")
     with pytest.raises(NotReadableError, match="is not JSON"):
-        read_fhir(path)
+        with_labs(PatientFile(), path)
 
 
 JSON = st.recursive(

@@ -9,7 +9,7 @@ import pytest
 
 from calcinosis.lab_result import LabResult
 from calcinosis.patient import Patient
-from calcinosis.read.fhir import read_fhir
+from calcinosis.read.patient_file import read_patient_file
 from calcinosis.read.study import read_study
 from ct_scene import IDENTIFIER, SHAPE, delivered, enhanced, write_series
 from outside_readers import assert_valid_fhir, fhir_faults
@@ -62,7 +62,7 @@ def test_the_validator_would_tell(spoil, told, with_labs, tmp_path):
 
 
 def test_bundle_brings_labs_back_to_our_own_reader(with_labs):
-    back = read_fhir(with_labs / "bundle.fhir.json")
+    back = read_patient_file(with_labs / "bundle.fhir.json").patient
     assert back.value("phosphate") == 7.1
     assert back.value("pth") == 812
     assert back.ca_p_product_mg2_dl2 == pytest.approx(LABS.ca_p_product_mg2_dl2)

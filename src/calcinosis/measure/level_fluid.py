@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from calcinosis.measure.distance import Spacing
 from calcinosis.measure.envelope import Envelope
 from calcinosis.measure.fluid_levels import find_fluid_levels
 from calcinosis.measure.masks import bounds
@@ -137,7 +138,7 @@ def _steepness(
     hu: NDArray[np.float32],
     soft: NDArray[np.bool_],
     sigma: Sequence[float],
-    spacing_mm: tuple[float, float, float],
+    spacing_mm: Spacing,
 ) -> NDArray[np.float32]:
     """Gradient (HU/mm) of the mean over soft tissue, which bright neighbours do not touch."""
     weight = ndimage.gaussian_filter(soft.astype(np.float32), sigma)

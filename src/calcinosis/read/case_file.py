@@ -336,16 +336,6 @@ def case_of(data: object, where: str) -> Case:
     return validated(Case, data, where)
 
 
-def read_case(path: Path) -> Case:
-    """Read one case from a JSON file.
-
-    Raises:
-        NotReadableError: no such file, or not JSON.
-        InputError: an unknown field or a value out of range, by name.
-    """
-    return case_of(read_json(path), str(path))
-
-
 def read_cases(path: Path) -> Iterator[Case]:
     """Cases of a JSON lines file one by one; empty lines are passed over.
 

@@ -9,14 +9,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from calcinosis.analyte import is_known
 from calcinosis.errors import InputError
 from calcinosis.lab_result import LabResult
 from calcinosis.patient import Ckd, Patient, Sex
-from calcinosis.read.case_file import read_json
 from calcinosis.read.labs import without_twins
 
 _Resource = Mapping[str, Any]
@@ -95,24 +93,18 @@ _ONLY_SPOKEN_OF = re.compile(
 )
 
 
-def read_fhir(path: Path) -> Patient:
-    """Read the patient of a FHIR R4 Bundle in JSON.
-
-    Raises:
-        NotReadableError: no such file, or not JSON.
-        InputError: not a Bundle, several patients, or an observation that cannot be (no unit,
-            impossible value, future date, twice the same), named by its place in the bundle.
-    """
-    return patient_of_bundle(read_json(path), str(path))
-
-
 def is_bundle(data: object) -> bool:
     """Whether parsed JSON is a FHIR Bundle."""
     return isinstance(data, dict) and data.get("resourceType") == "Bundle"
 
 
 def patient_of_bundle(bundle: object, where: str) -> Patient:
-    """The patient of a parsed bundle; see `read_fhir`."""
+    """The patient of a FHIR R4 Bundle, parsed from JSON; `where` is named in errors.
+
+    Raises:
+        InputError: not a Bundle, several patients, or an observation that cannot be (no unit,
+            impossible value, future date, twice the same), named by its place in the bundle.
+    """
     if not is_bundle(bundle):
         raise InputError(f"{where}: is not a FHIR Bundle; expected resourceType Bundle")
     resources = list(_resources(bundle, where))
