@@ -292,15 +292,18 @@ def codings(concept: object) -> list[tuple[str, str, str]]:
 
 
 def _date(text: object, where: str) -> date | None:
-    """A FHIR date, which may be a year or a month: the middle of it is taken."""
+    """A FHIR date; of a year or a month its middle is taken, or today where that is yet to come."""
     if text is None:
         return None
     written = str(text)
-    filled = written + {4: "-07-01", 7: "-15"}.get(len(written), "")
     try:
-        found = datetime.fromisoformat(filled).date()
+        first, middle = (
+            datetime.fromisoformat(written + more.get(len(written), "")).date()
+            for more in ({4: "-01-01", 7: "-01"}, {4: "-07-01", 7: "-15"})
+        )
     except ValueError:
         raise InputError(f"{where}: found {written!r}, expected a date") from None
-    if found > datetime.now().astimezone().date():
+    today = datetime.now().astimezone().date()
+    if first > today:
         raise InputError(f"{where}: {written} lies in the future")
-    return found
+    return min(middle, today)
