@@ -285,6 +285,8 @@ class Case(_Strict):
             for field, analyte in _ANALYTE_OF_FIELD.items()
             if (result := patient.latest(analyte))
         }
+        if patient.calcium_mg_dl is not None:  # with albumin of the same week, as the plan reads it
+            values["corrected_calcium_mg_dl"] = patient.calcium_mg_dl
         labs = (self.labs or Labs()).model_copy(update=values)
         known = {
             "age_years": patient.age_years,
