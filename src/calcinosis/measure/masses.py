@@ -22,6 +22,7 @@ from calcinosis.measure.working_grid import (
     WORKING_ML,
     Box,
     WorkingGrid,
+    box_within,
     on_whole_grid,
 )
 from calcinosis.volume import Volume
@@ -77,6 +78,17 @@ class FoundMass:
         """Mean place of its voxels in the volume."""
         return volume.crop(self.box).point_lps(places(self.envelope.mask).mean(0))
 
+    def holds(self, other: "FoundMass") -> bool:
+        """Whether most of another mass's voxels are this one's too."""
+        z, y, x = (
+            slice(max(own.start, its.start), min(own.stop, its.stop))
+            for own, its in zip(self.box, other.box, strict=True)
+        )
+        if z.start >= z.stop or y.start >= y.stop or x.start >= x.stop:
+            return False
+        own, its = (mass.envelope.mask[box_within((z, y, x), mass.box)] for mass in (self, other))
+        return bool(2 * np.count_nonzero(own & its) > np.count_nonzero(other.envelope.mask))
+
 
 @dataclass(frozen=True, eq=False)
 class PerhapsMass:
@@ -126,7 +138,11 @@ def find_masses(
         elif seeded or mass.envelope.occupancy.sum() * volume.voxel_volume_ml >= SMALLEST_MASS_ML:
             masses.append(mass)
     masses.sort(key=lambda mass: -float(mass.envelope.occupancy.sum()))
-    return FoundMasses(tuple(masses), tuple(unsure))
+    apart: list[FoundMass] = []
+    for mass in masses:  # what lies in a larger one, as in a half-open rim, is part of it
+        if not any(larger.holds(mass) for larger in apart):
+            apart.append(mass)
+    return FoundMasses(tuple(apart), tuple(unsure))
 
 
 def _regions(grid: WorkingGrid, tissue: TissueMap, seeds: Sequence[Index]) -> _Regions:
