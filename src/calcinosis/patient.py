@@ -180,7 +180,7 @@ class Patient:
         albumin = self._near("albumin", calcium)
         if albumin is None:
             return None
-        return corrected_calcium_mg_dl(calcium.value, albumin.value)
+        return corrected_for_albumin(calcium.value, albumin.value)
 
     def corrected(self, calcium: LabResult) -> LabResult:
         """A calcium result corrected for albumin drawn within a week; itself where none was."""
@@ -356,7 +356,7 @@ HISTORY = (
 )
 
 
-def corrected_calcium_mg_dl(calcium_mg_dl: float, albumin_g_dl: float) -> float:
+def corrected_for_albumin(calcium_mg_dl: float, albumin_g_dl: float) -> float:
     """Total calcium as it would be with normal albumin, after Payne 1973."""
     return calcium_mg_dl + _CALCIUM_PER_ALBUMIN * (NORMAL_ALBUMIN_G_DL - albumin_g_dl)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from calcinosis.analyte import Level, is_judged_at, phosphate_interval, reference_interval
 from calcinosis.finding import Finding, State
-from calcinosis.patient import NORMAL_ALBUMIN_G_DL, corrected_calcium_mg_dl
+from calcinosis.patient import NORMAL_ALBUMIN_G_DL, corrected_for_albumin
 
 if TYPE_CHECKING:
     from calcinosis.measure.mass import CtMeasurement, Mass
@@ -228,7 +228,7 @@ def _calcium_mg_dl(labs: Mapping[str, Any]) -> float | None:
         return float(labs["corrected_calcium_mg_dl"])
     if "calcium_mg_dl" in labs:
         albumin_g_dl = labs.get("albumin_g_dl", NORMAL_ALBUMIN_G_DL)
-        return float(corrected_calcium_mg_dl(labs["calcium_mg_dl"], albumin_g_dl))
+        return float(corrected_for_albumin(labs["calcium_mg_dl"], albumin_g_dl))
     if "ionized_ca_mmol_l" in labs:
         return float(labs["ionized_ca_mmol_l"] * TOTAL_MG_DL_PER_IONISED_MMOL_L)
     return None
