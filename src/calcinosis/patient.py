@@ -40,7 +40,7 @@ CA_P_PRECIPITATION_MG2_DL2 = 70.0
 # under 4. It misjudges ionised calcium in a third of CKD patients (Gauci 2008,
 # doi:10.1681/ASN.2007040449), so ionised calcium is preferred where it was measured.
 _CALCIUM_PER_ALBUMIN = 0.8
-_NORMAL_ALBUMIN_G_DL = 4.0
+NORMAL_ALBUMIN_G_DL = 4.0
 
 _PAIRING_DAYS = 7  # results this close are read together (our parameter: one dialysis week)
 _BRIDGED_DAYS = 183  # a longer gap between results counts as not observed (our parameter)
@@ -110,12 +110,11 @@ class Patient:
         """Chronic kidney disease, dialysis or transplant; None where not known."""
         return None if self.ckd is None else self.ckd != "none"
 
-    def vintage_years(self, on: date | None = None) -> float | None:
-        """Years on dialysis, on a day (default: that of the latest result), or as stated."""
+    def vintage_years(self) -> float | None:
+        """Years on dialysis on the day of the latest result, or as stated."""
         days = [result.day for result in self.labs if result.day]
-        on = on or max(days, default=None)
-        if self.dialysis_start and on:
-            return max(0.0, (on - self.dialysis_start).days / 365.25)
+        if self.dialysis_start and days:
+            return max(0.0, (max(days) - self.dialysis_start).days / 365.25)
         return self.dialysis_vintage_years
 
     def with_labs(
@@ -181,7 +180,7 @@ class Patient:
         albumin = self._near("albumin", calcium)
         if albumin is None:
             return None
-        return calcium.value + _CALCIUM_PER_ALBUMIN * (_NORMAL_ALBUMIN_G_DL - albumin.value)
+        return corrected_for_albumin(calcium.value, albumin.value)
 
     def corrected(self, calcium: LabResult) -> LabResult:
         """A calcium result corrected for albumin drawn within a week; itself where none was."""
@@ -355,6 +354,11 @@ HISTORY = (
     "tuberculosis",
     "trauma",
 )
+
+
+def corrected_for_albumin(calcium_mg_dl: float, albumin_g_dl: float) -> float:
+    """Total calcium as it would be with normal albumin, after Payne 1973."""
+    return calcium_mg_dl + _CALCIUM_PER_ALBUMIN * (NORMAL_ALBUMIN_G_DL - albumin_g_dl)
 
 
 def _later(first: LabResult, second: LabResult) -> bool:

@@ -85,6 +85,11 @@ class Volume:
         points = np.asarray(indices, dtype=np.float64)
         return points @ self.affine[:3, :3].T + self.affine[:3, 3]
 
+    def point_lps(self, indices: ArrayLike) -> tuple[float, float, float]:
+        """One place among the voxels, array indices (z, y, x), as LPS millimetres (x, y, z)."""
+        x, y, z = self.to_lps(indices).tolist()
+        return x, y, z
+
     def to_indices(self, points_lps_mm: ArrayLike) -> NDArray[np.float64]:
         """LPS millimetres (…, 3) to fractional array indices (…, 3) as (z, y, x)."""
         points = np.asarray(points_lps_mm, dtype=np.float64) - self.affine[:3, 3]

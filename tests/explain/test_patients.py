@@ -3,6 +3,8 @@
 import pytest
 
 from calcinosis.explain.explanation import explain
+from calcinosis.lab_result import LabResult
+from calcinosis.patient import Patient
 from calcinosis.read.case_file import Case
 
 PRIMARY = "tc_primary_hyperphosphatemic"
@@ -208,3 +210,28 @@ def test_calcinosis_after_parathyroidectomy_is_not_operated_on_again():
     assert first(answer) == "tc_uremic"
     assert standing(answer, "parathyroidectomy") == "advised_against"
     assert standing(answer, "calcimimetic") == "advised_against"
+
+
+@pytest.mark.parametrize(
+    ("albumin_day", "calcium_mg_dl"),
+    [("2024-05-01", 10.6), ("2024-05-06", 10.6), ("2019-05-01", 9.0)],
+)
+def test_differential_and_plan_read_the_same_calcium(albumin_day, calcium_mg_dl):
+    labs = (
+        LabResult.measured("calcium", 9.0, "mg/dL", "2024-05-01"),
+        LabResult.measured("albumin", 2.0, "g/dL", albumin_day),
+    )
+    answer = explain(Case(), Patient(labs=labs))
+    (weighed,) = (finding.value for finding in answer.findings if finding.code == "calcium")
+    assert weighed == answer.patient.calcium_mg_dl == pytest.approx(calcium_mg_dl)
+
+
+def test_a_newer_calcium_counts_before_a_corrected_one_that_was_stated():
+    case = Case.model_validate({"labs": {"corrected_calcium_mg_dl": 9.0}})
+    labs = (
+        LabResult.measured("calcium", 12.0, "mg/dL", "2024-05-01"),
+        LabResult.measured("albumin", 4.0, "g/dL", "2024-05-01"),
+    )
+    answer = explain(case, case.patient().with_labs(labs))
+    (weighed,) = (finding.value for finding in answer.findings if finding.code == "calcium")
+    assert weighed == answer.patient.calcium_mg_dl == 12.0

@@ -24,3 +24,19 @@ def test_a_scan_with_nothing_to_tell_apart_has_no_mass(voxels):
     result = measure_ct(Study(Volume(voxels.astype(np.int16), affine)))
     assert result.masses == ()
     assert not result.labels.any()
+
+
+def test_a_seed_is_believed_before_a_given_skeleton_that_holds_the_mass_too():
+    voxels = np.where(np.arange(40)[:, None] < 5, -1000, np.full((40, 40, 40), 40))
+    voxels[14:26, 14:26, 14:26] = 500
+    affine = np.diag([1.5, 1.5, 1.5, 1.0])[:, [2, 1, 0, 3]]
+    skeleton = np.zeros(voxels.shape, bool)
+    skeleton[10:30, 10:30, 10:30] = True
+    result = measure_ct(
+        Study(Volume(voxels.astype(np.int16), affine)),
+        seeds_lps_mm=[(30.0, 30.0, 30.0)],
+        skeleton=skeleton,
+    )
+    assert len(result.masses) == 1
+    assert not (result.skeleton & (result.labels > 0)).any()
+    assert skeleton.sum() == 20**3  # the caller's mask stays as it was

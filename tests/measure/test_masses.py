@@ -1,6 +1,7 @@
 """What becomes of the network's scores: regions, the call, and what a seed point changes."""
 
 import numpy as np
+import pytest
 
 from calcinosis.measure.masses import find_masses, possible_masses
 from calcinosis.measure.tissue import TissueMap
@@ -10,15 +11,19 @@ from calcinosis.volume import Volume
 SURE, FAINT = 250, 90
 
 
-def scene(*parts):
-    """Soft tissue with boxes of calcification, each with the network's score; 1.5 mm voxels."""
+def scene(*parts, finer=1):
+    """Soft tissue with boxes of calcification, each with the network's score; 1.5 mm voxels.
+
+    The scan's own voxels are so many times finer.
+    """
     hu = np.full((40, 40, 60), 40, np.int16)
     mass = np.zeros(hu.shape, np.uint8)
     for box, brightness, score in parts:
         hu[box], mass[box] = brightness, score
-    volume = Volume(hu, np.diag([GRID_MM, GRID_MM, GRID_MM, 1.0])[:, [2, 1, 0, 3]])
+    voxels = hu.repeat(finer, 0).repeat(finer, 1).repeat(finer, 2)
+    volume = Volume(voxels, np.diag([*[GRID_MM / finer] * 3, 1.0])[:, [2, 1, 0, 3]])
     tissue = TissueMap(mass, np.zeros_like(mass), np.ones(hu.shape, bool))
-    return volume, WorkingGrid(hu, np.ones(3)), tissue
+    return volume, WorkingGrid(hu, np.full(3, float(finer))), tissue
 
 
 def cube(z, y, x, side):
@@ -85,3 +90,25 @@ def test_what_is_narrow_and_long_is_a_vessel_until_a_seed_says_otherwise():
     tube = ((slice(16, 22), slice(16, 22), slice(6, 56)), 600, SURE)
     assert find_masses(*scene(tube)).masses == ()
     assert len(find_masses(*scene(tube), [(19, 19, 30)]).masses) == 1
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["as given", "turned round"])
+def test_seeds_in_one_mass_make_one_mass(order):
+    bar = (slice(14, 26), slice(14, 26), slice(6, 54))
+    volume, grid, tissue = scene((bar, 400, 0))
+    tissue.skeleton[14:26, 14:26, 30:54] = SURE  # what is cut off depends a little on the seed
+    seeds = [(20, 20, 24), (20, 20, 12)][::order]
+    assert len(find_masses(volume, grid, tissue, seeds).masses) == 1
+
+
+def test_seeds_in_two_masses_make_two():
+    two = scene((LEFT, 400, 0), (RIGHT, 400, 0))
+    assert len(find_masses(*two, [(20, 20, 12), (20, 20, 48)]).masses) == 2
+
+
+def test_a_piece_loose_in_a_half_open_rim_is_part_of_the_mass():
+    rim, inside, piece = cube(4, 4, 14, 32), cube(7, 7, 17, 26), cube(16, 16, 26, 8)
+    opening = (slice(4, 7), slice(18, 21), slice(28, 31))  # 4.5 mm, which the envelope closes
+    parts = (rim, 600, SURE), (inside, 20, 0), (piece, 600, SURE), (opening, 20, 0)
+    (mass,) = find_masses(*scene(*parts, finer=2)).masses
+    assert mass.envelope.mask.sum() > 0.9 * (2 * 32) ** 3

@@ -38,3 +38,15 @@ def test_gas_inside_and_a_sheet_outside_are_passed_over(what):
 
 def test_without_air_in_the_picture_no_depth_is_given():
     assert depth(patient(whole=True)) is None
+
+
+@pytest.mark.parametrize("centre_mm", [(40, 135, 100), (40, 100, 135)], ids=["back", "left"])
+def test_in_coronal_slices_the_depth_is_told_to_half_a_slice(centre_mm):
+    spacing_mm = np.array([0.8, 3.0, 0.8])
+    places = np.indices((100, 67, 250)) * spacing_mm[:, None, None, None]
+    hu = np.where(np.hypot(places[1] - 100, places[2] - 100) < 60, 40, -1000)
+    volume = Volume(hu.astype(np.int16), np.diag([*spacing_mm[::-1], 1.0])[:, [2, 1, 0, 3]])
+    away = places - np.reshape(centre_mm, (3, 1, 1, 1))
+    mass = np.sqrt((away**2).sum(0)) < 10
+    box = tuple(slice(0, size) for size in hu.shape)
+    assert skin_distance_mm(find_skin(volume), box, mass) == pytest.approx(60 - 35 - 10, abs=1.5)

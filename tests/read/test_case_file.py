@@ -7,7 +7,8 @@ import pytest
 
 from calcinosis.errors import InputError, NotReadableError
 from calcinosis.patient import Patient
-from calcinosis.read.case_file import Case, Site, read_case, read_cases
+from calcinosis.read.case_file import Case, Site, read_cases
+from calcinosis.read.patient_file import read_patient_file
 
 SHARED = Path(__file__).parents[2] / "../shared/cases"
 
@@ -19,7 +20,7 @@ def written(tmp_path, text):
 
 
 def test_an_empty_case_knows_nothing(tmp_path):
-    case = read_case(written(tmp_path, "{}"))
+    case = read_patient_file(written(tmp_path, "{}")).case
     assert case == Case()
     assert case.patient().ckd is None
     assert case.patient().labs == ()
@@ -57,7 +58,7 @@ def test_an_empty_case_knows_nothing(tmp_path):
 )
 def test_an_unusable_field_is_refused_by_name_in_one_line(tmp_path, text, message):
     with pytest.raises(InputError) as caught:
-        read_case(written(tmp_path, text))
+        read_patient_file(written(tmp_path, text))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -71,12 +72,12 @@ def test_dialysis_since_birth_and_after_a_transplant_is_possible():
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "nonsense"])
 def test_what_is_no_json_is_refused(tmp_path, text):
     with pytest.raises(NotReadableError, match="is not JSON"):
-        read_case(written(tmp_path, text))
+        read_patient_file(written(tmp_path, text))
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(NotReadableError, match=r"absent\.json: No such file"):
-        read_case(tmp_path / "absent.json")
+        read_patient_file(tmp_path / "absent.json")
 
 
 def test_in_json_lines_the_line_at_fault_is_named(tmp_path):

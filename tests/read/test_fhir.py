@@ -1,13 +1,15 @@
 """A FHIR bundle becomes a patient, without names."""
 
 import json
+from datetime import date, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from calcinosis.errors import CalcinosisError, InputError, NotReadableError
-from calcinosis.read.fhir import patient_of_bundle, read_fhir
+from calcinosis.read.fhir import patient_of_bundle
+from calcinosis.read.patient_file import PatientFile, with_labs
 
 LOINC, SNOMED = "http://loinc.org", "http://snomed.info/sct"
 
@@ -45,6 +47,20 @@ def test_person_kidneys_and_labs_of_a_dialysis_patient():
     assert found.age_years == pytest.approx(60, abs=0.01)
     assert found.vintage_years() == pytest.approx(5, abs=0.01)
     assert found.ca_p_product_mg2_dl2 == pytest.approx(68.3, abs=0.1)
+
+
+@pytest.mark.parametrize("onset", ["2026", "2026-03", "2026-03-02"])
+def test_a_date_told_by_its_year_or_month_may_be_of_this_one(onset, monkeypatch):
+    class EarlyMarch(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls(2026, 3, 2, tzinfo=tz)
+
+    monkeypatch.setattr("calcinosis.read.fhir.datetime", EarlyMarch)
+    found = patient(told("Procedure", "302497006", performedDateTime=onset))
+    assert found.dialysis_start == date(2026, 3, 2)
+    with pytest.raises(InputError, match="lies in the future"):
+        patient(told("Procedure", "302497006", performedDateTime="2026-04"))
 
 
 def test_the_later_of_dialysis_and_transplant_holds():
@@ -213,10 +229,10 @@ def test_files_that_are_no_bundle_are_refused(tmp_path):
     path = tmp_path / "bundle.json"
     path.write_text(json.dumps({"resourceType": "Patient"}))
     with pytest.raises(InputError, match="is not a FHIR Bundle"):
-        read_fhir(path)
+        with_labs(PatientFile(), path)
     path.write_text("<Bundle/>")
     with pytest.raises(NotReadableError, match="is not JSON"):
-        read_fhir(path)
+        with_labs(PatientFile(), path)
 
 
 JSON = st.recursive(

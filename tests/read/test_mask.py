@@ -81,6 +81,20 @@ def test_a_dicom_seg_with_frames_left_out_and_shuffled(tmp_path, study):
     np.testing.assert_array_equal(read_mask(tmp_path / "seg.dcm", study.volume), mask)
 
 
+def test_frames_of_one_slice_whose_places_are_rounded_otherwise_are_joined(tmp_path, study):
+    rounded = ct_series()
+    for dataset in rounded:
+        x, y, z = dataset.ImagePositionPatient
+        dataset.ImagePositionPatient = [x, y, round(float(z) + 0.002, 3)]
+    mask = bones()
+    upper, lower = mask.copy(), mask.copy()
+    upper[:, 12:], lower[:, :12] = False, False
+    both = np.concatenate([upper, lower])
+    seg = segmentation(ct_series() + rounded, both, list(range(len(both))))
+    seg.save_as(tmp_path / "seg.dcm", enforce_file_format=True)
+    np.testing.assert_array_equal(read_mask(tmp_path / "seg.dcm", study.volume), mask)
+
+
 def test_a_highdicom_seg_of_two_segments_is_joined(tmp_path, study):
     hd = pytest.importorskip("highdicom", reason="highdicom writes SEG")
     from highdicom.sr.coding import CodedConcept

@@ -9,7 +9,8 @@ import pytest
 
 from calcinosis.lab_result import LabResult
 from calcinosis.patient import Patient
-from calcinosis.read.fhir import OWN_CODES, read_fhir
+from calcinosis.read.fhir import OWN_CODES
+from calcinosis.read.patient_file import read_patient_file
 from calcinosis.read.study import read_study
 from calcinosis.write.dicom_source import derived_uid
 from ct_scene import IDENTIFIER, SHAPE, delivered, enhanced, write_series
@@ -63,14 +64,14 @@ def test_the_validator_would_tell(spoil, told, with_labs, tmp_path):
 
 
 def test_bundle_brings_labs_back_to_our_own_reader(with_labs):
-    back = read_fhir(with_labs / "bundle.fhir.json")
+    back = read_patient_file(with_labs / "bundle.fhir.json").patient
     assert back.value("phosphate") == 7.1
     assert back.value("pth") == 812
     assert back.ca_p_product_mg2_dl2 == pytest.approx(LABS.ca_p_product_mg2_dl2)
 
 
 def test_our_own_measurements_come_back_as_nothing_but_a_word(with_labs):
-    back = read_fhir(with_labs / "bundle.fhir.json")
+    back = read_patient_file(with_labs / "bundle.fhir.json")
     assert back.passed_over == ("an earlier measurement by this program",)
 
 
@@ -87,7 +88,7 @@ def test_labs_without_a_day_and_without_a_loinc_code_come_back(plain, tmp_path):
     )
     out = delivered(tmp_path, plain[0], patient=given)
     assert_valid_fhir(out / "bundle.fhir.json")
-    back = read_fhir(out / "bundle.fhir.json")
+    back = read_patient_file(out / "bundle.fhir.json")
     assert set(back.labs) == set(given.labs)
 
 

@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from calcinosis.analyte import Level, is_judged_at, phosphate_interval, reference_interval
 from calcinosis.finding import Finding, State
+from calcinosis.patient import NORMAL_ALBUMIN_G_DL, corrected_for_albumin
 
 if TYPE_CHECKING:
     from calcinosis.measure.mass import CtMeasurement, Mass
 
 _KIDNEY = {
-    "dialysis_hd": ("dialysis", "present"),
-    "dialysis_pd": ("dialysis", "present"),
-    "dialysis_unspecified": ("dialysis", "present"),
-    "ckd_unspecified": ("chronic_kidney_disease", "present"),
-    "ckd_nondialysis": ("ckd_without_dialysis", "present"),
-    "transplant": ("kidney_transplant", "present"),
-    "none": ("normal_kidney_function", "present"),
+    "dialysis_hd": "dialysis",
+    "dialysis_pd": "dialysis",
+    "dialysis_unspecified": "dialysis",
+    "ckd_unspecified": "chronic_kidney_disease",
+    "ckd_nondialysis": "ckd_without_dialysis",
+    "transplant": "kidney_transplant",
+    "none": "normal_kidney_function",
 }
 _HISTORY_NUMBERS = {
     "age_years": ("age", "years", "history"),
@@ -83,8 +84,6 @@ _LABS = {
     "urate_mg_dl": ("urate", "mg/dL"),
     "crp_mg_l": ("crp", "mg/L"),
 }
-# Payne's correction: 0.8 mg/dL calcium per g/dL albumin below 4 (BMJ 1973, PMID 4758544).
-_CALCIUM_PER_ALBUMIN, _NORMAL_ALBUMIN_G_DL = 0.8, 4.0
 # Ionised calcium has its own scale; it is placed on the scale of total calcium by the ratio of
 # the middles of the two reference ranges, 9.5 mg/dL and 1.24 mmol/L.
 TOTAL_MG_DL_PER_IONISED_MMOL_L = 9.5 / 1.24
@@ -120,8 +119,7 @@ def _state(value: bool) -> State:
 def _history(fields: Mapping[str, Any]) -> Iterator[Finding]:
     kidney = fields.get("ckd")
     if kidney is not None:
-        code, _ = _KIDNEY[kidney]
-        yield Finding(code, "present", "reported", "history")
+        yield Finding(_KIDNEY[kidney], "present", "reported", "history")
     if fields.get("sex") in {"F", "M"}:
         yield Finding("female", _state(fields["sex"] == "F"), "reported", "history")
     for field, (code, unit, modality) in _HISTORY_NUMBERS.items():
@@ -229,8 +227,8 @@ def _calcium_mg_dl(labs: Mapping[str, Any]) -> float | None:
     if "corrected_calcium_mg_dl" in labs:
         return float(labs["corrected_calcium_mg_dl"])
     if "calcium_mg_dl" in labs:
-        deficit = _NORMAL_ALBUMIN_G_DL - labs.get("albumin_g_dl", _NORMAL_ALBUMIN_G_DL)
-        return float(labs["calcium_mg_dl"] + _CALCIUM_PER_ALBUMIN * deficit)
+        albumin_g_dl = labs.get("albumin_g_dl", NORMAL_ALBUMIN_G_DL)
+        return float(corrected_for_albumin(labs["calcium_mg_dl"], albumin_g_dl))
     if "ionized_ca_mmol_l" in labs:
         return float(labs["ionized_ca_mmol_l"] * TOTAL_MG_DL_PER_IONISED_MMOL_L)
     return None
@@ -300,12 +298,11 @@ def _of_mass(mass: "Mass") -> Iterator[Finding]:
             "CT",
             mass_id=mass.id,
         )
-    near: bool | None = None
-    if mass.site is not None and mass.site.distance_mm <= PERIARTICULAR_MM:
-        near = True
-    elif mass.site is None or mass.site.distance_mm > FAR_FROM_JOINT_MM:
-        near = None if mass.site is None else False
-    yield sign("periarticular", near)
+    away_mm = mass.site.distance_mm if mass.site else None
+    if away_mm is None or PERIARTICULAR_MM < away_mm <= FAR_FROM_JOINT_MM:
+        yield sign("periarticular", None)
+    else:
+        yield sign("periarticular", away_mm <= PERIARTICULAR_MM)
     yield Finding(
         "max_diameter_cm",
         "present",

@@ -148,14 +148,9 @@ def circumstances_of(
     return circumstances(patient, findings, probabilities, load_rulebook().thresholds)
 
 
-def plan(facts: Mapping[str, Circumstance], rulebook: Rulebook | None = None) -> tuple[Option, ...]:
-    """Every option with its standing, the suggested first.
-
-    Args:
-        facts: from `circumstances_of`.
-        rulebook: the rules; those of the package by default.
-    """
-    rulebook = rulebook or load_rulebook()
+def plan(facts: Mapping[str, Circumstance]) -> tuple[Option, ...]:
+    """Every option with its standing, the suggested first; `facts` from `circumstances_of`."""
+    rulebook = load_rulebook()
     options = [_judged(entry, facts, rulebook.sources) for entry in rulebook.options]
     return tuple(sorted(options, key=lambda option: _ORDER[option.standing]))
 

@@ -27,7 +27,7 @@ SOON_MM = 6.0, 18.0  # bone is sought so near to a mass first
 class Site:
     """Crop around a mass: masks on the native grid and signed distances in mm, up to the reach."""
 
-    spacing_mm: tuple[float, float, float]
+    spacing_mm: Spacing
     hu: NDArray[np.int16]
     mass: NDArray[np.bool_]
     bone: NDArray[np.bool_]  # filled: marrow belongs to it
@@ -46,9 +46,7 @@ class Site:
         )
 
 
-def box_around(
-    mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float], margin_mm: float
-) -> Box:
+def box_around(mask: NDArray[np.bool_], spacing_mm: Spacing, margin_mm: float) -> Box:
     """The bounding box of a mask, grown by a margin."""
     z, y, x = (
         slice(
@@ -60,9 +58,7 @@ def box_around(
     return z, y, x
 
 
-def gap_mm(
-    mass: NDArray[np.bool_], bone: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
-) -> float:
+def gap_mm(mass: NDArray[np.bool_], bone: NDArray[np.bool_], spacing_mm: Spacing) -> float:
     """Distance between the surfaces of mass and bone; 0 where voxels touch."""
     near = box_around(mass, spacing_mm, max(spacing_mm))
     if (mass[near] & grown(bone[near])).any():
@@ -109,7 +105,7 @@ def site_of(volume: Volume, mass: NDArray[np.bool_], bone: NDArray[np.bool_]) ->
 def filled(
     skeleton: NDArray[np.bool_],
     mass: NDArray[np.bool_],
-    spacing_mm: tuple[float, float, float],
+    spacing_mm: Spacing,
 ) -> NDArray[np.bool_]:
     """Bone with its marrow, slice by slice; a cortical gap under the mass is held shut by it.
 
@@ -126,7 +122,7 @@ def filled(
 def _holes(
     skeleton: NDArray[np.bool_],
     solid: NDArray[np.bool_],
-    spacing_mm: tuple[float, float, float],
+    spacing_mm: Spacing,
 ) -> NDArray[np.bool_]:
     """Holes of each slice of a solid whose rim is mostly bone."""
     found = np.zeros_like(skeleton)

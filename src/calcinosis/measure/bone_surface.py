@@ -15,10 +15,9 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
+from calcinosis.measure.distance import Spacing
 from calcinosis.measure.masks import bounds, widened
 from calcinosis.measure.working_grid import Box
-
-Spacing = tuple[float, float, float]
 
 SCALE_MM = 10.0
 SMOOTHING = 0.02

@@ -9,9 +9,8 @@ import numpy as np
 
 from calcinosis.measure.beside import touching_hu
 from calcinosis.measure.joint import Joint
-from calcinosis.measure.masks import places
 from calcinosis.measure.mass import Point
-from calcinosis.measure.masses import FoundMass, lps_point
+from calcinosis.measure.masses import FoundMass
 from calcinosis.volume import Volume
 
 _LUNG_HU = (-950.0, -500.0)  # inflated lung is about -850, air -1000
@@ -47,7 +46,7 @@ def lies_between_lungs(volume: Volume, mass: FoundMass, joints: Sequence[Joint])
         mass: as outlined.
         joints: of the scan; where no thoracic spine is seen, all is taken to lie before it.
     """
-    centre = lps_point(volume.crop(mass.box), places(mass.envelope.mask).mean(0))
+    centre = mass.centroid_lps_mm(volume)
     spines = [joint.centre_lps_mm[1] for joint in joints if joint.name == "thoracic spine"]
     if any(centre[1] > spine + _BEHIND_SPINE_MM for spine in spines):
         return False

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcinosis.measure.array_order import ArrayOrder
-from calcinosis.measure.bone_site import distance_far_mm
-from calcinosis.measure.calcium import calcium_mass, calibration_for
+from calcinosis.measure.calcium import calibration_for
 from calcinosis.measure.closing import CLOSING_MM
 from calcinosis.measure.doubts import (
     remarks_on_doubts,
@@ -16,17 +15,13 @@ from calcinosis.measure.doubts import (
     told_by_levels,
     unclassified_places,
 )
-from calcinosis.measure.erosion import apart, relate_to_bone
 from calcinosis.measure.joint import Joint
-from calcinosis.measure.joints import Landmarks, find_landmarks, name_nearest
+from calcinosis.measure.joints import find_landmarks
 from calcinosis.measure.level_fluid import with_fluid
-from calcinosis.measure.locules import count_locules
-from calcinosis.measure.masks import grown, places, rim
+from calcinosis.measure.masks import grown
 from calcinosis.measure.mass import (
-    BoneRelation,
     Calibration,
     CtMeasurement,
-    HounsfieldStatistics,
     LevelReading,
     Mass,
     Point,
@@ -34,10 +29,10 @@ from calcinosis.measure.mass import (
 from calcinosis.measure.masses import (
     FoundMass,
     find_masses,
-    lps_point,
     possible_masses,
 )
 from calcinosis.measure.mirror_side import Body
+from calcinosis.measure.one_mass import Surroundings, measure_mass
 from calcinosis.measure.organs import (
     Content,
     content_of,
@@ -46,33 +41,24 @@ from calcinosis.measure.organs import (
     remarks_on_place,
 )
 from calcinosis.measure.other import is_bone, name_specks
-from calcinosis.measure.seed import seed_voxels, settled_by_seed
+from calcinosis.measure.seed import seed_voxels
 from calcinosis.measure.shells import shells_as_masses
-from calcinosis.measure.size import diameters
 from calcinosis.measure.skeleton import (
     fitting_skeleton,
     override_skeleton,
     remarks_on_given,
     skeleton_on_scan,
 )
-from calcinosis.measure.skin import Skin, find_skin, skin_distance_mm
+from calcinosis.measure.skin import Skin, find_skin
 from calcinosis.measure.specks import Speck, find_specks
-from calcinosis.measure.stated_side import site_of
-from calcinosis.measure.tissue import TissueMap, classify, look_closer
-from calcinosis.measure.unasked import bone_unasked
-from calcinosis.measure.uncertainty import ceiling, confidence_of, cut_off, volume_interval
-from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid, resample
+from calcinosis.measure.tissue import Index, TissueMap, classify, look_closer
+from calcinosis.measure.unasked import Unasked, bone_unasked
+from calcinosis.measure.working_grid import GRID_MM, WorkingGrid, resample
 from calcinosis.memory import give_small_pieces_back
 from calcinosis.read.geometry import canonical
-from calcinosis.volume import StatedSide, Study, Volume
+from calcinosis.volume import Study, Volume
 
 _BONE = 128  # network score, of 255
-_RIM_POINTS = 2000  # of a mass's surface are enough to tell which bone is nearest
-_BONE_REACH_MM = 40.0  # bone farther than this is looked for in the whole scan
-_ACROSS_SLICES = (
-    "Mass and bone meet across slices that are too thick to tell by how much: neither contact nor "
-    "erosion can be judged."
-)
 METHOD = (
     (
         f"The scan was resampled to {GRID_MM:g} mm and a small network, trained on masses drawn "
@@ -85,25 +71,6 @@ METHOD = (
     "Volumes count voxels at the edge by the share they fill. Diameters are true Feret extents.",
     "Fluid–calcium levels were sought as flat interfaces perpendicular to gravity.",
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Surroundings:
-    """What lies around the masses of a scan.
-
-    Attributes:
-        body: the scan, its masses and its bones.
-        given: whether the user brought the skeleton.
-        landmarks: joints and the names of bones, read off the skeleton.
-        skin: where the air outside begins.
-        stated_side: what the header says of the limb in the picture.
-    """
-
-    body: Body
-    given: bool
-    landmarks: Landmarks
-    skin: Skin
-    stated_side: StatedSide | None = None
 
 
 def measure_ct(
@@ -152,14 +119,13 @@ def _measure(
     volume = study.volume
     found = _find(volume, seeds_lps_mm, skeleton, progress)
     masses: tuple[Mass, ...] = ()
+    contents: list[Content] = []
     anything = found.outlined or found.specks
     landmarks = find_landmarks(volume, found.skeleton) if anything else None
     joints = landmarks.joints if landmarks else ()
-    contents: list[Content] = []
-    if found.outlined:
+    if found.outlined and landmarks:
         skin = find_skin(volume)
         found, contents = _without_contents(volume, found, joints, skin)
-    if found.outlined and landmarks:
         body = Body(volume, found.labels, found.skeleton)
         around = Surroundings(body, skeleton is not None, landmarks, skin, study.stated_side)
         give_small_pieces_back()  # comparing both sides needs as much
@@ -171,6 +137,7 @@ def _measure(
     unsure = [*found.unsure_lps_mm, *unclassified_places(volume, others, found.unsure_lps_mm)]
     others += [(content.calcification, content.where) for content in contents]
     others.sort(key=lambda other: -other[0].volume_ml)
+    remarks = (*remarks_on_slices(volume.spacing_mm), *found.remarks)
     return CtMeasurement(
         masses,
         found.labels,
@@ -178,12 +145,7 @@ def _measure(
         tuple(other for other, _ in others),
         calibration,
         METHOD,
-        (
-            *remarks_on_slices(volume.spacing_mm),
-            *found.remarks,
-            *remarks_on_doubts(unsure),
-            *remarks_on_contents(contents),
-        ),
+        (*remarks, *remarks_on_doubts(unsure), *remarks_on_contents(contents)),
         other_places=tuple(where for _, where in others),
     )
 
@@ -241,17 +203,9 @@ def _find(
     if skeleton is not None:
         tissue = override_skeleton(grid, tissue, skeleton)
         open_shells = []
-    found = find_masses(volume, grid, tissue, seeds, unasked)
-    outlined = [_with_fluid(volume, grid, tissue, mass) for mass in found.masses]
-    doubtful = (
-        (one.place_lps_mm, *_with_fluid(volume, grid, tissue, one.mass)) for one in found.unsure
-    )
-    by_level, unsure = told_by_levels(doubtful, volume.voxel_volume_ml)
-    outlined += by_level
-    unsure += [lps_point(volume, np.array(place) * grid.step) for place in open_shells]
-    del found  # the outlines before fluid was added
-    outlined.sort(key=lambda pair: -float(pair[0].envelope.occupancy.sum()))
+    outlined, unsure = _outlined(volume, grid, tissue, seeds, unasked)
     outlines = [mass for mass, _ in outlined]
+    unsure += [volume.point_lps(np.array(place) * grid.step) for place in open_shells]
     body, scores = tissue.body, tissue.skeleton
     del tissue  # its memory is needed
     specks = find_specks(volume, grid, body, scores, _around_masses(grid, outlines))
@@ -260,13 +214,33 @@ def _find(
     give_small_pieces_back()  # a fifth of the scan's own memory
     labels = _label_map(volume, outlines)
     unsure = [place for place in unsure if not labels[_voxel(volume, place)]]
-    bones = skeleton
-    if bones is None:
+    if skeleton is None:
         bones = skeleton_on_scan(volume, grid, scores, labels)
         for speck in filter(is_bone, specks):
             bones[speck.where.box] |= speck.where.mask
         specks = [speck for speck in specks if not is_bone(speck)]
+    else:
+        bones = _without_seeded(skeleton, labels, outlines)
     return _Found(outlined, specks, labels, bones, unsure, remarks)
+
+
+def _outlined(
+    volume: Volume,
+    grid: WorkingGrid,
+    tissue: TissueMap,
+    seeds: Sequence[Index],
+    unasked: Sequence[Unasked],
+) -> tuple[list[tuple[FoundMass, LevelReading]], list[Point]]:
+    """Masses with their levels, largest first, and the places of what may be one."""
+    found = find_masses(volume, grid, tissue, seeds, unasked)
+    outlined = [_with_fluid(volume, grid, tissue, mass) for mass in found.masses]
+    doubtful = (
+        (one.place_lps_mm, *_with_fluid(volume, grid, tissue, one.mass)) for one in found.unsure
+    )
+    by_level, unsure = told_by_levels(doubtful, volume.voxel_volume_ml)
+    outlined += by_level
+    outlined.sort(key=lambda pair: -float(pair[0].envelope.occupancy.sum()))
+    return outlined, unsure
 
 
 def _with_fluid(
@@ -291,6 +265,14 @@ def _label_map(volume: Volume, found: Sequence[FoundMass]) -> NDArray[np.uint8]:
     return labels
 
 
+def _without_seeded(
+    skeleton: NDArray[np.bool_], labels: NDArray[np.uint8], found: Sequence[FoundMass]
+) -> NDArray[np.bool_]:
+    """A given skeleton without the masses that seeds ask for: there the seed is believed."""
+    seeded = [number for number, mass in enumerate(found, start=1) if mass.seeded]
+    return skeleton & ~np.isin(labels, seeded) if seeded else skeleton
+
+
 def _around_masses(grid: WorkingGrid, found: Sequence[FoundMass]) -> NDArray[np.bool_]:
     """Working voxels in masses or within two of them: rims that are no finding of their own."""
     result = np.zeros(grid.hu.shape, bool)
@@ -299,105 +281,3 @@ def _around_masses(grid: WorkingGrid, found: Sequence[FoundMass]) -> NDArray[np.
         inside = grid.hits(mass.box, mass.envelope.mask, box)
         result[box] |= grown(inside, 2)
     return result
-
-
-def measure_mass(
-    around: Surroundings,
-    mass: FoundMass,
-    levels: LevelReading,
-    number: int,
-    calibration: Calibration,
-) -> Mass:
-    """All measures of one mass, whose number is its value in the label map."""
-    labels, envelope = around.body.labels, mass.envelope
-    crop = around.body.volume.crop(mass.box)
-    hu = crop.voxels.astype(np.float32)
-    extent = diameters(crop, envelope.occupancy)
-    size = crop.voxel_volume_ml
-    volume_ml = float(envelope.occupancy.sum(dtype=np.float64) * size)
-    calcium = calcium_mass(hu, envelope.calcified, size, calibration)
-    x, y, z = (float(v) for v in crop.to_lps(places(envelope.mask).mean(0)))
-    confidence, remarks = confidence_of(mass, own_cut=not around.given)
-    remarks += cut_off(mass, around.body.volume.shape)
-    remarks += ceiling(hu[envelope.mask], int(around.body.volume.voxels.max()))
-    bone, bone_remarks = _bone_of(around, mass.box, number)
-    surface = places(rim(envelope.mask))
-    some = surface[:: len(surface) // _RIM_POINTS + 1]
-    bone = replace(bone, nearest=name_nearest(around.landmarks, crop.to_lps(some)))
-    doubts = _doubts(around, mass, number, confidence, bone)
-    site, of_side = site_of(around.landmarks.joints, (x, y, z), around.stated_side)
-    return Mass(
-        id=number,
-        site=site,
-        centroid_lps_mm=(x, y, z),
-        volume_ml=volume_ml,
-        volume_ci95_ml=volume_interval(volume_ml, envelope, crop.spacing_mm, mass.score),
-        calcified_volume_ml=float(envelope.calcified.sum(dtype=np.float64) * size),
-        calcium_mass_mg=calcium.mg,
-        calcium_mass_ci95_mg=calcium.ci95_mg,
-        max_diameter_mm=extent.max_mm,
-        perpendicular_diameter_mm=extent.perpendicular_mm,
-        diameter_ends_lps_mm=extent.ends_lps_mm,
-        hu=_statistics(hu[envelope.mask]),
-        locules=count_locules(hu, envelope.mask, crop.spacing_mm),
-        fluid_levels=levels.levels,
-        sedimentation_sign=levels.sedimentation_sign,
-        bone=bone,
-        skin_distance_mm=skin_distance_mm(around.skin, mass.box, labels[mass.box] == number),
-        confidence=confidence,
-        remarks=(*remarks, *of_side, *levels.remarks, *bone_remarks, *doubts),
-        perpendicular_ends_lps_mm=extent.perpendicular_ends_lps_mm,
-    )
-
-
-def _doubts(
-    around: Surroundings, mass: FoundMass, number: int, confidence: float, bone: BoneRelation
-) -> tuple[str, ...]:
-    """What a seed would settle of a mass that none asked for; a given skeleton settles the cut."""
-    if mass.seeded:
-        return ()
-    cut = (bone.contact_mm2 > 0 or bone.meets_across_slices) and not around.given
-    crop = around.body.volume.crop(mass.box)
-    return settled_by_seed(crop, mass.envelope.mask, number, confidence, cut_from_bone=cut)
-
-
-def _statistics(hu: NDArray[np.float32]) -> HounsfieldStatistics:
-    p5, p50, p95 = (float(v) for v in np.percentile(hu, [5, 50, 95]))
-    return HounsfieldStatistics(float(hu.mean()), p5, p50, p95)
-
-
-def _bone_of(around: Surroundings, box: Box, number: int) -> tuple[BoneRelation, tuple[str, ...]]:
-    """How the mass lies to bone. A defect beside a cut of our own making proves no erosion.
-
-    The built-in cut may take bone with the mass, so a missing piece may be the cut's fault. Only
-    cortex lost against the other side of the body, or where the bone's smooth continuation runs,
-    is called erosion then.
-    """
-    body = around.body
-    near = body.volume.grow(box, _BONE_REACH_MM)
-    mass, skeleton = body.labels[near] == number, body.skeleton[near]
-    bone = relate_to_bone(
-        body.volume.crop(near), mass, skeleton, own_cut=not around.given, body=body
-    )
-    far = bone.distance_mm is None or bone.distance_mm > _BONE_REACH_MM
-    if far and mass.any() and body.skeleton.any():
-        surface = places(rim(mass))
-        surface += [extent.start for extent in near]
-        bone = apart(distance_far_mm(body.volume, surface, body.skeleton))
-    if bone.meets_across_slices:
-        return bone, (_ACROSS_SLICES,)
-    if around.given or bone.eroded is False or bone.contact_mm2 == 0:
-        return bone, ()
-    if bone.eroded:
-        remark = (
-            "Erosion: the cortex is lost. Measured against: "
-            f"{bone.expected_surface}. Beside the program's own cut depth is an "
-            "estimate and volume the least that is sure; a skeleton mask (--skeleton FILE) "
-            "measures them."
-        )
-        return bone, (remark,)
-    remark = (
-        "Some cortex facing the mass is missing or faint, by erosion or by the program's cut: "
-        "erosion cannot be judged. A skeleton mask (--skeleton FILE) settles it."
-    )
-    return bone, (remark,)

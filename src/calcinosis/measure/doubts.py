@@ -7,7 +7,7 @@ import numpy as np
 
 from calcinosis.measure.distance import Spacing
 from calcinosis.measure.mass import LevelReading, OtherCalcification, Patch, Point
-from calcinosis.measure.masses import FoundMass, lps_point
+from calcinosis.measure.masses import FoundMass
 from calcinosis.measure.seed import seed_options
 from calcinosis.volume import Volume
 
@@ -47,9 +47,7 @@ def unclassified_places(
         low, high = np.array([(extent.start, extent.stop) for extent in where.box]).T
         if ((named >= low) & (named < high)).all(1).any():
             continue
-        hu = np.where(where.mask, volume.voxels[where.box], np.iinfo(np.int16).min)
-        densest = np.array(np.unravel_index(hu.argmax(), hu.shape), np.float64)
-        yield lps_point(volume, densest + low)
+        yield where.densest_lps_mm(volume)
 
 
 def remarks_on_doubts(places_lps_mm: Sequence[Point]) -> tuple[str, ...]:

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from calcinosis.measure.distance import Spacing
 from calcinosis.measure.envelope import Envelope
 from calcinosis.measure.fluid_levels import find_fluid_levels
 from calcinosis.measure.masks import bounds
 from calcinosis.measure.mass import FluidLevel, LevelReading
 from calcinosis.measure.masses import MARGIN_MM, FoundMass
+from calcinosis.measure.working_grid import on_whole_grid
 from calcinosis.volume import Volume
 
 SOFT_HU = (-40.0, 110.0)  # darker is fat, brighter is calcified or bone; named parameters
@@ -63,12 +65,8 @@ def with_fluid(
     mask |= added
     occupancy[added] = 1
     tight = near.grow(bounds(mask), MARGIN_MM)
-    z, y, x = (
-        slice(outer.start + inner.start, outer.start + inner.stop)
-        for inner, outer in zip(tight, box, strict=True)
-    )
     grown = Envelope(mask[tight], occupancy[tight], calcified[tight])
-    return replace(found, box=(z, y, x), envelope=grown), reading
+    return replace(found, box=on_whole_grid(tight, box), envelope=grown), reading
 
 
 def fluid_on_levels(
@@ -140,7 +138,7 @@ def _steepness(
     hu: NDArray[np.float32],
     soft: NDArray[np.bool_],
     sigma: Sequence[float],
-    spacing_mm: tuple[float, float, float],
+    spacing_mm: Spacing,
 ) -> NDArray[np.float32]:
     """Gradient (HU/mm) of the mean over soft tissue, which bright neighbours do not touch."""
     weight = ndimage.gaussian_filter(soft.astype(np.float32), sigma)

@@ -6,6 +6,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from calcinosis.volume import Volume
+
 Point = tuple[float, float, float]
 Interval = tuple[float, float]
 CalcificationKind = Literal[
@@ -125,6 +127,11 @@ class Patch:
 
     box: tuple[slice, slice, slice]
     mask: NDArray[np.bool_]
+
+    def densest_lps_mm(self, volume: Volume) -> Point:
+        """The place of its densest voxel in the volume."""
+        hu = np.where(self.mask, volume.voxels[self.box], np.iinfo(np.int16).min)
+        return volume.crop(self.box).point_lps(np.unravel_index(hu.argmax(), hu.shape))
 
 
 @dataclass(frozen=True)

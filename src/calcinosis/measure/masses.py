@@ -12,7 +12,7 @@ from scipy import ndimage
 from calcinosis.measure.closing import CLOSING_MM, closed
 from calcinosis.measure.distance import distance_within
 from calcinosis.measure.envelope import CALCIFIED_HU, Envelope, refine
-from calcinosis.measure.masks import bounds, rim, widened
+from calcinosis.measure.masks import bounds, places, rim, widened
 from calcinosis.measure.mass import Point
 from calcinosis.measure.outline import ROOM_VOXELS, drawn_back, without_tails
 from calcinosis.measure.seed import SEED_REACH_MM
@@ -23,6 +23,7 @@ from calcinosis.measure.working_grid import (
     WORKING_ML,
     Box,
     WorkingGrid,
+    box_within,
     on_whole_grid,
 )
 from calcinosis.volume import Volume
@@ -75,6 +76,21 @@ class FoundMass:
     score: float
     seeded: bool
     bone_share: float = 0.0
+
+    def centroid_lps_mm(self, volume: Volume) -> Point:
+        """Mean place of its voxels in the volume."""
+        return volume.crop(self.box).point_lps(places(self.envelope.mask).mean(0))
+
+    def holds(self, other: "FoundMass") -> bool:
+        """Whether most of another mass's voxels are this one's too."""
+        z, y, x = (
+            slice(max(own.start, its.start), min(own.stop, its.stop))
+            for own, its in zip(self.box, other.box, strict=True)
+        )
+        if z.start >= z.stop or y.start >= y.stop or x.start >= x.stop:
+            return False
+        own, its = (mass.envelope.mask[box_within((z, y, x), mass.box)] for mass in (self, other))
+        return bool(2 * np.count_nonzero(own & its) > np.count_nonzero(other.envelope.mask))
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,18 +146,16 @@ def find_masses(
             without = unasked[label - regions.first_seeded]
             mass = replace(mass, bone_share=without.share_of(grid, regions.labels, label))
         if label in regions.unsure:
-            place = lps_point(volume, np.array(regions.unsure[label]) * grid.step)
+            place = volume.point_lps(np.array(regions.unsure[label]) * grid.step)
             unsure.append(PerhapsMass(place, mass))
         elif seeded or mass.envelope.occupancy.sum() * volume.voxel_volume_ml >= SMALLEST_MASS_ML:
             masses.append(mass)
     masses.sort(key=lambda mass: -float(mass.envelope.occupancy.sum()))
-    return FoundMasses(tuple(masses), tuple(unsure))
-
-
-def lps_point(volume: Volume, indices: NDArray[np.float64]) -> Point:
-    """A place among the scan's voxels (z, y, x) as LPS mm."""
-    x, y, z = volume.to_lps(indices).tolist()
-    return x, y, z
+    apart: list[FoundMass] = []
+    for mass in masses:  # what lies in a larger one, as in a half-open rim, is part of it
+        if not any(larger.holds(mass) for larger in apart):
+            apart.append(mass)
+    return FoundMasses(tuple(apart), tuple(unsure))
 
 
 def _regions(grid: WorkingGrid, tissue: TissueMap, seeds: Sequence[Index]) -> _Regions:
@@ -150,7 +164,8 @@ def _regions(grid: WorkingGrid, tissue: TissueMap, seeds: Sequence[Index]) -> _R
     labels, unsure = _called_regions(grid, tissue, candidates)
     first_seeded = int(labels.max()) + 1
     for label, seed in enumerate(seeds, start=first_seeded):
-        labels[_seeded_region(grid, tissue, candidates.labels, seed)] = label
+        region = _seeded_region(grid, tissue, candidates.labels, seed)
+        labels[_with_shared(region, labels, first_seeded)] = label
     left = {label: place for label, place in unsure.items() if labels[place] < first_seeded}
     for label in unsure.keys() - left.keys():
         labels[labels == label] = 0  # the seed has taken its heart
@@ -232,8 +247,8 @@ def _traits(grid: WorkingGrid, tissue: TissueMap, candidates: _Candidates) -> _T
     large = (core * WORKING_ML > 0.5 * SMALLEST_MASS_ML) & (dense > _CALCIFIED_SHARE)
     for label, extent in enumerate(candidates.extents, start=1):
         if large[label]:
-            places = np.argwhere((labels[extent] == label) & (tissue.mass[extent] > _CALL))
-            large[label] = not _is_tube(places)
+            sure_of_it = (labels[extent] == label) & (tissue.mass[extent] > _CALL)
+            large[label] = not _is_tube(places(sure_of_it))
     on_edge = np.maximum(_share_on_edge(candidates) - _FREE_ON_EDGE, 0)
     doublings = np.log2(np.maximum(core * WORKING_ML, 1e-3))
     asked = np.maximum(_SURE_SHARE - _LESS_PER_DOUBLING * doublings, _SURE_SHARE_LEAST)
@@ -252,35 +267,29 @@ def _called_regions(
         outline = drawn_back(labels[box] == label, tissue.mass[box] > _SURE)
         regions[box][without_tails(outline)] = label
     unsure = {
-        label: _brightest(grid, labels, label, candidates.extents[label - 1])
+        label: grid.brightest(extent, labels[extent] == label)
         for label in np.flatnonzero(traits.doubtful()).tolist()
+        for extent in [candidates.extents[label - 1]]
     }
     return regions, unsure
 
 
 def principal_axes(
-    places: NDArray[np.int64],
+    voxels: NDArray[np.int64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Length, width and thickness in mm of working voxels [n, 3], and the unit vectors along them.
 
     Each is four standard deviations. Vectors are rows, in working voxels [z, y, x].
     """
-    spread = np.cov(places.T) * GRID_MM**2 + np.eye(3) * GRID_MM**2 / 12
+    spread = np.cov(voxels.T) * GRID_MM**2 + np.eye(3) * GRID_MM**2 / 12
     variances, vectors = np.linalg.eigh(spread)
     return 4 * np.sqrt(variances)[::-1], vectors.T[::-1]
 
 
-def _is_tube(places: NDArray[np.int64]) -> bool:
+def _is_tube(voxels: NDArray[np.int64]) -> bool:
     """Whether voxels lie like a vessel: narrow and much longer than wide."""
-    (length_mm, width_mm, _), _ = principal_axes(places)
+    (length_mm, width_mm, _), _ = principal_axes(voxels)
     return bool(width_mm < TUBE_WIDTH_MM and length_mm > TUBE_ELONGATION * width_mm)
-
-
-def _brightest(grid: WorkingGrid, labels: Labels, label: int, extent: Box) -> Index:
-    """The brightest voxel of a label, which lies in a box."""
-    places = np.argwhere(labels[extent] == label) + [part.start for part in extent]
-    z, y, x = places[grid.hu[tuple(places.T)].argmax()].tolist()
-    return z, y, x
 
 
 def _share_on_edge(candidates: _Candidates) -> NDArray[np.float64]:
@@ -304,6 +313,16 @@ def _seeded_region(
     if 4 * touched.max(initial=0) > dense.sum():
         return np.asarray(candidates == touched.argmax() + 1)
     return _flood(grid, tissue, dense, seed)
+
+
+def _with_shared(region: NDArray[np.bool_], labels: Labels, first_seeded: int) -> NDArray[np.bool_]:
+    """A seed's region with those of earlier seeds that share half of it or of themselves."""
+    for earlier in np.unique(labels[region & (labels >= first_seeded)]):
+        other = labels == earlier
+        smaller = min(np.count_nonzero(other), np.count_nonzero(region))
+        if 2 * np.count_nonzero(other & region) > smaller:
+            region = region | other
+    return region
 
 
 def _flood(

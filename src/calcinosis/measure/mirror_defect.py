@@ -20,6 +20,7 @@ from calcinosis.measure.bone_surface import (
     largest_patch,
     surface_points,
 )
+from calcinosis.measure.distance import Spacing
 from calcinosis.measure.mirror_side import MirrorSide
 from calcinosis.measure.tissue import METAL_HU
 
@@ -169,7 +170,7 @@ def _excess_hu(
     side: MirrorSide,
     here: NDArray[np.float32],
     there: NDArray[np.float32],
-    spacing_mm: tuple[float, float, float],
+    spacing_mm: Spacing,
 ) -> Array:
     """By how much voxels are brighter, or darker, than all that the other side shows in its error.
 

@@ -25,7 +25,7 @@ from calcinosis.measure.mass import (
     Patch,
     Point,
 )
-from calcinosis.measure.masses import FoundMass, lps_point
+from calcinosis.measure.masses import FoundMass
 from calcinosis.measure.seed import seed_options
 from calcinosis.measure.skin import Skin, skin_distance_mm
 from calcinosis.measure.upright import noise_hu
@@ -148,16 +148,14 @@ def is_content(volume: Volume, mass: FoundMass, levels: LevelReading) -> bool:
 
 def content_of(organ: Organ, volume: Volume, mass: FoundMass, levels: LevelReading) -> Content:
     """What an organ holds; with a level, or larger than a stone, it is contrast agent."""
-    crop, dense = volume.crop(mass.box), mass.envelope.calcified
+    dense = mass.envelope.calcified
     where = Patch(mass.box, dense > _HALF)
-    centre = lps_point(crop, places(mass.envelope.mask).mean(0))
     volume_ml = float(dense.sum(dtype=np.float64) * volume.voxel_volume_ml)
     pool = organ == "viscus" and (volume_ml > _POOL_ML or bool(levels.sedimentation_sign))
-    hu = np.where(where.mask, crop.voxels, np.iinfo(np.int16).min)
-    densest = np.array(np.unravel_index(hu.argmax(), hu.shape), np.float64)
     kind: CalcificationKind = "granuloma" if organ == "subcutis" else "unclassified"
+    centre = mass.centroid_lps_mm(volume)
     other = OtherCalcification("contrast" if pool else kind, volume_ml, centre)
-    return Content(organ, other, where, lps_point(crop, densest))
+    return Content(organ, other, where, where.densest_lps_mm(volume))
 
 
 def remarks_on_contents(contents: Sequence[Content]) -> tuple[str, ...]:

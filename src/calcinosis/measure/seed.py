@@ -63,10 +63,9 @@ def _dense_place(crop: Volume, mask: NDArray[np.bool_]) -> Point:
     """A densely calcified voxel of a mass, the nearest such to its centre, in LPS mm."""
     inside = np.argwhere(mask)
     hounsfield = crop.voxels[mask]
-    places = crop.to_lps(inside[hounsfield >= np.percentile(hounsfield, 75)])
-    away_mm = np.linalg.norm(places - crop.to_lps(inside.mean(0)), axis=1)
-    x, y, z = places[int(away_mm.argmin())].tolist()
-    return x, y, z
+    dense = inside[hounsfield >= np.percentile(hounsfield, 75)]
+    away_mm = np.linalg.norm(crop.to_lps(dense) - crop.to_lps(inside.mean(0)), axis=1)
+    return crop.point_lps(dense[away_mm.argmin()])
 
 
 def check_inside(volume: Volume, seed_lps_mm: Point) -> None:

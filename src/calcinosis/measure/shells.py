@@ -37,7 +37,7 @@ def shells_as_masses(
         tissue.mass[cysts] = 255
         tissue.skeleton[cysts] = 0
     return [
-        _brightest(grid, cavity)
+        grid.brightest(cavity.box, cavity.shell)
         for cavity in found
         if cavity.perhaps_in_cyst() and not _is_mass(tissue, cavity)
     ]
@@ -83,10 +83,3 @@ def _take_what_hangs_on(cysts: NDArray[np.bool_], called: NDArray[np.bool_]) -> 
 def _is_mass(tissue: TissueMap, cavity: Cavity) -> bool:
     """Whether most of a cavity's shell is surely held for mass anyway."""
     return bool(np.mean(tissue.mass[cavity.box][cavity.shell] > _SURE) > 1 / 2)
-
-
-def _brightest(grid: WorkingGrid, cavity: Cavity) -> Index:
-    """The densest voxel of a cavity's shell."""
-    places = np.argwhere(cavity.shell) + [extent.start for extent in cavity.box]
-    z, y, x = places[grid.hu[tuple(places.T)].argmax()].tolist()
-    return z, y, x

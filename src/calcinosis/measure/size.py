@@ -67,12 +67,7 @@ def _surface(occupancy: NDArray[np.float32]) -> NDArray[np.float64]:
         a, b = low[tuple(crossing.T)], high[tuple(crossing.T)]
         place = crossing.astype(np.float64)
         place[:, 0] += (0.5 - a) / (b - a)
-        order = [1, 2, 3]
-        order.remove(axis + 1)
-        restored = np.empty_like(place)
-        restored[:, axis] = place[:, 0]
-        restored[:, order[0] - 1], restored[:, order[1] - 1] = place[:, 1], place[:, 2]
-        points.append(restored - 1)
+        points.append(np.insert(place[:, 1:], axis, place[:, 0], axis=1) - 1)
     return np.concatenate(points)
 
 

@@ -37,17 +37,14 @@ def find_skin(volume: Volume) -> Skin:
 
     Air inside (bowel, lung) does not count: only air that reaches the edge of its axial slice does.
     """
-    slice_mm, row_mm, column_mm = volume.spacing_mm
-    apart = max(1, round(GRID_MM / slice_mm))
-    thin = max(1, round(GRID_MM / min(row_mm, column_mm)))
-    step = np.array([apart, thin, thin])
+    step = np.array([max(1, round(GRID_MM / spacing)) for spacing in volume.spacing_mm])
     step_mm = step * volume.spacing_mm
-    air = _first_air(volume.voxels[::apart, ::thin, ::thin], step_mm)
+    air = _first_air(volume.voxels[tuple(slice(None, None, n) for n in step)], step_mm)
     return Skin(step, step_mm, cKDTree(air * step_mm) if len(air) else None)
 
 
 def skin_distance_mm(skin: Skin, box: Box, envelope: NDArray[np.bool_]) -> float | None:
-    """Shortest way from the envelope to the air outside the body, in mm (to about 1 mm).
+    """Shortest way from the envelope to the air outside the body, in mm, to about half a voxel.
 
     Args:
         skin: of the scan.
@@ -65,15 +62,21 @@ def skin_distance_mm(skin: Skin, box: Box, envelope: NDArray[np.bool_]) -> float
     thinned_mm = (np.stack(np.unravel_index(once, size), 1) + first) * skin.step_mm
     bound, _ = skin.air.query(thinned_mm[::50])  # lets the search pass over most of the others
     away, _ = skin.air.query(thinned_mm, distance_upper_bound=bound.min() + skin.step_mm[1])
-    distance = float(away.min() - skin.step_mm[1] / 2)
+    distance = float(away.min() - skin.step_mm[1:].mean() / 2)
     return max(0.0, distance) if distance <= REACH_MM else None
 
 
 def _first_air(voxels: NDArray[np.int16], step_mm: NDArray[np.float64]) -> NDArray[np.int64]:
     """Voxels (n, 3) of air connected to the edge of its slice, thin covers removed, beside body."""
-    radius = max(1, round(COVER_MM / 2 / step_mm[1]))
-    span = range(-radius, radius + 1)
-    disc = np.array([(y, x) for y in span for x in span if np.hypot(y, x) <= radius])
+    down, across = (max(1, round(COVER_MM / 2 / step)) for step in step_mm[1:])
+    disc = np.array(
+        [
+            (y, x)
+            for y in range(-down, down + 1)
+            for x in range(-across, across + 1)
+            if np.hypot(y / down, x / across) <= 1
+        ]
+    )
     outside = np.zeros(voxels.shape, bool)
     for plane, result in zip(voxels, outside, strict=True):
         result[:] = _flooded(_opened(plane > AIR_HU, disc))

@@ -171,25 +171,26 @@ def _describe(
     core = hu[inside & ~rim(inside)]
     thick = core.size >= _CORE_VOXELS
     uneven = core.std() / max(core.mean(), 1) if thick else np.inf
-    soft = hu[(hu < _EDGE_HU) & (hu > _AIR_HU)]
-    surroundings_hu = float(np.median(soft)) if soft.size else 0.0
+    surroundings_hu = _soft_tissue_hu(hu)
     touching = grown(inside, 2) & ~inside
     (length_mm, width_mm, _), axes = principal_axes(own)
     axis = volume.to_lps(axes[0] * grid.step) - volume.to_lps(np.zeros(3))
+    x, y, z = (axis / np.linalg.norm(axis)).tolist()
     full_hu = float(np.median(core)) if thick else None
-    background_hu = max(surroundings_hu, 0.0)
-    volume_ml, peak_hu, where, filled = _on_scan(volume, grid, part, background_hu, full_hu)
+    volume_ml, peak_hu, where, filled = _on_scan(
+        volume, grid, part, max(surroundings_hu, 0.0), full_hu
+    )
     low, high = own.min(0)[1:], own.max(0)[1:]
     return Speck(
         volume_ml=volume_ml,
-        centre_lps_mm=_point(volume.to_lps(own.mean(0) * grid.step)),
+        centre_lps_mm=volume.point_lps(own.mean(0) * grid.step),
         peak_hu=peak_hu,
         unevenness=float(uneven),
         surroundings_hu=surroundings_hu,
         air_share=float((hu[touching] < _AIR_HU).mean()) if touching.any() else 0.0,
         length_mm=float(length_mm),
         width_mm=float(width_mm),
-        axis_lps=_point(axis / np.linalg.norm(axis)),
+        axis_lps=(x, y, z),
         skin_mm=float(skin_mm[tuple(own.T // 2)].min()),
         bone_score=float(skeleton[tuple(own.T)].mean()),
         section_cm2=_section_cm2(body, own[len(own) // 2]),
@@ -197,6 +198,12 @@ def _describe(
         where=where,
         filled=filled,
     )
+
+
+def _soft_tissue_hu(hu: NDArray[np.int16]) -> float:
+    """The median of what is neither dense nor air; 0 without any."""
+    soft = hu[(hu < _EDGE_HU) & (hu > _AIR_HU)]
+    return float(np.median(soft)) if soft.size else 0.0
 
 
 def _section_cm2(body: NDArray[np.bool_], place: NDArray[np.int64]) -> float:
@@ -230,8 +237,3 @@ def _on_scan(
     volume_ml = float(share[member].sum() * volume.voxel_volume_ml)
     filled = Patch(native, member & (share >= _FILLED))
     return volume_ml, float(values.max()), Patch(native, member), filled
-
-
-def _point(values: NDArray[np.float64]) -> Point:
-    x, y, z = (float(value) for value in values)
-    return x, y, z

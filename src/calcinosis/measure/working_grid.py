@@ -7,6 +7,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from calcinosis.measure.distance import Spacing
+
 GRID_MM = 1.5
 WORKING_ML = GRID_MM**3 / 1000  # of a voxel of this grid
 # A Gaussian of this many input voxels, times sqrt(ratio² − 1), takes the resolution of a voxel to
@@ -95,6 +97,12 @@ class WorkingGrid:
         result[np.ix_(*inside)] = mask[np.ix_(z, y, x)]
         return result
 
+    def brightest(self, box: Box, mask: NDArray[np.bool_]) -> tuple[int, int, int]:
+        """The brightest voxel of a mask, which fills a box of this grid."""
+        voxels = np.argwhere(mask) + [extent.start for extent in box]
+        z, y, x = voxels[self.hu[tuple(voxels.T)].argmax()].tolist()
+        return z, y, x
+
     def to_native(
         self, field: NDArray[np.generic], native: Box, origin: tuple[int, int, int] = (0, 0, 0)
     ) -> NDArray[np.float32]:
@@ -108,7 +116,7 @@ class WorkingGrid:
 
 
 def resample(
-    voxels: NDArray[np.int16], spacing_mm: tuple[float, float, float], grid_mm: float = GRID_MM
+    voxels: NDArray[np.int16], spacing_mm: Spacing, grid_mm: float = GRID_MM
 ) -> WorkingGrid:
     """Smooth and resample int16 voxels [z, y, x] to an isotropic grid, plane by plane."""
     step = grid_mm / np.asarray(spacing_mm)

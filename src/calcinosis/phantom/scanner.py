@@ -1,7 +1,7 @@
 """What a scanner makes of a body: blur, correlated noise, metal streaks, whole Hounsfield units."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,6 @@ from scipy.ndimage import gaussian_filter
 from calcinosis.phantom.grid import Float
 
 KernelName = Literal["soft", "standard", "sharp"]
-KERNEL_NAMES: tuple[KernelName, ...] = get_args(KernelName)
 METAL_HU = 2800.0
 
 

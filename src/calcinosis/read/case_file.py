@@ -285,6 +285,8 @@ class Case(_Strict):
             for field, analyte in _ANALYTE_OF_FIELD.items()
             if (result := patient.latest(analyte))
         }
+        if patient.calcium_mg_dl is not None:  # with albumin of the same week, as the plan reads it
+            values["corrected_calcium_mg_dl"] = patient.calcium_mg_dl
         labs = (self.labs or Labs()).model_copy(update=values)
         known = {
             "age_years": patient.age_years,
@@ -334,16 +336,6 @@ def case_of(data: object, where: str) -> Case:
             f"{where}: found a list, expected one case; many go one per line into a .jsonl file"
         )
     return validated(Case, data, where)
-
-
-def read_case(path: Path) -> Case:
-    """Read one case from a JSON file.
-
-    Raises:
-        NotReadableError: no such file, or not JSON.
-        InputError: an unknown field or a value out of range, by name.
-    """
-    return case_of(read_json(path), str(path))
 
 
 def read_cases(path: Path) -> Iterator[Case]:

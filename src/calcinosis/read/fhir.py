@@ -9,14 +9,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from calcinosis.analyte import is_known
 from calcinosis.errors import InputError
 from calcinosis.lab_result import LabResult
 from calcinosis.patient import Ckd, Patient, Sex
-from calcinosis.read.case_file import read_json
 from calcinosis.read.labs import without_twins
 
 _Resource = Mapping[str, Any]
@@ -109,24 +107,18 @@ _ONLY_SPOKEN_OF = re.compile(
 )
 
 
-def read_fhir(path: Path) -> Patient:
-    """Read the patient of a FHIR R4 Bundle in JSON.
-
-    Raises:
-        NotReadableError: no such file, or not JSON.
-        InputError: not a Bundle, several patients, or an observation that cannot be (no unit,
-            impossible value, future date, twice the same), named by its place in the bundle.
-    """
-    return patient_of_bundle(read_json(path), str(path))
-
-
 def is_bundle(data: object) -> bool:
     """Whether parsed JSON is a FHIR Bundle."""
     return isinstance(data, dict) and data.get("resourceType") == "Bundle"
 
 
 def patient_of_bundle(bundle: object, where: str) -> Patient:
-    """The patient of a parsed bundle; see `read_fhir`."""
+    """The patient of a FHIR R4 Bundle, parsed from JSON; `where` is named in errors.
+
+    Raises:
+        InputError: not a Bundle, several patients, or an observation that cannot be (no unit,
+            impossible value, future date, twice the same), named by its place in the bundle.
+    """
     if not is_bundle(bundle):
         raise InputError(f"{where}: is not a FHIR Bundle; expected resourceType Bundle")
     resources = list(_resources(bundle, where))
@@ -354,15 +346,18 @@ def codings(concept: object) -> list[tuple[str, str, str]]:
 
 
 def _date(text: object, where: str) -> date | None:
-    """A FHIR date, which may be a year or a month: the middle of it is taken."""
+    """A FHIR date; of a year or a month its middle is taken, or today where that is yet to come."""
     if text is None:
         return None
     written = str(text)
-    filled = written + {4: "-07-01", 7: "-15"}.get(len(written), "")
     try:
-        found = datetime.fromisoformat(filled).date()
+        first, middle = (
+            datetime.fromisoformat(written + more.get(len(written), "")).date()
+            for more in ({4: "-01-01", 7: "-01"}, {4: "-07-01", 7: "-15"})
+        )
     except ValueError:
         raise InputError(f"{where}: found {written!r}, expected a date") from None
-    if found > datetime.now().astimezone().date():
+    today = datetime.now().astimezone().date()
+    if first > today:
         raise InputError(f"{where}: {written} lies in the future")
-    return found
+    return min(middle, today)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from calcinosis.errors import GeometryError, InputError, NotReadableError
 from calcinosis.read import dicom
-from calcinosis.read.geometry import canonical
+from calcinosis.read.geometry import SAME_PLACE_MM, canonical
 from calcinosis.read.grid import LPS_FROM_RAS
 from calcinosis.read.nifti import read_nifti
 from calcinosis.read.nrrd import read_nrrd
@@ -123,7 +123,8 @@ def _grid_of(
     rows, columns = np.asarray(orientation[:3]), np.asarray(orientation[3:])
     normal = np.cross(rows, columns)
     along = places @ normal
-    gaps = np.diff(np.unique(np.round(along, 3)))
+    levels = np.sort(along)
+    gaps = np.diff(levels[np.diff(levels, prepend=-np.inf) > SAME_PLACE_MM])
     stated = dicom.numbers(path, measures, "SpacingBetweenSlices", 1)
     thickness = dicom.numbers(path, measures, "SliceThickness", 1) or (1.0,)
     step = float(gaps.min()) if gaps.size else (stated or thickness)[0]

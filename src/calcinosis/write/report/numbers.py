@@ -12,11 +12,11 @@ def colour(mass_id: int) -> str:
     return PALETTE[(mass_id - 1) % len(PALETTE)]
 
 
-def decimals(value: float, *, digits: int = 3, most: int = 2) -> int:
-    """Decimals that give `value` that many significant digits, `most` at the most."""
+def decimals(value: float) -> int:
+    """Decimals that give `value` three significant digits, two at the most."""
     if value == 0:
         return 0
-    return min(most, max(0, digits - 1 - math.floor(math.log10(abs(value)))))
+    return min(2, max(0, 2 - math.floor(math.log10(abs(value)))))
 
 
 def number(value: float, places: int | None = None) -> str:
