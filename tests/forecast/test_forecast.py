@@ -515,7 +515,29 @@ def test_a_result_that_does_not_go_with_the_treatment_is_named(options):
     assert not any(line.startswith("Not reached") for line in usual.assumptions)
     low = {**LAB, "analyte": "phosphate", "value": 2.0, "unit": "mg/dL"}
     said = forecast(parse_scenario({"patient": {"labs": [low]}, "phases": [NINE]}), ensemble=2)
-    assert said.assumptions[0].startswith("Not reached by the fit: phosphate 2 mg/dL")
+    assert said.assumptions[0].startswith("Not reached by the fit: phosphate 2 mg/dL, where")
+
+
+def test_of_several_results_one_that_is_not_reached_is_named_with_its_date():
+    lows = [
+        {"date": day, "analyte": "phosphate", "value": value, "unit": "mg/dL"}
+        for day, value in (("2025-01-08", 5.5), ("2025-02-05", 1.2), ("2025-03-05", 5.6))
+    ]
+    said = forecast(parse_scenario({"patient": {"labs": lows}, "phases": [NINE]}), ensemble=2)
+    assert said.assumptions[0].startswith("Not reached by the fit: phosphate 1.2 mg/dL of 2025-02")
+
+
+def test_dialysis_beside_kidneys_that_work_is_refused_and_beside_a_failed_graft_is_not():
+    dialysed = {"days": 9, "dialysis": {}}
+    for plan in (
+        {"phases": [dialysed]},
+        {"phases": [NINE], "compare": [{"name": "hd", "phases": [dialysed]}]},
+    ):
+        with pytest.raises(InputError, match=r"dialysis: found beside patient\.gfr_ml_min 60"):
+            forecast(parse_scenario({"patient": {"gfr_ml_min": 60}, **plan}), ensemble=2)
+    grafted = [{"days": 9, "event": GRAFT}, {"days": 9, **FAILED}, dialysed]
+    forecast(parse_scenario({"patient": {"gfr_ml_min": 20}, "phases": [dialysed]}), ensemble=2)
+    forecast(parse_scenario({"patient": {"gfr_ml_min": 60}, "phases": grafted}), ensemble=2)
 
 
 def test_a_bound_that_tells_nothing_new_changes_nothing():

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from calcinosis.analyte import ANALYTES as ANALYTES_BY_NAME
+from calcinosis.forecast.assumptions import assumptions, doubt_in_words
 from calcinosis.forecast.ensemble import Member, past_of, population_members
 from calcinosis.forecast.fit import Finding, fit
 from calcinosis.forecast.hazards import (
@@ -26,26 +26,23 @@ from calcinosis.forecast.hazards import (
     warnings_of,
 )
 from calcinosis.forecast.labs import ANALYTES, CLOSE_LOOK_DAYS, SCATTER, WANDER, laboratory
-from calcinosis.forecast.model import CARE_STOPS_AT
-from calcinosis.forecast.parameters import CA_MG_PER_MMOL
-from calcinosis.forecast.prescription import Prescription, check_grafts, goes_on, prescribe
-from calcinosis.forecast.scenario import Haemodialysis, Lab, Option, Scenario
+from calcinosis.forecast.prescription import (
+    Prescription,
+    check_grafts,
+    check_own_kidneys,
+    goes_on,
+    prescribe,
+)
+from calcinosis.forecast.scenario import Option, Scenario
 from calcinosis.forecast.session import Session, last_sessions
 from calcinosis.forecast.simulate import simulate
 from calcinosis.forecast.states import Array
-from calcinosis.forecast.treatments import (
-    CARE_CALCIUM_G_D,
-    CARE_VITAMIN_D_UG_PER_WEEK,
-    Timeline,
-    timeline,
-)
-from calcinosis.forecast.wording import USUAL_CARE, dialysis_in_words, drugs_in_words
+from calcinosis.forecast.treatments import Timeline, timeline
 
 Progress = Callable[[int, int], None]
 ENSEMBLE = 64
 YEAR = 365.0
 PRODUCT_LIMIT = 55.0  # mg2/dL2, KDOQI 2005
-LONG_SESSION_H = 6.0  # from here on as at night: blood is mostly pumped slower; assumed
 MEASUREMENTS = 15  # each member stands for so many, at even quantiles of their scatter
 _QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / MEASUREMENTS) for i in range(MEASUREMENTS)])
 
@@ -124,16 +121,13 @@ def forecast(
         InputError: a laboratory result that cannot be used, or a plan that contradicts a graft.
     """
     patient, first = scenario.patient, scenario.phases[0]
-    working = check_grafts(patient.history, "patient.history")
-    check_grafts(scenario.phases, "phases", working)
-    for number, other in enumerate(scenario.compare):
-        check_grafts(other.phases, f"compare.{number}.phases", working)
+    _check(scenario)
     findings: tuple[Finding, ...] = ()
     doubts: tuple[str, ...] = ()
     if patient.labs:
         fitted = fit(patient, first, ensemble)
         members, findings, past = fitted.members, fitted.findings, fitted.past
-        doubts = tuple(_doubted(*one) for one in fitted.missed)
+        doubts = tuple(doubt_in_words(*one, patient.labs) for one in fitted.missed)
     else:
         past = past_of(patient, first)
         members = population_members(past, patient.dry_weight_kg, ensemble)
@@ -143,103 +137,20 @@ def forecast(
         courses.append(_course(option, past.now, members))
         if progress:
             progress(done, len(options))
-    plans = [prescribe(past.now, option.phases) for option in options]
-    cared_for = any(one.postoperative_care for plan in plans for one in plan)
-    said = (
-        *doubts,
-        *assumptions(scenario, past.now, cared_for),
-        *_old_mass(patient.labs),
-        *_long_sessions(options),
-    )
+    said = (*doubts, *assumptions(scenario, past.now))
     return Outlook(tuple(courses), said, findings)
 
 
-def _doubted(lab: Lab, fitted_share: float) -> str:
-    """A result that the fit does not reach, in words."""
-    return (
-        f"Not reached by the fit: {_named(lab)} {lab.comparator}{lab.value:g} {lab.unit}, "
-        f"where the model has {fitted_share * lab.value:.3g}. Results, treatment as stated "
-        "and model do not go together: the forecast is less sure."
-    )
-
-
-def _named(lab: Lab) -> str:
-    known = ANALYTES_BY_NAME.get(lab.analyte)
-    return known.label if known else lab.analyte.replace("_", " ")
-
-
-def assumptions(scenario: Scenario, before: Prescription, cared_for: bool) -> tuple[str, ...]:
-    """What the scenario left open, in words; `cared_for`: some option has postoperative care."""
-    patient, said = scenario.patient, []
-    if not patient.labs:
-        said.append("No laboratory results: the average patient, and the spread between patients.")
-    bounds = dict.fromkeys(
-        f"{_named(lab)} {lab.comparator} {lab.value:g} {lab.unit}"
-        for lab in patient.labs
-        if lab.comparator
-    )
-    if bounds:
-        said.append(f"Results that are only bounds are taken as such: {', '.join(bounds)}.")
-    if "dry_weight_kg" not in patient.model_fields_set:
-        said.append(f"Dry weight {patient.dry_weight_kg:g} kg.")
-    if patient.gfr_ml_min is None:
-        said.append(f"Residual filtration {before.gfr_ml_min:g} mL/min.")
-    if patient.diet.phosphorus_mg_d is None or patient.diet.calcium_mg_d is None:
-        said.append(
-            f"Diet {before.diet_p_mg_d:.0f} mg phosphorus and {before.diet_ca_mg_d:.0f} mg calcium."
-        )
-    said.append(_until_today(scenario, before))
-    if cared_for:
-        said.append(
-            f"After parathyroidectomy as much calcium, up to {CARE_CALCIUM_G_D:g} g a day, and "
-            f"calcitriol, up to {CARE_VITAMIN_D_UG_PER_WEEK / 7:g} µg a day, as calcium below "
-            f"{CARE_STOPS_AT * CA_MG_PER_MMOL / 10:.1f} mg/dL needs, unless the phase names a "
-            'calcium salt or says "postoperative_care": null; conceivable patients take more or '
-            "less of it, nine of ten between half and twice."
-        )
-    said.append(
-        "A treatment that a phase does not name goes on as before; transplantation ends it, and "
-        "when a graft fails haemodialysis begins."
-    )
-    return tuple(said)
-
-
-def _until_today(scenario: Scenario, before: Prescription) -> str:
-    """The treatment that holds today, said or assumed, in words."""
-    said, usual = dialysis_in_words(before.dialysis) if before.dialysis else (("no dialysis",), ())
-    care = (USUAL_CARE,) if before.postoperative_care else ()
-    treated = ", ".join((*said, *usual, *drugs_in_words(before.treatment()), *care))
-    if scenario.patient.history:
-        return f"By the history treated today with {treated}."
-    event = scenario.phases[0].event
-    if event and event.transplantation:
-        return f"Long before the graft treated as is usual, for the plan does not tell: {treated}."
-    return f"Until today long treated as in the first phase: {treated}."
-
-
-def _old_mass(labs: Sequence[Lab]) -> tuple[str, ...]:
-    """That a mass measured once, and not today, is taken for today's, in words."""
-    measured = [lab.date for lab in labs if lab.analyte == "deposit_calcium"]
-    if len(measured) != 1:
-        return ()
-    days = (max(lab.date for lab in labs) - measured[0]).days
-    said = f"The deposit is taken to be today what it was when it was measured, {days} days ago."
-    return (said,) if days else ()
-
-
-def _long_sessions(options: Sequence[Option]) -> tuple[str, ...]:
-    """What long sessions clear where nobody says so, in words."""
-    planned = [phase.dialysis for option in options for phase in option.phases]
-    said = dict.fromkeys(
-        f"Sessions of {one.hours:g} h clear {one.phosphate_clearance_ml_min:g} mL/min phosphate: "
-        "no clearance is named. Long ones are mostly run slower, and phosphate falls less: by "
-        "0.7 mg/dL in a trial of 24 for 12 hours a week (doi:10.1186/s12882-019-1438-3)."
-        for one in planned
-        if isinstance(one, Haemodialysis)
-        and one.hours >= LONG_SESSION_H
-        and "phosphate_clearance_ml_min" not in one.model_fields_set
-    )
-    return tuple(said)
+def _check(scenario: Scenario) -> None:
+    """Refuse plans that contradict a graft, or kidneys that work."""
+    patient = scenario.patient
+    working = check_grafts(patient.history, "patient.history")
+    check_own_kidneys(patient.history, "patient.history", patient.gfr_ml_min)
+    others = {f"compare.{n}.phases": one.phases for n, one in enumerate(scenario.compare)}
+    for where, phases in {"phases": scenario.phases, **others}.items():
+        check_grafts(phases, where, working)
+        if not patient.history:
+            check_own_kidneys(phases, where, patient.gfr_ml_min)
 
 
 def _course(option: Option, before: Prescription, members: Sequence[Member]) -> Course:

@@ -31,6 +31,9 @@ TYPICAL_DIET_MG_D = (
 )
 TYPICAL_GFR_ML_MIN = 1.0
 DIALYSIS_BELOW_GFR_ML_MIN = 15.0  # without a word on dialysis, it is assumed below this
+# Own kidneys that filter so much need none: early starts are at 10 to 14 (doi:10.1056/
+# NEJMoa1000552), so twice that is a slip: ours.
+NO_DIALYSIS_FROM_GFR_ML_MIN = 30.0
 
 
 @dataclass(frozen=True)
@@ -181,6 +184,19 @@ def check_grafts(
                 "expected the event graft_failure, or no dialysis"
             )
     return working
+
+
+def check_own_kidneys(phases: Sequence[Phase], where: str, own_ml_min: float | None) -> None:
+    """Refuse dialysis beside kidneys that filter well; after a graft it is another filtration."""
+    for number, phase in enumerate(phases):
+        if own_ml_min is None or own_ml_min < NO_DIALYSIS_FROM_GFR_ML_MIN or phase.event:
+            return
+        if phase.dialysis:
+            raise InputError(
+                f"{where}.{number}.dialysis: found beside patient.gfr_ml_min {own_ml_min:g}, what "
+                f"the patient's own kidneys filter; expected less than "
+                f"{NO_DIALYSIS_FROM_GFR_ML_MIN:g}, or no dialysis"
+            )
 
 
 def before_day_0(patient: ScenarioPatient, first: Phase) -> list[Prescription]:

@@ -1,0 +1,111 @@
+"""What a forecast rests on, in words: what the scenario left open, and how that was filled."""
+
+from collections.abc import Iterator, Sequence
+
+from calcinosis.analyte import ANALYTES as ANALYTES_BY_NAME
+from calcinosis.forecast.model import CARE_STOPS_AT
+from calcinosis.forecast.parameters import CA_MG_PER_MMOL
+from calcinosis.forecast.prescription import Prescription, prescribe
+from calcinosis.forecast.scenario import Haemodialysis, Lab, Option, Scenario, ScenarioPatient
+from calcinosis.forecast.treatments import CARE_CALCIUM_G_D, CARE_VITAMIN_D_UG_PER_WEEK
+from calcinosis.forecast.wording import USUAL_CARE, dialysis_in_words, drugs_in_words
+
+LONG_SESSION_H = 6.0  # from here on as at night: blood is mostly pumped slower; assumed
+
+
+def doubt_in_words(lab: Lab, fitted_share: float, labs: Sequence[Lab]) -> str:
+    """A result that the fit does not reach, in words; of several with its date."""
+    several = sum(other.analyte == lab.analyte for other in labs) > 1
+    of_day = f" of {lab.date}" if several else ""
+    return (
+        f"Not reached by the fit: {_named(lab)} {lab.comparator}{lab.value:g} {lab.unit}{of_day}, "
+        f"where the model has {fitted_share * lab.value:.3g}. Results, treatment as stated "
+        "and model do not go together: the forecast is less sure."
+    )
+
+
+def _named(lab: Lab) -> str:
+    known = ANALYTES_BY_NAME.get(lab.analyte)
+    return known.label if known else lab.analyte.replace("_", " ")
+
+
+def assumptions(scenario: Scenario, before: Prescription) -> Iterator[str]:
+    """What the scenario left open, and how it was filled, in words; `before`: until today."""
+    options = scenario.options()
+    plans = [prescribe(before, option.phases) for option in options]
+    yield from _of_the_patient(scenario.patient, before)
+    yield _until_today(scenario, before)
+    if any(one.postoperative_care for plan in plans for one in plan):
+        yield _postoperative_care()
+    yield (
+        "A treatment that a phase does not name goes on as before; transplantation ends it, and "
+        "when a graft fails haemodialysis begins."
+    )
+    yield from _old_mass(scenario.patient.labs)
+    yield from _long_sessions(options)
+
+
+def _of_the_patient(patient: ScenarioPatient, before: Prescription) -> Iterator[str]:
+    """Laboratory, body and diet."""
+    if not patient.labs:
+        yield "No laboratory results: the average patient, and the spread between patients."
+    bounds = dict.fromkeys(
+        f"{_named(lab)} {lab.comparator} {lab.value:g} {lab.unit}"
+        for lab in patient.labs
+        if lab.comparator
+    )
+    if bounds:
+        yield f"Results that are only bounds are taken as such: {', '.join(bounds)}."
+    if "dry_weight_kg" not in patient.model_fields_set:
+        yield f"Dry weight {patient.dry_weight_kg:g} kg."
+    if patient.gfr_ml_min is None:
+        yield f"Residual filtration {before.gfr_ml_min:g} mL/min."
+    if patient.diet.phosphorus_mg_d is None or patient.diet.calcium_mg_d is None:
+        yield (
+            f"Diet {before.diet_p_mg_d:.0f} mg phosphorus and {before.diet_ca_mg_d:.0f} mg calcium."
+        )
+
+
+def _postoperative_care() -> str:
+    return (
+        f"After parathyroidectomy as much calcium, up to {CARE_CALCIUM_G_D:g} g a day, and "
+        f"calcitriol, up to {CARE_VITAMIN_D_UG_PER_WEEK / 7:g} µg a day, as calcium below "
+        f"{CARE_STOPS_AT * CA_MG_PER_MMOL / 10:.1f} mg/dL needs, unless the phase names a "
+        'calcium salt or says "postoperative_care": null; conceivable patients take more or '
+        "less of it, nine of ten between half and twice."
+    )
+
+
+def _until_today(scenario: Scenario, before: Prescription) -> str:
+    """The treatment that holds today, said or assumed, in words."""
+    said, usual = dialysis_in_words(before.dialysis) if before.dialysis else (("no dialysis",), ())
+    care = (USUAL_CARE,) if before.postoperative_care else ()
+    treated = ", ".join((*said, *usual, *drugs_in_words(before.treatment()), *care))
+    if scenario.patient.history:
+        return f"By the history treated today with {treated}."
+    event = scenario.phases[0].event
+    if event and event.transplantation:
+        return f"Long before the graft treated as is usual, for the plan does not tell: {treated}."
+    return f"Until today long treated as in the first phase: {treated}."
+
+
+def _old_mass(labs: Sequence[Lab]) -> Iterator[str]:
+    """That a mass measured once, and not today, is taken for today's, in words."""
+    measured = [lab.date for lab in labs if lab.analyte == "deposit_calcium"]
+    days = (max(lab.date for lab in labs) - measured[0]).days if len(measured) == 1 else 0
+    if days:
+        yield f"The deposit is taken to be today what it was when it was measured, {days} days ago."
+
+
+def _long_sessions(options: Sequence[Option]) -> Iterator[str]:
+    """What long sessions clear where nobody says so, in words."""
+    planned = [phase.dialysis for option in options for phase in option.phases]
+    yield from dict.fromkeys(
+        f"Sessions of {one.hours:g} h clear {one.phosphate_clearance_ml_min:g} mL/min phosphate: "
+        "no clearance is named. Long ones are mostly run slower, and phosphate falls less: by "
+        "0.7 mg/dL in a trial of 24 for 12 hours a week (doi:10.1186/s12882-019-1438-3)."
+        for one in planned
+        if isinstance(one, Haemodialysis)
+        and one.hours >= LONG_SESSION_H
+        and "phosphate_clearance_ml_min" not in one.model_fields_set
+    )
