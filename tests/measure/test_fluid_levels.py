@@ -120,6 +120,12 @@ def test_sediment_shallower_than_a_rim_is_thick_is_told_by_its_flatness(radius_m
     assert level.sediment_depth_mm == pytest.approx(deep_mm, abs=1.2)
 
 
+def test_sediment_as_deep_as_a_hand_is_followed_to_its_floor():
+    scan = locule_scan(radius_mm=32.0, level_mm=-22.0, spacing=(1.5, 1.2, 1.2))
+    (level,) = find_fluid_levels(*scan).levels
+    assert level.sediment_depth_mm == pytest.approx(53.0, abs=2.0)
+
+
 def test_an_envelope_that_misses_the_fluid_keeps_the_sign():
     volume, envelope = locule_scan()
     dense = envelope & (ndimage.gaussian_filter(volume.voxels.astype(float), 1) > 200)

@@ -40,6 +40,7 @@ SAME_DEPTH_MM = 1.5
 SAME_SHARE = 0.3
 SAME_HEIGHT_MM = 0.4  # two pieces of one interface: right ones differed by up to 0.26 mm
 JOINED_SHARE = 0.8  # and the step between them keeps this share of its height
+REACH = 80  # samples up and down from a surface in which its layers are always sought
 BESIDE_INTERFACE_MM = (0.75, 2.25)  # above and below it, where fluid and sediment are looked for
 
 
@@ -239,7 +240,7 @@ def _layers(
     along_mm: float,
 ) -> Layers:
     """Measure the columns through a surface."""
-    reach = np.arange(-80, 81)
+    reach = np.arange(-REACH, REACH + 1)
     at = np.round(height_mm / DOWN_STEP_MM).astype(int)[:, None] + reach
     at = np.clip(at, 0, upright.hu.shape[0] - 1)
     u, v = columns[:, :1], columns[:, 1:]
@@ -254,6 +255,8 @@ def _layers(
     half = (hu_above + hu_below) / 2
     down, up = profile[:, offset_mm > 0] > half, profile[:, offset_mm < 0][:, ::-1] < half
     sediment = _run_mm(down[:, 1:])
+    if sediment.max() > REACH * DOWN_STEP_MM - DOWN_STEP_MM:
+        sediment = _run_mm(np.hstack([down[:, 1:], _sediment_deeper(upright, u, v, at, half)]))
     fluid = _run_mm(up[:, 1:])
     inside = upright.inside[at, u, v][:, (offset_mm >= 0) & (offset_mm <= far)]
     return Layers(
@@ -262,6 +265,22 @@ def _layers(
         sediment_depth_mm=float(np.percentile(sediment, 90)),
         fluid_height_mm=float(np.percentile(fluid, 75)),
         share_in_mass=float(np.mean(inside.any(axis=1))),
+    )
+
+
+def _sediment_deeper(
+    upright: Upright,
+    u: NDArray[np.int64],
+    v: NDArray[np.int64],
+    at: NDArray[np.int64],
+    half_hu: float,
+) -> NDArray[np.bool_]:
+    """Below the samples `at`: what is as dense and in the mass, for there bone is near as well."""
+    further = at[:, -1:] + np.arange(1, upright.hu.shape[0])
+    within = further < upright.hu.shape[0]
+    further = np.minimum(further, upright.hu.shape[0] - 1)
+    return np.asarray(
+        within & upright.inside[further, u, v] & (upright.hu[further, u, v] > half_hu)
     )
 
 
