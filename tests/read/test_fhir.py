@@ -77,10 +77,39 @@ def test_the_later_of_dialysis_and_transplant_holds():
      ("Patient declines hemodialysis", None),
         ("Unplanned start of hemodialysis", "dialysis_hd"),
         ("Family history of chronic kidney disease", None),
+     ("Creation of arteriovenous fistula for hemodialysis", None),
+     ("Encounter for hemodialysis", "dialysis_hd"),
+     ("End-stage renal disease on hemodialysis by fistula", "dialysis_hd"),
+     ("Chronic kidney disease stage 4, not on dialysis", "ckd_unspecified"),
+     ("Non-dialysis dependent chronic kidney disease", "ckd_unspecified"),
      ("Failed renal transplant", "ckd_unspecified"), ("Renal transplant rejection", "transplant")],
 )  # fmt: skip
 def test_a_kidney_status_that_a_name_only_speaks_of_does_not_hold(name, kidneys):
     assert patient({"resourceType": "Condition", "code": {"text": name}}).ckd == kidneys
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Screening for tuberculosis", "Exposure to tuberculosis", "Suspected gout", "Risk of gout",
+     "No evidence of gout", "No gout", "Tuberculosis vaccination"],
+)  # fmt: skip
+def test_a_disease_that_a_name_only_speaks_of_is_not_known(name):
+    assert patient({"resourceType": "Condition", "code": {"text": name}}).history == {}
+
+
+def test_the_later_kind_of_dialysis_holds_since_the_first():
+    peritoneal = told("Procedure", "71192002", performedDateTime="2015-01-01")
+    blood = told("Procedure", "302497006", performedDateTime="2019-01-01")
+    again = told("Procedure", "71192002", performedDateTime="2021-01-01")
+    found = patient(peritoneal, blood)
+    assert (found.ckd, found.dialysis_start) == ("dialysis_hd", date(2015, 1, 1))
+    assert patient(peritoneal, blood, again).ckd == "dialysis_pd"
+    assert patient(told("Procedure", "71192002"), blood).ckd == "dialysis_pd"
+
+
+@pytest.mark.parametrize("stage", ["431855005", "700378005", "700379002"])
+def test_a_stage_before_dialysis_is_told_by_its_code(stage):
+    assert patient(told("Condition", stage, "Chronic kidney disease")).ckd == "ckd_nondialysis"
 
 
 def test_a_graft_that_failed_later_than_dialysis_began_is_no_graft():

@@ -62,7 +62,10 @@ _KIDNEY: tuple[tuple[Ckd, tuple[str, ...], tuple[str, ...]], ...] = (
     ),
     (
         "ckd_nondialysis",
-        ("431857002", "433144002", "431856006", "N18.1", "N18.2", "N18.3", "N18.4"),
+        (
+            *("431857002", "433144002", "700378005", "700379002", "431856006", "431855005"),
+            *("N18.1", "N18.2", "N18.3", "N18.4"),
+        ),
         (),
     ),
     (
@@ -103,8 +106,11 @@ DATE_UNKNOWN = {
 _UNFINISHED = {"preparation", "on-hold", "stopped"}
 # Words beside a name that speak of it without its being there.
 _ONLY_SPOKEN_OF = re.compile(
-    r"\b(await|waiting|candidate|planned|evaluation|donor|donat|declin|refus|family history)"
+    r"\b(await|waiting|candidate|planned|evaluation|donor|donat|declin|refus|family history"
+    r"|screening|suspect|exposure|contact with|risk|rule out|vaccin|immuni[sz]"
+    r"|no (evidence|history|signs?) of|(fistula|graft|access) for \w*dialysis)"
 )
+_DENIED = r"(?<!\bno )(?<!\bnot )(?<!\bnon[- ])(?<!\bwithout )"  # before a name
 
 
 def is_bundle(data: object) -> bool:
@@ -261,8 +267,8 @@ def _with_conditions(patient: Patient, resources: list[_Resource]) -> Patient:
 def _kidney(told: list[_Resource]) -> tuple[Ckd | None, date | None]:
     """Kidney status, and since when on dialysis.
 
-    Of dialysis and transplant the one that began last holds; without dates, dialysis. A failed
-    graft is none.
+    Of dialysis and transplant the one that began last holds; without dates, dialysis. So does the
+    later of two kinds of dialysis; without dates, peritoneal. A failed graft is none.
     """
     failed = [r for r in told if is_one_of(r, *_GRAFT_FAILURE)]
     ended = max((s for r in failed if (s := _start(r))), default=date.max) if failed else None
@@ -276,6 +282,8 @@ def _kidney(told: list[_Resource]) -> tuple[Ckd | None, date | None]:
     if not starts:
         return None, None
     kidney = next(iter(starts))
+    if kidney == "dialysis_pd" and starts[kidney] and (later := starts.get("dialysis_hd")):
+        kidney = "dialysis_hd" if max(later) > max(starts[kidney]) else kidney
     on_dialysis = [s for status in starts if status.startswith("dialysis") for s in starts[status]]
     grafted = starts.get("transplant")
     if grafted and on_dialysis and max(grafted) > max(on_dialysis):
@@ -325,7 +333,7 @@ def is_one_of(resource: _Resource, codes: tuple[str, ...], names: tuple[str, ...
     written = words_of(resource.get("code")).lower()
     if _ONLY_SPOKEN_OF.search(written):
         return False
-    return any(name in written for name in names)
+    return any(re.search(f"{_DENIED}{re.escape(name)}", written) for name in names)
 
 
 def words_of(concept: object) -> str:
