@@ -157,7 +157,7 @@ class Patient:
         result = self.latest(analyte)
         return result.value if result else None
 
-    def comparator(self, analyte: str) -> str:
+    def comparator(self, analyte: str) -> Literal["", "<", ">"]:
         """``<`` or ``>`` where the most recent value is only a bound, else nothing."""
         result = self.latest(analyte)
         if result is None and analyte == "corrected_calcium":

@@ -71,7 +71,7 @@ def test_bundle_brings_labs_back_to_our_own_reader(with_labs):
 
 
 def test_our_own_measurements_come_back_as_nothing_but_a_word(with_labs):
-    back = read_patient_file(with_labs / "bundle.fhir.json")
+    back = read_patient_file(with_labs / "bundle.fhir.json").patient
     assert back.passed_over == ("an earlier measurement by this program",)
 
 
@@ -88,7 +88,7 @@ def test_labs_without_a_day_and_without_a_loinc_code_come_back(plain, tmp_path):
     )
     out = delivered(tmp_path, plain[0], patient=given)
     assert_valid_fhir(out / "bundle.fhir.json")
-    back = read_patient_file(out / "bundle.fhir.json")
+    back = read_patient_file(out / "bundle.fhir.json").patient
     assert set(back.labs) == set(given.labs)
 
 
@@ -105,6 +105,24 @@ def test_derived_values_are_observations_of_their_own(with_labs):
     }
     derived = {name: value for name, value in told.items() if name.endswith("(derived)")}
     assert sorted(derived.values()) == [(10.08, "mg/dL"), (71.568, "mg2/dL2")]
+
+
+def test_derived_values_bear_the_day_and_the_bound_of_what_they_were_made_of(plain, tmp_path):
+    patient = Patient(
+        labs=(
+            LabResult.measured("calcium", 9.0, "mg/dL", "2024-06-01", ">"),
+            LabResult.measured("albumin", 3.0, "g/dL", "2024-06-01"),
+            LabResult.measured("phosphate", 6.0, "mg/dL", "2024-06-01"),
+            LabResult.measured("phosphate", 8.0, "mg/dL", "2025-01-01"),
+        )
+    )
+    out = delivered(tmp_path, plain[0], patient=patient)
+    told = {one["code"]["text"]: one for one in resources(out, "Observation")}
+    product = told["calcium × phosphate product (derived)"]
+    assert product["valueQuantity"]["value"] == 58.8
+    assert product["effectiveDateTime"] == "2024-06-01"
+    corrected = told["albumin-corrected calcium (derived)"]["valueQuantity"]
+    assert (corrected["value"], corrected["comparator"]) == (9.8, ">")
 
 
 def test_bundle_names_the_patient_of_the_images_or_says_there_is_none(plain, tmp_path):

@@ -315,14 +315,14 @@ def _labs(patient: Patient | None, patient_key: str) -> Iterator[Resource]:
         result = patient.latest(name)
         if result is not None:
             yield _lab(result, _lab_code(name, analyte.unit), patient_key)
-    for name, value in (
-        ("corrected_calcium", patient.corrected_calcium_mg_dl),
-        ("ca_p_product", patient.ca_p_product_mg2_dl2),
+    calcium, products = patient.latest("calcium"), patient.ca_p_series()
+    for name, value, of in (
+        ("corrected_calcium", patient.corrected_calcium_mg_dl, calcium),
+        ("ca_p_product", patient.ca_p_product_mg2_dl2, products[-1] if products else None),
     ):
         if value is not None and patient.latest(name) is None:
-            phosphate, calcium = patient.latest("phosphate"), patient.latest("calcium")
-            dated = phosphate if name == "ca_p_product" else calcium
-            derived = LabResult(name, value, dated.taken if dated else None)
+            taken = of.taken if of else None
+            derived = LabResult(name, value, taken, patient.comparator(name))
             code = _concept(OWN, name.upper(), f"{ANALYTES[name].label}{DERIVED}")
             yield _lab(derived, code, patient_key)
 
