@@ -64,3 +64,8 @@ def test_calcium_that_does_not_wait_has_one_name(calcium, name):
 def test_calcium_not_measured_is_neither_low_nor_normal():
     found = holds(blood)
     assert {found[name] for name in found if name.startswith("calcium")} == {None}
+
+
+def test_a_value_known_by_its_range_is_told_by_the_word_for_it():
+    told = dict(blood(Patient(ranges={"phosphate": (7.0, 9.0)}), load_rulebook().thresholds))
+    assert told["phosphate_high"].text == "phosphate high"

@@ -178,6 +178,13 @@ def test_masses_of_one_scan_may_differ_without_contradiction():
     assert contradictions(both) == ()
 
 
+@pytest.mark.parametrize(("report", "contradicted"), [(True, []), (False, ["bone_erosion"])])
+def test_a_report_agrees_with_a_scan_that_shows_the_sign_in_one_of_two_masses(report, contradicted):
+    both = findings_of_masses(scan(mass(1, eroded=True), mass(2, eroded=False)))
+    told = findings_of_case({"imaging": {"ct": {"bone_erosion_or_osteolysis": report}}})
+    assert [found.code for found in contradictions([*told, *both])] == contradicted
+
+
 @pytest.mark.parametrize(
     ("case", "code", "against"),
     [

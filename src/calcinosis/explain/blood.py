@@ -89,7 +89,7 @@ def _severe_calcium(patient: Patient, thresholds: Mapping[str, float]) -> Named:
 
 
 def _said(patient: Patient, analyte: str) -> str:
-    """A value with its unit and SI, or the report's word: ``calcium 11.2 mg/dL (2.79 mmol/L)``."""
+    """A value with its unit and SI, or a word for it: ``calcium 11.2 mg/dL (2.79 mmol/L)``."""
     name, value = analyte, patient.value(analyte)
     if analyte == "calcium":
         ionized, corrected = patient.value("ionized_calcium"), patient.corrected_calcium_mg_dl
@@ -99,7 +99,7 @@ def _said(patient: Patient, analyte: str) -> str:
             name, value = "corrected_calcium", corrected
     label = {"ca_p_product": "Ca×P", "pth": "PTH"}.get(name, ANALYTES[name].label)
     if value is None:
-        level = patient.levels.get(analyte)
+        level = patient.level(analyte)
         return f"{label} {level}" if level else label
     si, bound = in_si(name, value), patient.comparator(name)
     beside = f" ({bound}{si[0]:.3g} {si[1]})" if si else ""

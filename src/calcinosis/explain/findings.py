@@ -333,7 +333,8 @@ class Contradiction:
 def contradictions(findings: Iterable[Finding]) -> tuple[Contradiction, ...]:
     """Find signs called present by one source and absent by another, and values that do not agree.
 
-    Masses measured on one CT may differ from each other; that is no contradiction.
+    Masses measured on one CT may differ from each other; that is no contradiction, nor does the
+    one without the sign deny what is told of the other.
     """
     findings = tuple(findings)
     states = {(finding.code, finding.state) for finding in findings}
@@ -343,8 +344,8 @@ def contradictions(findings: Iterable[Finding]) -> tuple[Contradiction, ...]:
     ]:
         present = tuple(f for f in findings if f.code == code and f.state == "present")
         absent = tuple(f for f in findings if f.code == code and f.state == "absent")
-        voices = [{(f.origin, f.modality) for f in side} for side in (present, absent)]
-        if voices[0] != voices[1]:
+        voices, denying = ({(f.origin, f.modality) for f in side} for side in (present, absent))
+        if denying - voices:
             found.append(Contradiction(code, present, absent))
     found += _of_values({f.code: f for f in findings if f.modality == "laboratory"})
     return tuple(sorted(found, key=lambda dispute: dispute.code))

@@ -70,7 +70,7 @@ class _Rule:
 
 @dataclass(frozen=True)
 class _Verdict:
-    """An option where the circumstances it asks about stand so, and those to tell in words."""
+    """An option where circumstances stand and are asked for so, and those to tell in words."""
 
     option: Option
     told: tuple[str, ...]
@@ -84,7 +84,9 @@ class _Entry:
     otherwise: str
     hazards: tuple[_Rule, ...]
     names: tuple[str, ...]
-    verdicts: dict[tuple[bool | None, ...], _Verdict] = field(default_factory=dict, compare=False)
+    verdicts: dict[tuple[tuple[bool | None, str], ...], _Verdict] = field(
+        default_factory=dict, compare=False
+    )
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ def plan(facts: Mapping[str, Circumstance]) -> tuple[Option, ...]:
 
 
 def _judged(entry: _Entry, facts: Mapping[str, Circumstance], sources: Mapping[str, str]) -> Option:
-    states = tuple([facts[name].holds for name in entry.names])
+    states = tuple([(facts[name].holds, facts[name].ask) for name in entry.names])
     verdict = entry.verdicts.get(states)
     if verdict is None:  # the same for every patient of whom this is known; the words are not
         verdict = entry.verdicts[states] = _verdict(entry, facts, sources)
