@@ -149,6 +149,17 @@ def test_an_identifier_with_signs_of_its_own_is_still_one_search(tmp_path):
     assert "|7%26name%3Dx%7Cy%20%231" in text
 
 
+def test_one_number_by_two_issuers_is_two_patients(tmp_path):
+    people = []
+    for issuer in ("Hospital A", "Hospital B"):
+        series = write_series(tmp_path / issuer, IssuerOfPatientID=issuer)
+        (person,) = resources(delivered(tmp_path, read_study(series)), "Patient")
+        people.append((person["id"], person["identifier"][0]["system"]))
+        assert person["identifier"][0]["value"] == IDENTIFIER
+    assert people[0][0] != people[1][0]
+    assert people[0][1] != people[1][1]
+
+
 @pytest.mark.parametrize(
     ("written", "told"),
     [

@@ -130,15 +130,16 @@ def _when(header: "Dataset") -> Resource:
 def _patient(header: "Dataset") -> Resource:
     stated = str(header.PatientID)
     key = stated or str(header.StudyInstanceUID)
+    issuer = [str(header.IssuerOfPatientID)] if "IssuerOfPatientID" in header else []
     resource: Resource = {
         "resourceType": "Patient",
-        "id": str(derived_uuid("patient", key)),
+        "id": str(derived_uuid("patient", key, *issuer)),
         "identifier": [{"system": f"urn:oid:{derived_uid('placeholder patient')}", "value": key}],
     }
     if not stated:
         resource["text"] = _text("Placeholder: the images do not say who the patient is.")
         return resource
-    resource["identifier"][0]["system"] = f"urn:oid:{derived_uid('DICOM patient ID')}"
+    resource["identifier"][0]["system"] = f"urn:oid:{derived_uid('DICOM patient ID', *issuer)}"
     if name := _human_name(written_name(str(header.PatientName))):
         resource["name"] = [name]
     if str(header.PatientSex) in _GENDER:
