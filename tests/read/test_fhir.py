@@ -254,6 +254,24 @@ def test_a_start_of_dialysis_that_is_no_day_is_named_with_its_file(day):
         patient(told("Procedure", "302497006", "Hemodialysis", performedDateTime=day))
 
 
+@pytest.mark.parametrize(
+    ("reference", "count"),
+    [("Patient/a", 1), ("https://record.example/Patient/a/_history/2", 1), ("urn:uuid:1", 1),
+     ("Patient/b", 2), ("urn:uuid:2", 2)],
+)  # fmt: skip
+def test_a_result_of_another_than_the_patient_is_refused(reference, count):
+    person = {"resourceType": "Patient", "id": "a"}
+    result = observation("2777-1", 7.1, "mg/dL", subject={"reference": reference})
+    other = observation("2000-8", 2.4, "mmol/L", subject={"reference": "Patient/a"})
+    entries = [{"fullUrl": "urn:uuid:1", "resource": person}, {"resource": result}]
+    data = {"resourceType": "Bundle", "entry": [*entries, {"resource": other}]}
+    if count == 1:
+        assert patient_of_bundle(data, "bundle").value("phosphate") == 7.1
+    else:
+        with pytest.raises(InputError, match="holds 2 patients"):
+            patient_of_bundle(data, "bundle")
+
+
 def test_files_that_are_no_bundle_are_refused(tmp_path):
     path = tmp_path / "bundle.json"
     path.write_text(json.dumps({"resourceType": "Patient"}))

@@ -70,6 +70,14 @@ def test_what_was_given_counts_before_the_header():
     assert (known.age_years, known.sex) == (50, "M")
 
 
+def test_a_birthday_tells_the_age_on_the_day_of_the_study():
+    """Who is grown up today was a child on images of ten years ago."""
+    given = PatientFile(patient=Patient(age_years=21.5, birth_date=date(2005, 6, 1)))
+    then = Subject(study_date=date(2015, 6, 1))
+    assert informed(given, then).patient.age_years == pytest.approx(10, abs=0.01)
+    assert informed(given, Subject()).patient.age_years == 21.5
+
+
 def test_without_either_nothing_is_known_of_the_patient():
     assert informed(None, Subject(patient_id="4711")) is None
 

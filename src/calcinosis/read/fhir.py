@@ -129,9 +129,10 @@ def patient_of_bundle(bundle: object, where: str) -> Patient:
         raise InputError(f"{where}: is not a FHIR Bundle; expected resourceType Bundle")
     resources = list(_resources(bundle, where))
     people = [r for _, r in resources if r["resourceType"] == "Patient"]
-    subjects = {s for _, r in resources if (s := _subject(r))}
-    if len(people) > 1 or len(subjects) > 1:
-        count = max(len(people), len(subjects))
+    known_as = _names_of_patient(bundle)
+    subjects = {s for _, r in resources if (s := _subject(r))} - known_as
+    count = max(len(people), len(subjects) + bool(known_as))
+    if count > 1:
         raise InputError(f"{where}: holds {count} patients; expected one")
     results: list[tuple[str, LabResult]] = []
     passed_over: list[str] = []
@@ -160,9 +161,27 @@ def _resources(bundle: Any, where: str) -> Iterator[tuple[str, _Resource]]:  # n
             yield f"entry {number} ({resource['resourceType']})", resource
 
 
+def _names_of_patient(bundle: Any) -> set[str]:  # noqa: ANN401 - JSON
+    """The id and address by which resources of a bundle refer to its Patient."""
+    names = [
+        name
+        for entry in bundle.get("entry") or []
+        if isinstance(entry, dict) and isinstance(person := entry.get("resource"), dict)
+        if person.get("resourceType") == "Patient"
+        for name in (person.get("id"), entry.get("fullUrl"))
+    ]
+    return {_id_in(str(name)) for name in names if name}
+
+
 def _subject(resource: _Resource) -> str | None:
     subject = resource.get("subject")
-    return str(subject.get("reference") or "") if isinstance(subject, dict) else None
+    return _id_in(str(subject.get("reference") or "")) if isinstance(subject, dict) else None
+
+
+def _id_in(reference: str) -> str:
+    """``4711`` of ``https://record/Patient/4711/_history/2``; other references as they are."""
+    told = re.search(r"(?:^|/)Patient/([^/]+)", reference)
+    return told[1] if told else reference
 
 
 def _person(person: _Resource, labs: tuple[LabResult, ...]) -> Patient:
