@@ -307,7 +307,7 @@ class Patient:
     def derived(self) -> dict[str, Any]:
         """Everything a reader wants beside the raw results, for ``result.json`` and the report."""
         exposure = self.ca_p_exposure()
-        trends = {name: self.trend(name) for name in (*ANALYTES, "ca_p_product")}
+        trends = {name: self.trend(name) for name in ANALYTES}
         return {
             "age_years": self.age_years,
             "sex": self.sex,

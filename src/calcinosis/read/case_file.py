@@ -118,6 +118,15 @@ class Labs(_Strict):
     crp_mg_l: float | None = _within("crp")
     converted: bool | None = None
 
+    @field_validator("fgf23")
+    @classmethod
+    def _possible_fgf23(cls, told: float | str | None) -> float | str | None:
+        low, high = ANALYTES["fgf23"].possible
+        if isinstance(told, int | float) and not low <= told <= high:
+            limits = {"low": f"{low:g}", "high": f"{high:g}"}
+            raise PydanticCustomError("fgf23", "a word, or {low} to {high} pg/mL", limits)
+        return told
+
 
 _ANALYTE_OF_FIELD = {
     "calcium_mg_dl": "calcium",
@@ -249,6 +258,19 @@ class Case(_Strict):
         if vintage and kidneys == "none":
             raise PydanticCustomError("vintage", 'no dialysis beside healthy kidneys (ckd "none")')
         return vintage
+
+    @field_validator("labs_range")
+    @classmethod
+    def _possible_range(
+        cls, ranges: dict[str, list[float] | None] | None
+    ) -> dict[str, list[float] | None] | None:
+        """Refuse a range that no living patient has, as a value."""
+        for field, pair in (ranges or {}).items():
+            low, high = ANALYTES[_ANALYTE_OF_FIELD[field]].possible
+            if pair and not low <= pair[0] <= pair[1] <= high:
+                told = {"field": field, "low": f"{low:g}", "high": f"{high:g}"}
+                raise PydanticCustomError("range", "{field} of {low} to {high}", told)
+        return ranges
 
     def patient(self) -> Patient:
         """The person behind the mass: age, kidney status, laboratory. Images stay in the case."""
