@@ -224,13 +224,14 @@ def _lab_numbers(fields: Mapping[str, Any]) -> dict[str, tuple[float, str]]:
 
 
 def _calcium_mg_dl(labs: Mapping[str, Any]) -> float | None:
+    """Ionised calcium before corrected, as `Patient.level` judges it."""
+    if "ionized_ca_mmol_l" in labs:
+        return float(labs["ionized_ca_mmol_l"] * TOTAL_MG_DL_PER_IONISED_MMOL_L)
     if "corrected_calcium_mg_dl" in labs:
         return float(labs["corrected_calcium_mg_dl"])
     if "calcium_mg_dl" in labs:
         albumin_g_dl = labs.get("albumin_g_dl", NORMAL_ALBUMIN_G_DL)
         return float(corrected_for_albumin(labs["calcium_mg_dl"], albumin_g_dl))
-    if "ionized_ca_mmol_l" in labs:
-        return float(labs["ionized_ca_mmol_l"] * TOTAL_MG_DL_PER_IONISED_MMOL_L)
     return None
 
 

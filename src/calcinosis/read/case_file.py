@@ -302,13 +302,15 @@ class Case(_Strict):
 
     def informed_by(self, patient: Patient) -> "Case":
         """The same case with what the patient's record knows better: the latest laboratory."""
-        values = {
+        values: dict[str, float | None] = {
             field: result.value
             for field, analyte in _ANALYTE_OF_FIELD.items()
             if (result := patient.latest(analyte))
         }
         if patient.calcium_mg_dl is not None:  # with albumin of the same week, as the plan reads it
             values["corrected_calcium_mg_dl"] = patient.calcium_mg_dl
+        if values.get("ca_p_product_mg2_dl2") != patient.ca_p_product_mg2_dl2:
+            values["ca_p_product_mg2_dl2"] = None  # of an older day than its factors
         labs = (self.labs or Labs()).model_copy(update=values)
         known = {
             "age_years": patient.age_years,
