@@ -198,6 +198,17 @@ class Patient:
         corrected = self._corrected(calcium) if calcium else None
         return corrected if corrected is not None or stated is None else stated.value
 
+    @cached_property
+    def ionized_calcium_mmol_l(self) -> float | None:
+        """Ionised calcium; None where total or corrected calcium is more than a week newer."""
+        ionized = self.latest("ionized_calcium")
+        others = [r for name in ("calcium", "corrected_calcium") if (r := self.latest(name))]
+        if ionized is None or any(
+            (other.moment - ionized.moment).days > _PAIRING_DAYS for other in others
+        ):
+            return None
+        return ionized.value
+
     @property
     def calcium_mg_dl(self) -> float | None:
         """Albumin-corrected calcium where it can be had, else total calcium."""
@@ -288,7 +299,7 @@ class Patient:
             return self.levels.get(analyte)
         if analyte == "calcium":
             for name, value in (
-                ("ionized_calcium", self.value("ionized_calcium")),
+                ("ionized_calcium", self.ionized_calcium_mmol_l),
                 ("calcium", self.calcium_mg_dl),
             ):
                 if value is not None:

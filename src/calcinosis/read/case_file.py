@@ -309,6 +309,7 @@ class Case(_Strict):
         }
         if patient.calcium_mg_dl is not None:  # with albumin of the same week, as the plan reads it
             values["corrected_calcium_mg_dl"] = patient.calcium_mg_dl
+        values["ionized_ca_mmol_l"] = patient.ionized_calcium_mmol_l
         if values.get("ca_p_product_mg2_dl2") != patient.ca_p_product_mg2_dl2:
             values["ca_p_product_mg2_dl2"] = None  # of an older day than its factors
         labs = (self.labs or Labs()).model_copy(update=values)
