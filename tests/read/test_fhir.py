@@ -168,6 +168,16 @@ def test_a_procedure_not_done_or_a_resolved_state_does_not_hold():
     assert found.ckd is None
 
 
+def test_a_condition_has_a_beginning_and_an_end_however_they_are_told():
+    period = {"start": "2015-01-01"}
+    dialysis = told("Condition", "265764009", onsetPeriod=period)
+    graft = told("Procedure", "70536003", performedDateTime="2012-01-01")
+    assert patient(dialysis, graft).ckd == "dialysis_unspecified"
+    assert patient(dialysis).dialysis_start == date(2015, 1, 1)
+    for end in ({"abatementPeriod": period}, {"abatementString": "when the graft worked"}):
+        assert patient({**dialysis, **end}, graft).ckd == "transplant"
+
+
 @pytest.mark.parametrize("status", ["stopped", "on-hold", "preparation"])
 def test_an_operation_that_was_not_carried_through_says_nothing(status):
     found = patient(

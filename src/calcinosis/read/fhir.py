@@ -320,7 +320,8 @@ def _is_refuted_kidney_disease(resource: _Resource) -> bool:
 def is_over(resource: _Resource) -> bool:
     """Whether a condition is no longer there."""
     clinical = {code for _, code, _ in codings(resource.get("clinicalStatus"))}
-    return bool(clinical & {"inactive", "remission", "resolved"}) or "abatementDateTime" in resource
+    ended = any(name.startswith("abatement") for name in resource)
+    return ended or bool(clinical & {"inactive", "remission", "resolved"})
 
 
 def recorded_state(resource: _Resource) -> bool | None:
@@ -335,7 +336,7 @@ def recorded_state(resource: _Resource) -> bool | None:
 
 
 def _start(resource: _Resource) -> date | None:
-    period = resource.get("performedPeriod")
+    period = resource.get("onsetPeriod") or resource.get("performedPeriod")
     start = period.get("start") if isinstance(period, dict) else None
     text = resource.get("onsetDateTime") or resource.get("performedDateTime") or start
     named = words_of(resource.get("code")) or "without a name"
