@@ -43,7 +43,7 @@ def subject_of(path: Path, header: "Dataset") -> Subject:
 def informed(known: PatientFile | None, subject: Subject) -> PatientFile | None:
     """What was given, with age and sex by the header where it says neither.
 
-    Where a day of birth was given the age is that of the day of the study, as the images show it.
+    Where a birthday was given without dated results, the age is that of the day of the study.
     """
     if known is None and subject.age_years is None and subject.sex is None:
         return None
@@ -51,7 +51,7 @@ def informed(known: PatientFile | None, subject: Subject) -> PatientFile | None:
     patient = known.patient
     age = subject.age_years if patient.age_years is None else patient.age_years
     born, day = patient.birth_date, subject.study_date
-    if born and day and born <= day:
+    if born and day and born <= day and not any(result.taken for result in patient.labs):
         age = (day - born).days / 365.25
     return replace(known, patient=replace(patient, age_years=age, sex=patient.sex or subject.sex))
 
