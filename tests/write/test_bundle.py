@@ -71,8 +71,8 @@ def test_bundle_brings_labs_back_to_our_own_reader(with_labs):
 
 
 def test_our_own_measurements_come_back_as_nothing_but_a_word(with_labs):
-    back = read_patient_file(with_labs / "bundle.fhir.json").patient
-    assert back.passed_over == ("an earlier measurement by this program",)
+    back = read_patient_file(with_labs / "bundle.fhir.json")
+    assert back.patient.passed_over == ("an earlier measurement by this program",)
 
 
 def test_labs_without_a_day_and_without_a_loinc_code_come_back(plain, tmp_path):
@@ -88,8 +88,8 @@ def test_labs_without_a_day_and_without_a_loinc_code_come_back(plain, tmp_path):
     )
     out = delivered(tmp_path, plain[0], patient=given)
     assert_valid_fhir(out / "bundle.fhir.json")
-    back = read_patient_file(out / "bundle.fhir.json").patient
-    assert set(back.labs) == set(given.labs)
+    back = read_patient_file(out / "bundle.fhir.json")
+    assert set(back.patient.labs) == set(given.labs)
 
 
 def test_code_system_is_that_of_the_dicom_objects():
