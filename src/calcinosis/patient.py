@@ -157,7 +157,7 @@ class Patient:
         result = self.latest(analyte)
         return result.value if result else None
 
-    def comparator(self, analyte: str) -> str:
+    def comparator(self, analyte: str) -> Literal["", "<", ">"]:
         """``<`` or ``>`` where the most recent value is only a bound, else nothing."""
         result = self.latest(analyte)
         if result is None and analyte == "corrected_calcium":
@@ -197,6 +197,17 @@ class Patient:
             return stated.value
         corrected = self._corrected(calcium) if calcium else None
         return corrected if corrected is not None or stated is None else stated.value
+
+    @cached_property
+    def ionized_calcium_mmol_l(self) -> float | None:
+        """Ionised calcium; None where total or corrected calcium is more than a week newer."""
+        ionized = self.latest("ionized_calcium")
+        others = [r for name in ("calcium", "corrected_calcium") if (r := self.latest(name))]
+        if ionized is None or any(
+            (other.moment - ionized.moment).days > _PAIRING_DAYS for other in others
+        ):
+            return None
+        return ionized.value
 
     @property
     def calcium_mg_dl(self) -> float | None:
@@ -288,7 +299,7 @@ class Patient:
             return self.levels.get(analyte)
         if analyte == "calcium":
             for name, value in (
-                ("ionized_calcium", self.value("ionized_calcium")),
+                ("ionized_calcium", self.ionized_calcium_mmol_l),
                 ("calcium", self.calcium_mg_dl),
             ):
                 if value is not None:
@@ -307,7 +318,7 @@ class Patient:
     def derived(self) -> dict[str, Any]:
         """Everything a reader wants beside the raw results, for ``result.json`` and the report."""
         exposure = self.ca_p_exposure()
-        trends = {name: self.trend(name) for name in (*ANALYTES, "ca_p_product")}
+        trends = {name: self.trend(name) for name in ANALYTES}
         return {
             "age_years": self.age_years,
             "sex": self.sex,

@@ -6,6 +6,7 @@ from calcinosis.explain.blood import blood, kidney_disease, on_dialysis, parathy
 from calcinosis.explain.management import load_rulebook
 from calcinosis.lab_result import LabResult
 from calcinosis.patient import Patient
+from calcinosis.read.case_file import Case
 
 
 def patient(ckd=None, **labs):
@@ -64,3 +65,23 @@ def test_calcium_that_does_not_wait_has_one_name(calcium, name):
 def test_calcium_not_measured_is_neither_low_nor_normal():
     found = holds(blood)
     assert {found[name] for name in found if name.startswith("calcium")} == {None}
+
+
+def test_a_value_known_by_its_range_is_told_by_the_word_for_it():
+    told = dict(blood(Patient(ranges={"phosphate": (7.0, 9.0)}), load_rulebook().thresholds))
+    assert told["phosphate_high"].text == "phosphate high"
+
+
+def test_an_old_ionised_calcium_does_not_silence_todays_crisis():
+    both = (
+        LabResult.measured("ionized_calcium", 1.2, "mmol/L", "2020-01-01"),
+        LabResult.measured("calcium", 14.8, "mg/dL", "2025-01-01"),
+    )
+    today = Patient(labs=both)
+    told = dict(blood(today, load_rulebook().thresholds))
+    assert told["calcium_crisis"].holds is True
+    assert told["calcium_crisis"].text == "calcium 14.8 mg/dL (3.69 mmol/L)"
+    assert today.level("calcium") == "high"
+    assert Case().informed_by(today).labs.ionized_ca_mmol_l is None
+    together = Patient(labs=(both[0], LabResult.measured("calcium", 14.8, "mg/dL", "2020-01-05")))
+    assert together.level("calcium") == "normal"

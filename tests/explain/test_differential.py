@@ -335,3 +335,13 @@ def test_ten_thousand_cases_take_seconds():
         next_tests(differential(findings))
     # Half of the ten seconds for 10,000 cases, threefold for a busy machine.
     assert time.process_time() - start < 200 * 0.5e-3 * 3
+
+
+def test_a_reader_who_calls_it_bone_is_not_outweighed_by_calcium_that_was_measured():
+    told = findings_of_case(
+        {"age_years": 40, "sites": ["hip"], "calcified_or_ossified": "ossified"}
+    )
+    measured = Finding("calcified", "present", "measured", "CT", mass_id=1)
+    bone, both = differential(told), differential((*told, measured))
+    assert both.diagnoses[0].diagnosis == "myositis_ossificans_ho"
+    assert [d.probability for d in both.diagnoses] == [d.probability for d in bone.diagnoses]

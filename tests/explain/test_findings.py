@@ -12,6 +12,7 @@ from calcinosis.explain.differential import differential
 from calcinosis.explain.findings import contradictions, findings_of_case, findings_of_masses
 from calcinosis.explain.knowledge import load_knowledge
 from calcinosis.finding import Finding
+from calcinosis.lab_result import LabResult
 from calcinosis.measure.mass import (
     BoneRelation,
     Calibration,
@@ -20,6 +21,7 @@ from calcinosis.measure.mass import (
     Mass,
     Site,
 )
+from calcinosis.patient import Patient
 from calcinosis.read.case_file import Case
 
 
@@ -81,6 +83,23 @@ def test_calcium_is_corrected_for_albumin():
 def test_calcium_stated_as_corrected_is_not_corrected_again():
     labs = {"calcium_mg_dl": 9.0, "albumin_g_dl": 3.0, "corrected_calcium_mg_dl": 9.8}
     assert stated(labs=labs)["calcium"].value == pytest.approx(9.8)
+
+
+def test_ionised_calcium_outranks_the_total_as_in_the_plan():
+    labs = {"calcium_mg_dl": 13.0, "ionized_ca_mmol_l": 1.24}
+    assert stated(labs=labs)["calcium"].value == pytest.approx(9.5)
+
+
+def test_a_product_of_another_year_is_not_held_against_todays_factors():
+    record = Patient(
+        labs=(
+            LabResult.measured("ca_p_product", 90, "mg2/dL2", "2020-01-01"),
+            LabResult.measured("calcium", 9, "mg/dL", "2025-01-01"),
+            LabResult.measured("phosphate", 5, "mg/dL", "2025-01-01"),
+        )
+    )
+    found = findings_of_case(Case().informed_by(record))
+    assert {finding.code for finding in found} == {"calcium", "phosphate"}
 
 
 def test_the_product_gives_the_factor_that_is_missing_and_is_not_counted_beside_both():
@@ -176,6 +195,13 @@ def test_a_contradiction_between_scan_and_report_is_kept():
 def test_masses_of_one_scan_may_differ_without_contradiction():
     both = findings_of_masses(scan(mass(1, eroded=True), mass(2, eroded=False)))
     assert contradictions(both) == ()
+
+
+@pytest.mark.parametrize(("report", "contradicted"), [(True, []), (False, ["bone_erosion"])])
+def test_a_report_agrees_with_a_scan_that_shows_the_sign_in_one_of_two_masses(report, contradicted):
+    both = findings_of_masses(scan(mass(1, eroded=True), mass(2, eroded=False)))
+    told = findings_of_case({"imaging": {"ct": {"bone_erosion_or_osteolysis": report}}})
+    assert [found.code for found in contradictions([*told, *both])] == contradicted
 
 
 @pytest.mark.parametrize(

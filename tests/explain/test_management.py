@@ -500,6 +500,14 @@ def test_an_empty_case_gets_no_advice_but_questions():
     assert "examination: fever" in listed["infection_workup"].measure
 
 
+def test_what_is_asked_for_does_not_depend_on_the_patient_before():
+    """PTH may be open because it is not known, or because nobody says whether there is dialysis."""
+    word = options({"ckd": "ckd_unspecified", "labs_qualitative": {"pth": "normal"}}, {})
+    value = options({"ckd": "ckd_unspecified", "labs": labs(pth=80.0)}, {})
+    assert "intact PTH" in word["calcimimetic"].measure
+    assert "intact PTH" not in value["calcimimetic"].measure
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -6,7 +6,7 @@ import pytest
 
 from calcinosis.errors import InputError, NotReadableError
 from calcinosis.forecast.given_prescription import GivenPrescription, read_prescription
-from calcinosis.forecast.patient_forecast import forecast_for, without_weight
+from calcinosis.forecast.patient_forecast import forecast_for, without_weight_and_days
 from calcinosis.forecast.usual_options import options_for, simulated_by
 from calcinosis.lab_result import LabResult
 from calcinosis.patient import Patient
@@ -80,7 +80,7 @@ def test_the_forecast_tells_what_was_given_and_what_was_not(loaded):
 
 
 def test_a_weight_that_was_given_can_be_kept_to_oneself(loaded):
-    hidden = without_weight(loaded).assumptions
+    hidden = without_weight_and_days(loaded).assumptions
     assert "Dry weight as given; it is not told here." in hidden
     assert not any("58" in line for line in hidden)
     assert any(line.startswith("Diet 900 mg phosphorus and 663 mg") for line in loaded.assumptions)

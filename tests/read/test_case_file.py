@@ -52,6 +52,11 @@ def test_an_empty_case_knows_nothing(tmp_path):
             '{"labs_range": {"phosphate_mg_dl": [8, 6]}}',
             "labs_range.phosphate_mg_dl: found [8, 6], expected the lowest value first",
         ),
+        (
+            '{"labs_range": {"phosphate_mg_dl": [6, 900]}}',
+            "expected phosphate_mg_dl of 0.2 to 30",
+        ),
+        ('{"labs": {"fgf23": -5}}', "labs.fgf23: found -5, expected a word, or 0 to 1e+06 pg/mL"),
         ("[]", "found a list, expected one case"),
         ("3", "the case: found 3"),
     ],

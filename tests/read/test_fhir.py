@@ -77,10 +77,39 @@ def test_the_later_of_dialysis_and_transplant_holds():
      ("Patient declines hemodialysis", None),
         ("Unplanned start of hemodialysis", "dialysis_hd"),
         ("Family history of chronic kidney disease", None),
+     ("Creation of arteriovenous fistula for hemodialysis", None),
+     ("Encounter for hemodialysis", "dialysis_hd"),
+     ("End-stage renal disease on hemodialysis by fistula", "dialysis_hd"),
+     ("Chronic kidney disease stage 4, not on dialysis", "ckd_unspecified"),
+     ("Non-dialysis dependent chronic kidney disease", "ckd_unspecified"),
      ("Failed renal transplant", "ckd_unspecified"), ("Renal transplant rejection", "transplant")],
 )  # fmt: skip
 def test_a_kidney_status_that_a_name_only_speaks_of_does_not_hold(name, kidneys):
     assert patient({"resourceType": "Condition", "code": {"text": name}}).ckd == kidneys
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Screening for tuberculosis", "Exposure to tuberculosis", "Suspected gout", "Risk of gout",
+     "No evidence of gout", "No gout", "Tuberculosis vaccination"],
+)  # fmt: skip
+def test_a_disease_that_a_name_only_speaks_of_is_not_known(name):
+    assert patient({"resourceType": "Condition", "code": {"text": name}}).history == {}
+
+
+def test_the_later_kind_of_dialysis_holds_since_the_first():
+    peritoneal = told("Procedure", "71192002", performedDateTime="2015-01-01")
+    blood = told("Procedure", "302497006", performedDateTime="2019-01-01")
+    again = told("Procedure", "71192002", performedDateTime="2021-01-01")
+    found = patient(peritoneal, blood)
+    assert (found.ckd, found.dialysis_start) == ("dialysis_hd", date(2015, 1, 1))
+    assert patient(peritoneal, blood, again).ckd == "dialysis_pd"
+    assert patient(told("Procedure", "71192002"), blood).ckd == "dialysis_pd"
+
+
+@pytest.mark.parametrize("stage", ["431855005", "700378005", "700379002"])
+def test_a_stage_before_dialysis_is_told_by_its_code(stage):
+    assert patient(told("Condition", stage, "Chronic kidney disease")).ckd == "ckd_nondialysis"
 
 
 def test_a_graft_that_failed_later_than_dialysis_began_is_no_graft():
@@ -137,6 +166,16 @@ def test_a_procedure_not_done_or_a_resolved_state_does_not_hold():
     )
     assert found.history == {"parathyroidectomy": False}
     assert found.ckd is None
+
+
+def test_a_condition_has_a_beginning_and_an_end_however_they_are_told():
+    period = {"start": "2015-01-01"}
+    dialysis = told("Condition", "265764009", onsetPeriod=period)
+    graft = told("Procedure", "70536003", performedDateTime="2012-01-01")
+    assert patient(dialysis, graft).ckd == "dialysis_unspecified"
+    assert patient(dialysis).dialysis_start == date(2015, 1, 1)
+    for end in ({"abatementPeriod": period}, {"abatementString": "when the graft worked"}):
+        assert patient({**dialysis, **end}, graft).ckd == "transplant"
 
 
 @pytest.mark.parametrize("status", ["stopped", "on-hold", "preparation"])
@@ -223,6 +262,24 @@ def test_what_is_not_sound_is_refused_with_its_place(resources, message):
 def test_a_start_of_dialysis_that_is_no_day_is_named_with_its_file(day):
     with pytest.raises(InputError, match=r"^bundle: Procedure \(Hemodialysis\): .*" + day):
         patient(told("Procedure", "302497006", "Hemodialysis", performedDateTime=day))
+
+
+@pytest.mark.parametrize(
+    ("reference", "count"),
+    [("Patient/a", 1), ("https://record.example/Patient/a/_history/2", 1), ("urn:uuid:1", 1),
+     ("Patient/b", 2), ("urn:uuid:2", 2)],
+)  # fmt: skip
+def test_a_result_of_another_than_the_patient_is_refused(reference, count):
+    person = {"resourceType": "Patient", "id": "a"}
+    result = observation("2777-1", 7.1, "mg/dL", subject={"reference": reference})
+    other = observation("2000-8", 2.4, "mmol/L", subject={"reference": "Patient/a"})
+    entries = [{"fullUrl": "urn:uuid:1", "resource": person}, {"resource": result}]
+    data = {"resourceType": "Bundle", "entry": [*entries, {"resource": other}]}
+    if count == 1:
+        assert patient_of_bundle(data, "bundle").value("phosphate") == 7.1
+    else:
+        with pytest.raises(InputError, match="holds 2 patients"):
+            patient_of_bundle(data, "bundle")
 
 
 def test_files_that_are_no_bundle_are_refused(tmp_path):

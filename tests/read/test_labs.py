@@ -69,6 +69,13 @@ def test_vitamin_d_is_known_by_the_names_that_laboratories_print(tmp_path, name)
     assert (result.analyte, result.value) == ("vit_d25", 180)
 
 
+def test_a_name_beside_the_test_is_the_patients_and_stays_out(tmp_path):
+    header = "date,test,name,value,unit\n"
+    found = read_labs(csv(tmp_path, "2024-01-01,phosphate,Planted,5,mg/dL\n", header))
+    assert [result.analyte for result in found.results] == ["phosphate"]
+    assert found.passed_over == ()
+
+
 def test_analytes_without_use_are_passed_over_and_named(tmp_path):
     path = csv(tmp_path, "2023-01-01,potassium,5,mmol/L\n2023-01-01,calcuim,9,mg/dL\n")
     labs = read_labs(path)
@@ -87,6 +94,7 @@ def test_analytes_without_use_are_passed_over_and_named(tmp_path):
         ("01.02.2023,calcium,9.4,mg/dL\n", "row 2: date '01.02.2023' is not a date"),
         (",calcium,9.4,mg/dL\n", "row 2: has no date"),
         ('2023-01-01,calcium,"9,4",mg/dL\n', "row 2: found value '9,4', expected a decimal point"),
+        ("2023-01-01,calcium,1_0,mg/dL\n", "row 2: found value '1_0', expected a number"),
         ("2023-01-01,calcium,high,mg/dL\n", "row 2: found value 'high', expected a number"),
         ("2023-01-01,,9.4,mg/dL\n", "row 2: names no analyte"),
         (

@@ -137,6 +137,17 @@ def test_a_scout_inside_the_series_is_left_out(tmp_path):
     )
 
 
+def test_a_series_is_told_by_its_slices_not_by_its_scout(tmp_path):
+    datasets = ct_series(KVP=80, ConvolutionKernel="B30f")
+    (scout,) = ct_series(
+        body((1, 60, 20)), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"], ConvolutionKernel="B70f"
+    )
+    scout.SeriesInstanceUID = datasets[0].SeriesInstanceUID
+    study = read_study(save([scout, *datasets], tmp_path))
+    assert study.tube_voltage_kv == 80
+    assert "soft kernel B30f" in study.chosen_because
+
+
 def test_a_zip_reads_like_the_folder(tmp_path):
     folder = save(ct_series(), tmp_path / "study")
     archive = tmp_path / "study.zip"
@@ -233,6 +244,11 @@ def test_material_maps_of_a_dual_energy_scan_are_no_hounsfield_units(tmp_path):
         ("Anca senza mdc", False),
         ("HIP NON CON", False),
         ("HIP W/O IV CONTRAST", False),
+        ("Pelvis without intravenous contrast", False),
+        ("Pelvis with intravenous contrast", True),
+        ("Becken ohne intravenöses KM", False),
+        ("CT NEPHROLITHIASIS", None),
+        ("Nephrographic phase", True),
         ("Art/ven Phase portalvenös", True),
         ("CTA runoff", True),
         ("CTPA 1.6", True),

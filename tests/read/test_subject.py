@@ -1,5 +1,6 @@
 """Age, sex and date in the header, and what is said where they and what was given disagree."""
 
+from dataclasses import replace
 from datetime import date, datetime
 
 import pytest
@@ -68,6 +69,17 @@ def test_age_and_sex_of_the_header_count_where_they_were_not_given():
 def test_what_was_given_counts_before_the_header():
     known = informed(PatientFile(patient=Patient(age_years=50, sex="M")), SUBJECT).patient
     assert (known.age_years, known.sex) == (50, "M")
+
+
+def test_a_birthday_tells_the_age_on_the_day_of_the_study():
+    """Who is grown up today was a child on images of ten years ago."""
+    given = PatientFile(patient=Patient(age_years=21.5, birth_date=date(2005, 6, 1)))
+    then = Subject(study_date=date(2015, 6, 1))
+    assert informed(given, then).patient.age_years == pytest.approx(10, abs=0.01)
+    assert informed(given, Subject()).patient.age_years == 21.5
+    drawn = (LabResult.measured("phosphate", 5, "mg/dL", "2026-11-01"),)
+    later = PatientFile(patient=replace(given.patient, labs=drawn))
+    assert informed(later, then).patient.age_years == 21.5, "as the results are judged"
 
 
 def test_without_either_nothing_is_known_of_the_patient():

@@ -107,6 +107,24 @@ def test_derived_values_are_observations_of_their_own(with_labs):
     assert sorted(derived.values()) == [(10.08, "mg/dL"), (71.568, "mg2/dL2")]
 
 
+def test_derived_values_bear_the_day_and_the_bound_of_what_they_were_made_of(plain, tmp_path):
+    patient = Patient(
+        labs=(
+            LabResult.measured("calcium", 9.0, "mg/dL", "2024-06-01", ">"),
+            LabResult.measured("albumin", 3.0, "g/dL", "2024-06-01"),
+            LabResult.measured("phosphate", 6.0, "mg/dL", "2024-06-01"),
+            LabResult.measured("phosphate", 8.0, "mg/dL", "2025-01-01"),
+        )
+    )
+    out = delivered(tmp_path, plain[0], patient=patient)
+    told = {one["code"]["text"]: one for one in resources(out, "Observation")}
+    product = told["calcium × phosphate product (derived)"]
+    assert product["valueQuantity"]["value"] == 58.8
+    assert product["effectiveDateTime"] == "2024-06-01"
+    corrected = told["albumin-corrected calcium (derived)"]["valueQuantity"]
+    assert (corrected["value"], corrected["comparator"]) == (9.8, ">")
+
+
 def test_bundle_names_the_patient_of_the_images_or_says_there_is_none(plain, tmp_path):
     _, out = plain
 
@@ -129,6 +147,17 @@ def test_an_identifier_with_signs_of_its_own_is_still_one_search(tmp_path):
     study = read_study(write_series(tmp_path / "ct", PatientID="7&name=x|y #1"))
     text = (delivered(tmp_path, study) / "bundle.fhir.json").read_text()
     assert "|7%26name%3Dx%7Cy%20%231" in text
+
+
+def test_one_number_by_two_issuers_is_two_patients(tmp_path):
+    people = []
+    for issuer in ("Hospital A", "Hospital B"):
+        series = write_series(tmp_path / issuer, IssuerOfPatientID=issuer)
+        (person,) = resources(delivered(tmp_path, read_study(series)), "Patient")
+        people.append((person["id"], person["identifier"][0]["system"]))
+        assert person["identifier"][0]["value"] == IDENTIFIER
+    assert people[0][0] != people[1][0]
+    assert people[0][1] != people[1][1]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ PLANTED = {
     "PatientName": "PLANTED^NAME",
     "PatientID": "PLANTED-ID",
     "StudyDate": "19610203",
-    "SeriesDescription": "PLANTED Mrs Name with contrast",
+    "SeriesDescription": "PLANTED Mrs Name left knee with contrast",
     "InstitutionName": "PLANTED",
     "AccessionNumber": "PLANTED",
     "ConvolutionKernel": "B30f",
@@ -88,6 +88,7 @@ def test_what_is_kept_is_read_as_the_original_and_names_nobody(way, tmp_path):
     for name in ("contrast_agent", "tube_voltage_kv", "remarks"):
         assert getattr(after, name) == getattr(before, name)
     assert after.contrast_agent is True
+    assert (before.stated_side.side, after.stated_side.side) == ("left", "left")
     assert "soft kernel B30f" in after.chosen_because
     again = source_images(after, deidentify=True)
     assert again.headers == named.headers, "the same UIDs as from the original"

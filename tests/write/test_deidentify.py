@@ -11,11 +11,13 @@ from pydicom.datadict import DicomDictionary
 
 from calcinosis.analysis import explained
 from calcinosis.forecast.given_prescription import GivenPrescription
+from calcinosis.lab_result import LabResult
 from calcinosis.patient import Patient
+from calcinosis.read.case_file import Case
 from calcinosis.read.patient_file import PatientFile, read_patient_file
 from calcinosis.read.study import read_study
 from calcinosis.volume import Subject
-from calcinosis.write.deidentify import without_identity
+from calcinosis.write.deidentify import without_days, without_identity
 from calcinosis.write.report import render_report
 from calcinosis.write.result import result_json
 from calcinosis.write.results import write_files
@@ -36,7 +38,7 @@ KEPT = {
 NUMBERS = {"PatientSize", "PatientWeight", "PatientBodyMassIndex"}
 TRACES = re.compile(
     rb"planted|ulrike|077Y|\b77\b.years|19610203|1961-02-03|031415|61\.3779|"
-    rb"20250301|2025-03-01|20250227|2025-02-27|2011-05-06|\bA-99\b|840\.4711",
+    rb"20250301|2025-03-01|20250227|2025-02-27|2024-08-27|2011-05-06|\bA-99\b|840\.4711",
     re.IGNORECASE,
 )
 
@@ -119,6 +121,9 @@ def known(tmp_path_factory):
         "note": [{"text": "PLANTED text"}],
     }
     labs = [
+        seen("17861-6", 9.0, "mg/dL", "2024-08-27"),
+        seen("2777-1", 2.1, "mg/dL", "2024-08-27"),
+        seen("PLANTED code", 1.0, "mg/dL", "2025-02-27"),
         seen("17861-6", 9.6, "mg/dL", "2025-02-27"),
         seen("2777-1", 7.1, "mg/dL", "2025-02-27"),
     ]
@@ -212,6 +217,54 @@ def test_the_forecast_is_made_for_the_weight_of_the_header_and_tells_it_only_wit
     assert weight in told[False]["assumptions"]
     assert weight not in told[True]["assumptions"]
     assert told[False]["options"] == told[True]["options"]
+
+
+def test_a_result_that_the_forecast_does_not_reach_is_told_without_its_day(written):
+    told = {
+        kept: " ".join(json.loads((folder / "result.json").read_text())["forecast"]["assumptions"])
+        for kept, folder in written.items()
+    }
+    assert "Not reached by the fit: phosphate 2.1 mg/dL of 2024-08-27, where" in told[False]
+    assert "Not reached by the fit: phosphate 2.1 mg/dL, where" in told[True]
+
+
+def test_the_laboratory_told_without_days_is_the_latest(written):
+    dated, undated = (
+        json.loads((written[kept] / "result.json").read_text())["patient"] for kept in (False, True)
+    )
+    assert dated["passed_over"] == ["PLANTED code"]
+    assert undated["passed_over"] == []
+    for name in ("calcium", "phosphate"):
+        assert undated["labs"][name] == {**dated["labs"][name], "date": None}
+    assert undated["ca_p_product_mg2_dl2"] == dated["ca_p_product_mg2_dl2"]
+
+
+def test_what_was_derived_from_one_day_is_not_derived_anew_from_several():
+    patient = Patient(
+        labs=(
+            LabResult.measured("calcium", 9.0, "mg/dL", "2024-06-01"),
+            LabResult.measured("albumin", 3.0, "g/dL", "2024-06-01"),
+            LabResult.measured("phosphate", 6.0, "mg/dL", "2024-06-01"),
+            LabResult.measured("phosphate", 8.0, "mg/dL", "2025-01-01"),
+        )
+    )
+    undated = without_days(patient)
+    assert undated.value("phosphate") == 8.0
+    assert undated.corrected_calcium_mg_dl == pytest.approx(9.8)
+    assert undated.ca_p_product_mg2_dl2 == pytest.approx(58.8)
+    assert not any(result.taken for result in undated.labs)
+
+
+def test_a_childs_phosphate_no_longer_tells_the_age(study):
+    case = Case(age_years=4, labs={"phosphate_mg_dl": 6.0})
+    child = explained(study, measured(study), PatientFile(case, case.patient()))
+    nameless = without_identity(child)
+    told, kept = (
+        next(each for each in one.explanation.findings if each.code == "phosphate")
+        for one in (nameless, child)
+    )
+    assert kept.value == pytest.approx(6.0 * 4.5 / 6.5)
+    assert (told.value, told.unit) == (pytest.approx(6.0), "mg/dL")
 
 
 def test_files_still_conform_and_belong_together(written, study):

@@ -44,7 +44,7 @@ def test_a_file_as_output_is_refused(tmp_path):
 def test_force_replaces_old_results_all_of_them_and_nothing_else(tmp_path):
     output = tmp_path / "out"
     output.mkdir()
-    for name in ("report.html", "masses.seg.dcm", "note.txt"):
+    for name in ("report.html", "masses.seg.dcm", "forecast.html", "diagnosis.json", "note.txt"):
         (output / name).write_text("old")
     with result_folder(output, force=True) as folder:
         (folder / "report.html").write_text("new")

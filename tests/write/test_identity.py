@@ -42,6 +42,18 @@ def test_a_study_without_a_true_date_still_gives_valid_content(stated, tmp_path)
     assert (made.ContentDate, made.ContentTime) == ("19000101", "000000")
 
 
+def test_a_thickness_that_is_no_number_and_an_identity_of_several_values_stay_behind(tmp_path):
+    folder = write_series(tmp_path / "ct", PatientID=["one", "two"])
+    for path in folder.iterdir():
+        image = path.read_bytes()
+        assert image.count(b"\x18\x00\x50\x00DS\x04\x002.0 ") == 1
+        path.write_bytes(image.replace(b"DS\x04\x002.0 ", b"DS\x04\x00thin"))
+    made = pydicom.dcmread(delivered(tmp_path, read_study(folder)) / "masses.seg.dcm")
+    assert made.PatientID == ""
+    measures = made.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert measures.SliceThickness == 2
+
+
 @pytest.mark.parametrize(
     "other",
     [{"masses": 1}, {"segments": "all"}, {"seg_type": "labelmap"}, {"deidentify": True}],

@@ -165,6 +165,8 @@ def clues_of(
         earlier = by_code.get(finding.code)
         if earlier is None or _tells_more(finding, earlier):
             by_code[finding.code] = finding
+    if "ossified" in by_code:  # our own CT finds calcium, and does not tell bone from it
+        by_code.pop("calcified", None)
     picked = [(f, row) for f in by_code.values() if (row := _row(f, tables)) is not None]
     families = [_family(f.code, tables) for f, _ in picked]
     clues = [

@@ -73,7 +73,7 @@ def blood(patient: Patient, thresholds: Mapping[str, float]) -> Named:
 
 def _severe_calcium(patient: Patient, thresholds: Mapping[str, float]) -> Named:
     """Calcium that does not wait; ionised calcium is judged on the scale of total calcium."""
-    ionised, value = patient.value("ionized_calcium"), patient.calcium_mg_dl
+    ionised, value = patient.ionized_calcium_mmol_l, patient.calcium_mg_dl
     if ionised is not None:
         value = ionised * TOTAL_MG_DL_PER_IONISED_MMOL_L
     text, ask = _said(patient, "calcium"), "calcium with albumin, or ionised calcium"
@@ -89,17 +89,17 @@ def _severe_calcium(patient: Patient, thresholds: Mapping[str, float]) -> Named:
 
 
 def _said(patient: Patient, analyte: str) -> str:
-    """A value with its unit and SI, or the report's word: ``calcium 11.2 mg/dL (2.79 mmol/L)``."""
+    """A value with its unit and SI, or a word for it: ``calcium 11.2 mg/dL (2.79 mmol/L)``."""
     name, value = analyte, patient.value(analyte)
     if analyte == "calcium":
-        ionized, corrected = patient.value("ionized_calcium"), patient.corrected_calcium_mg_dl
+        ionized, corrected = patient.ionized_calcium_mmol_l, patient.corrected_calcium_mg_dl
         if ionized is not None:
             name, value = "ionized_calcium", ionized
         elif corrected is not None:
             name, value = "corrected_calcium", corrected
     label = {"ca_p_product": "Ca×P", "pth": "PTH"}.get(name, ANALYTES[name].label)
     if value is None:
-        level = patient.levels.get(analyte)
+        level = patient.level(analyte)
         return f"{label} {level}" if level else label
     si, bound = in_si(name, value), patient.comparator(name)
     beside = f" ({bound}{si[0]:.3g} {si[1]})" if si else ""

@@ -224,13 +224,14 @@ def _lab_numbers(fields: Mapping[str, Any]) -> dict[str, tuple[float, str]]:
 
 
 def _calcium_mg_dl(labs: Mapping[str, Any]) -> float | None:
+    """Ionised calcium before corrected, as `Patient.level` judges it."""
+    if "ionized_ca_mmol_l" in labs:
+        return float(labs["ionized_ca_mmol_l"] * TOTAL_MG_DL_PER_IONISED_MMOL_L)
     if "corrected_calcium_mg_dl" in labs:
         return float(labs["corrected_calcium_mg_dl"])
     if "calcium_mg_dl" in labs:
         albumin_g_dl = labs.get("albumin_g_dl", NORMAL_ALBUMIN_G_DL)
         return float(corrected_for_albumin(labs["calcium_mg_dl"], albumin_g_dl))
-    if "ionized_ca_mmol_l" in labs:
-        return float(labs["ionized_ca_mmol_l"] * TOTAL_MG_DL_PER_IONISED_MMOL_L)
     return None
 
 
@@ -333,7 +334,8 @@ class Contradiction:
 def contradictions(findings: Iterable[Finding]) -> tuple[Contradiction, ...]:
     """Find signs called present by one source and absent by another, and values that do not agree.
 
-    Masses measured on one CT may differ from each other; that is no contradiction.
+    Masses measured on one CT may differ from each other; that is no contradiction, nor does the
+    one without the sign deny what is told of the other.
     """
     findings = tuple(findings)
     states = {(finding.code, finding.state) for finding in findings}
@@ -343,8 +345,8 @@ def contradictions(findings: Iterable[Finding]) -> tuple[Contradiction, ...]:
     ]:
         present = tuple(f for f in findings if f.code == code and f.state == "present")
         absent = tuple(f for f in findings if f.code == code and f.state == "absent")
-        voices = [{(f.origin, f.modality) for f in side} for side in (present, absent)]
-        if voices[0] != voices[1]:
+        voices, denying = ({(f.origin, f.modality) for f in side} for side in (present, absent))
+        if denying - voices:
             found.append(Contradiction(code, present, absent))
     found += _of_values({f.code: f for f in findings if f.modality == "laboratory"})
     return tuple(sorted(found, key=lambda dispute: dispute.code))

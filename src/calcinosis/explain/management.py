@@ -70,7 +70,7 @@ class _Rule:
 
 @dataclass(frozen=True)
 class _Verdict:
-    """An option where the circumstances it asks about stand so, and those to tell in words."""
+    """An option where circumstances stand and are asked for so, and those to tell in words."""
 
     option: Option
     told: tuple[str, ...]
@@ -84,7 +84,7 @@ class _Entry:
     otherwise: str
     hazards: tuple[_Rule, ...]
     names: tuple[str, ...]
-    verdicts: dict[tuple[bool | None, ...], _Verdict] = field(default_factory=dict, compare=False)
+    verdicts: dict[tuple[bool | str, ...], _Verdict] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -156,14 +156,15 @@ def plan(facts: Mapping[str, Circumstance]) -> tuple[Option, ...]:
 
 
 def _judged(entry: _Entry, facts: Mapping[str, Circumstance], sources: Mapping[str, str]) -> Option:
-    states = tuple([facts[name].holds for name in entry.names])
+    told = [facts[name] for name in entry.names]
+    states = tuple([fact.ask if fact.holds is None else fact.holds for fact in told])
     verdict = entry.verdicts.get(states)
     if verdict is None:  # the same for every patient of whom this is known; the words are not
         verdict = entry.verdicts[states] = _verdict(entry, facts, sources)
     if not verdict.told:
         return verdict.option
-    told = [facts[name].text for name in verdict.told]
-    return replace(verdict.option, because=_once([*told, *verdict.option.because]))
+    words = [facts[name].text for name in verdict.told]
+    return replace(verdict.option, because=_once([*words, *verdict.option.because]))
 
 
 def _verdict(

@@ -18,6 +18,7 @@ SERUM = ("corrected_calcium", "calcium", "phosphate", "pth", "alp")  # stated co
 _HIDDEN = {
     r"^Dry weight \S+ kg, (.*)\.$": r"Dry weight \1; it is not told here.",
     r"^Diet \d.*$": "Diet, where not given, typical for the dry weight; it is not told here.",
+    r"^(Not reached by the fit: .*) of \d{4}-\d\d-\d\d(?=, )": r"\1",
 }
 DAYS_AHEAD = 730
 DAYS_BACK = 365  # older results belong to another treatment; assumed
@@ -76,8 +77,8 @@ def forecast_for(
     return replace(outlook, assumptions=assumptions)
 
 
-def without_weight(outlook: Outlook) -> Outlook:
-    """The same forecast, silent about the weight that it was made for, and what tells it."""
+def without_weight_and_days(outlook: Outlook) -> Outlook:
+    """The same forecast, silent about weight, what tells it, and the days of results."""
     hidden = outlook.assumptions
     for told, instead in _HIDDEN.items():
         hidden = tuple(re.sub(told, instead, line) for line in hidden)

@@ -118,6 +118,15 @@ class Labs(_Strict):
     crp_mg_l: float | None = _within("crp")
     converted: bool | None = None
 
+    @field_validator("fgf23")
+    @classmethod
+    def _possible_fgf23(cls, told: float | str | None) -> float | str | None:
+        low, high = ANALYTES["fgf23"].possible
+        if isinstance(told, int | float) and not low <= told <= high:
+            limits = {"low": f"{low:g}", "high": f"{high:g}"}
+            raise PydanticCustomError("fgf23", "a word, or {low} to {high} pg/mL", limits)
+        return told
+
 
 _ANALYTE_OF_FIELD = {
     "calcium_mg_dl": "calcium",
@@ -250,6 +259,19 @@ class Case(_Strict):
             raise PydanticCustomError("vintage", 'no dialysis beside healthy kidneys (ckd "none")')
         return vintage
 
+    @field_validator("labs_range")
+    @classmethod
+    def _possible_range(
+        cls, ranges: dict[str, list[float] | None] | None
+    ) -> dict[str, list[float] | None] | None:
+        """Refuse a range that no living patient has, as a value."""
+        for field, pair in (ranges or {}).items():
+            low, high = ANALYTES[_ANALYTE_OF_FIELD[field]].possible
+            if pair and not low <= pair[0] <= pair[1] <= high:
+                told = {"field": field, "low": f"{low:g}", "high": f"{high:g}"}
+                raise PydanticCustomError("range", "{field} of {low} to {high}", told)
+        return ranges
+
     def patient(self) -> Patient:
         """The person behind the mass: age, kidney status, laboratory. Images stay in the case."""
         words = dict(self.labs_qualitative or ())
@@ -280,13 +302,16 @@ class Case(_Strict):
 
     def informed_by(self, patient: Patient) -> "Case":
         """The same case with what the patient's record knows better: the latest laboratory."""
-        values = {
+        values: dict[str, float | None] = {
             field: result.value
             for field, analyte in _ANALYTE_OF_FIELD.items()
             if (result := patient.latest(analyte))
         }
         if patient.calcium_mg_dl is not None:  # with albumin of the same week, as the plan reads it
             values["corrected_calcium_mg_dl"] = patient.calcium_mg_dl
+        values["ionized_ca_mmol_l"] = patient.ionized_calcium_mmol_l
+        if values.get("ca_p_product_mg2_dl2") != patient.ca_p_product_mg2_dl2:
+            values["ca_p_product_mg2_dl2"] = None  # of an older day than its factors
         labs = (self.labs or Labs()).model_copy(update=values)
         known = {
             "age_years": patient.age_years,

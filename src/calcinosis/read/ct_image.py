@@ -25,14 +25,16 @@ WITH_AND_WITHOUT = re.compile(
 )
 WITHOUT_CONTRAST = re.compile(
     r"\bwithout|\bw/o|\bwo\b|\b(un|non[- ])enhanced|\bplain\b|\bnativ(e|er|es)?(?![a-z])"
-    r"|\b(non|no|pre|ohne|sans|sin|senza)[- ]?(iv )?([ck]ontrast|km|inj|mdc)|\bnon[- ]?con\b"
-    r"|\bnc(ct)?\b|\bc-(?!\w)",
+    r"|\b(non|no|pre|ohne|sans|sin|senza)[- ]?(iv |intraven\w+ )?([ck]ontrast|km|inj|mdc)"
+    r"|\bnon[- ]?con\b|\bnc(ct)?\b|\bc-(?!\w)",
     re.IGNORECASE,
 )
 WITH_CONTRAST = re.compile(
-    r"\b(with|w/?|mit|avec|con) ?(iv |i\.v\. )?([ck]ontrast|inject|mdc)|post[- ]?contrast"
+    r"\b(with|w/?|mit|avec|con) ?(iv |i\.v\. |intraven\w+ )?([ck]ontrast|inject|mdc)"
+    r"|post[- ]?contrast"
     r"|(?<!un)(?<!non[- ])enhanced|\b(mit|nach|post) km\b"
-    r"|arteri|portal|venous|ven(ö|oe?)s|angio|\bctp?a\b|delayed|nephro|\bce(ct)?\b|\bc\+",
+    r"|arteri|portal|(?<!intra)ven(ou|ö|oe?)s|angio|\bctp?a\b|delayed|nephro(?!l)"
+    r"|\bce(ct)?\b|\bc\+",
     re.IGNORECASE,
 )
 NO_AGENT = {"NONE", "NO", "N", "0", "WITHOUT", "NO CONTRAST", "NIL", "-"}
@@ -65,7 +67,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Acquisition:
-    """What the first file of a series says for all of it; empty or None where it is silent."""
+    """What the first slice of a series says for all of it; empty or None where it is silent."""
 
     series_uid: str
     study_uid: str

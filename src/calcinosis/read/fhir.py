@@ -62,7 +62,10 @@ _KIDNEY: tuple[tuple[Ckd, tuple[str, ...], tuple[str, ...]], ...] = (
     ),
     (
         "ckd_nondialysis",
-        ("431857002", "433144002", "431856006", "N18.1", "N18.2", "N18.3", "N18.4"),
+        (
+            *("431857002", "433144002", "700378005", "700379002", "431856006", "431855005"),
+            *("N18.1", "N18.2", "N18.3", "N18.4"),
+        ),
         (),
     ),
     (
@@ -103,8 +106,11 @@ DATE_UNKNOWN = {
 _UNFINISHED = {"preparation", "on-hold", "stopped"}
 # Words beside a name that speak of it without its being there.
 _ONLY_SPOKEN_OF = re.compile(
-    r"\b(await|waiting|candidate|planned|evaluation|donor|donat|declin|refus|family history)"
+    r"\b(await|waiting|candidate|planned|evaluation|donor|donat|declin|refus|family history"
+    r"|screening|suspect|exposure|contact with|risk|rule out|vaccin|immuni[sz]"
+    r"|no (evidence|history|signs?) of|(fistula|graft|access) for \w*dialysis)"
 )
+_DENIED = r"(?<!\bno )(?<!\bnot )(?<!\bnon[- ])(?<!\bwithout )"  # before a name
 
 
 def is_bundle(data: object) -> bool:
@@ -123,9 +129,10 @@ def patient_of_bundle(bundle: object, where: str) -> Patient:
         raise InputError(f"{where}: is not a FHIR Bundle; expected resourceType Bundle")
     resources = list(_resources(bundle, where))
     people = [r for _, r in resources if r["resourceType"] == "Patient"]
-    subjects = {s for _, r in resources if (s := _subject(r))}
-    if len(people) > 1 or len(subjects) > 1:
-        count = max(len(people), len(subjects))
+    known_as = _names_of_patient(bundle)
+    subjects = {s for _, r in resources if (s := _subject(r))} - known_as
+    count = max(len(people), len(subjects) + bool(known_as))
+    if count > 1:
         raise InputError(f"{where}: holds {count} patients; expected one")
     results: list[tuple[str, LabResult]] = []
     passed_over: list[str] = []
@@ -154,9 +161,27 @@ def _resources(bundle: Any, where: str) -> Iterator[tuple[str, _Resource]]:  # n
             yield f"entry {number} ({resource['resourceType']})", resource
 
 
+def _names_of_patient(bundle: Any) -> set[str]:  # noqa: ANN401 - JSON
+    """The id and address by which resources of a bundle refer to its Patient."""
+    names = [
+        name
+        for entry in bundle.get("entry") or []
+        if isinstance(entry, dict) and isinstance(person := entry.get("resource"), dict)
+        if person.get("resourceType") == "Patient"
+        for name in (person.get("id"), entry.get("fullUrl"))
+    ]
+    return {_id_in(str(name)) for name in names if name}
+
+
 def _subject(resource: _Resource) -> str | None:
     subject = resource.get("subject")
-    return str(subject.get("reference") or "") if isinstance(subject, dict) else None
+    return _id_in(str(subject.get("reference") or "")) if isinstance(subject, dict) else None
+
+
+def _id_in(reference: str) -> str:
+    """``4711`` of ``https://record/Patient/4711/_history/2``; other references as they are."""
+    told = re.search(r"(?:^|/)Patient/([^/]+)", reference)
+    return told[1] if told else reference
 
 
 def _person(person: _Resource, labs: tuple[LabResult, ...]) -> Patient:
@@ -261,8 +286,8 @@ def _with_conditions(patient: Patient, resources: list[_Resource]) -> Patient:
 def _kidney(told: list[_Resource]) -> tuple[Ckd | None, date | None]:
     """Kidney status, and since when on dialysis.
 
-    Of dialysis and transplant the one that began last holds; without dates, dialysis. A failed
-    graft is none.
+    Of dialysis and transplant the one that began last holds; without dates, dialysis. So does the
+    later of two kinds of dialysis; without dates, peritoneal. A failed graft is none.
     """
     failed = [r for r in told if is_one_of(r, *_GRAFT_FAILURE)]
     ended = max((s for r in failed if (s := _start(r))), default=date.max) if failed else None
@@ -276,6 +301,8 @@ def _kidney(told: list[_Resource]) -> tuple[Ckd | None, date | None]:
     if not starts:
         return None, None
     kidney = next(iter(starts))
+    if kidney == "dialysis_pd" and starts[kidney] and (later := starts.get("dialysis_hd")):
+        kidney = "dialysis_hd" if max(later) > max(starts[kidney]) else kidney
     on_dialysis = [s for status in starts if status.startswith("dialysis") for s in starts[status]]
     grafted = starts.get("transplant")
     if grafted and on_dialysis and max(grafted) > max(on_dialysis):
@@ -293,7 +320,8 @@ def _is_refuted_kidney_disease(resource: _Resource) -> bool:
 def is_over(resource: _Resource) -> bool:
     """Whether a condition is no longer there."""
     clinical = {code for _, code, _ in codings(resource.get("clinicalStatus"))}
-    return bool(clinical & {"inactive", "remission", "resolved"}) or "abatementDateTime" in resource
+    ended = any(name.startswith("abatement") for name in resource)
+    return ended or bool(clinical & {"inactive", "remission", "resolved"})
 
 
 def recorded_state(resource: _Resource) -> bool | None:
@@ -308,7 +336,7 @@ def recorded_state(resource: _Resource) -> bool | None:
 
 
 def _start(resource: _Resource) -> date | None:
-    period = resource.get("performedPeriod")
+    period = resource.get("onsetPeriod") or resource.get("performedPeriod")
     start = period.get("start") if isinstance(period, dict) else None
     text = resource.get("onsetDateTime") or resource.get("performedDateTime") or start
     named = words_of(resource.get("code")) or "without a name"
@@ -325,7 +353,7 @@ def is_one_of(resource: _Resource, codes: tuple[str, ...], names: tuple[str, ...
     written = words_of(resource.get("code")).lower()
     if _ONLY_SPOKEN_OF.search(written):
         return False
-    return any(name in written for name in names)
+    return any(re.search(f"{_DENIED}{re.escape(name)}", written) for name in names)
 
 
 def words_of(concept: object) -> str:

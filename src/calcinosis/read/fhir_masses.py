@@ -32,7 +32,14 @@ _ELSEWHERE = re.compile(
     re.IGNORECASE,
 )
 _DIAGNOSED = re.compile(r"tumou?ral calcinosis", re.IGNORECASE)
-_ABSENT = {"2667000", "LA9634-2"}  # SNOMED CT, LOINC: absent
+# SNOMED CT: absent, negative, not detected, no, unknown; LOINC: absent, no, not detected, negative.
+_ABSENT = {
+    *("2667000", "260385009", "260415000", "373067005", "261665006"),
+    *("LA9634-2", "LA32-8", "LA11883-8", "LA6577-6"),
+}
+_ABSENT_WORDS = re.compile(
+    r"\W*(no|not|none|nil|absent|negative|unknown|unremarkable)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -57,10 +64,12 @@ def _is_stated(resource: Mapping[str, Any]) -> bool:
         return recorded_state(resource) is True and not is_over(resource)
     if kind != "Observation" or str(resource.get("status")) in {"entered-in-error", "cancelled"}:
         return False
-    if "valueQuantity" in resource:  # a measurement, not a finding
-        return False
-    absent = {code for _, code, _ in codings(resource.get("valueCodeableConcept"))} & _ABSENT
-    return resource.get("valueBoolean") is not False and not absent
+    if "valueQuantity" in resource or "dataAbsentReason" in resource:
+        return False  # a measurement, not a finding; or nothing
+    answer = resource.get("valueCodeableConcept")
+    absent = {code for _, code, _ in codings(answer)} & _ABSENT
+    said = words_of(answer) or str(resource.get("valueString") or "")
+    return resource.get("valueBoolean") is not False and not (absent or _ABSENT_WORDS.match(said))
 
 
 def _mass(resource: Mapping[str, Any]) -> RecordedMass | None:

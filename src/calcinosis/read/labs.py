@@ -16,12 +16,13 @@ from calcinosis.analyte import find_analyte, is_known
 from calcinosis.errors import InputError, NotReadableError
 from calcinosis.lab_result import LabResult
 
+# Titles of each column, the plainest first: "name" beside "test" is the patient's.
 _COLUMNS = {
-    "date": {"date", "datetime", "collected", "taken", "day"},
-    "analyte": {"analyte", "test", "name", "parameter"},
-    "loinc": {"loinc", "code", "loinc code", "loinc_code"},
-    "value": {"value", "result"},
-    "unit": {"unit", "units"},
+    "date": ("date", "datetime", "collected", "taken", "day"),
+    "analyte": ("analyte", "test", "parameter", "name"),
+    "loinc": ("loinc", "loinc code", "loinc_code", "code"),
+    "value": ("value", "result"),
+    "unit": ("unit", "units"),
 }
 
 
@@ -122,7 +123,7 @@ def number_with_comparator(
         comparator = "<" if bare[0] == "<" else ">"
         bare = bare[1:].lstrip("= ")
     try:
-        return float(bare), comparator
+        return float(bare.replace("_", "x")), comparator  # Python would read 1_0 as ten
     except ValueError:
         hint = "a decimal point" if "," in bare else "a number"
         raise InputError(f"{where}: found value {text!r}, expected {hint}") from None
@@ -142,11 +143,11 @@ def _text(path: Path) -> str:
 
 
 def _columns(path: Path, header: list[str]) -> dict[str, int]:
+    at = {title.lower(): place for place, title in enumerate(header)}
     found = {
-        column: at
-        for at, title in enumerate(header)
+        column: next(at[title] for title in titles if title in at)
         for column, titles in _COLUMNS.items()
-        if title.lower() in titles
+        if at.keys() & {*titles}
     }
     missing = [name for name in ("date", "value", "unit") if name not in found]
     if "analyte" not in found and "loinc" not in found:

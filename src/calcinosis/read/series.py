@@ -150,9 +150,11 @@ def scan(files: Sequence[Path], progress: Callable[[float], None] | None = None)
             others[dicom.text(path, found.dataset, "Modality") or "DICOM without image"] += 1
         else:
             key = series_key(path, found.dataset)
-            if key not in groups:
-                groups[key] = acquisition(path, found.dataset), []
-            groups[key][1].append(image)
+            about, images = groups.get(key, (None, []))
+            if about is None or all(one.scout for one in images):
+                about = acquisition(path, found.dataset)
+            images.append(image)
+            groups[key] = about, images
         if progress:
             progress((index + 1) / len(files))
     if not groups:

@@ -41,12 +41,18 @@ def subject_of(path: Path, header: "Dataset") -> Subject:
 
 
 def informed(known: PatientFile | None, subject: Subject) -> PatientFile | None:
-    """What was given, with age and sex by the header where it says neither."""
+    """What was given, with age and sex by the header where it says neither.
+
+    Where a birthday was given without dated results, the age is that of the day of the study.
+    """
     if known is None and subject.age_years is None and subject.sex is None:
         return None
     known = known or PatientFile()
     patient = known.patient
     age = subject.age_years if patient.age_years is None else patient.age_years
+    born, day = patient.birth_date, subject.study_date
+    if born and day and born <= day and not any(result.taken for result in patient.labs):
+        age = (day - born).days / 365.25
     return replace(known, patient=replace(patient, age_years=age, sex=patient.sex or subject.sex))
 
 

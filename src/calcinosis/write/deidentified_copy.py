@@ -87,8 +87,8 @@ def _reduced(path: Path, header: "Dataset") -> "Dataset":
     if header.get("SOPClassUID") not in CT_IMAGES or header.get("BurnedInAnnotation") == "YES":
         reduced = Dataset()
         reduced.SOPClassUID, reduced.Modality = header.SOPClassUID, "OT"
-    elif (given := acquisition(path, header).contrast_agent) is not None:
-        reduced.ContrastBolusAgent = "CONTRAST" if given else "NONE"  # its name is free text
+    else:
+        reduced.update(_told(path, header))
     for keyword in _UIDS:
         if uid := str(header.get(keyword) or ""):
             setattr(reduced, keyword, deidentified_uid(uid))
@@ -96,6 +96,18 @@ def _reduced(path: Path, header: "Dataset") -> "Dataset":
     reduced.file_meta = FileMetaDataset()
     reduced.file_meta.TransferSyntaxUID = header.file_meta.TransferSyntaxUID
     return reduced
+
+
+def _told(path: Path, header: "Dataset") -> "Dataset":
+    """Contrast and the side of a limb, which are told in free text too."""
+    from pydicom import Dataset
+
+    about, told = acquisition(path, header), Dataset()
+    if about.contrast_agent is not None:
+        told.ContrastBolusAgent = "CONTRAST" if about.contrast_agent else "NONE"
+    if about.stated_side:
+        told.Laterality = about.stated_side.side[0].upper()
+    return told
 
 
 def _listed(dataset: "Dataset") -> "Iterator[DataElement]":

@@ -9,7 +9,10 @@ them.
 from dataclasses import replace
 
 from calcinosis.analysis import Analysis
+from calcinosis.analyte import ANALYTES, phosphate_interval
 from calcinosis.explain.explanation import Explanation, explain_findings
+from calcinosis.finding import Finding
+from calcinosis.lab_result import LabResult
 from calcinosis.patient import Patient
 from calcinosis.read.series import PREFERRED_TO
 from calcinosis.volume import Study, Subject
@@ -20,15 +23,15 @@ _TELLS_AGE_OR_SEX = frozenset({"age", "female"})
 
 def without_identity(analysis: Analysis) -> Analysis:
     """The same analysis as if nobody knew who the patient is, how old, and when it was."""
-    from calcinosis.forecast.patient_forecast import without_weight
+    from calcinosis.forecast.patient_forecast import without_weight_and_days
 
     explanation = analysis.explanation
     return replace(
         analysis,
         study=_unnamed(analysis.study),
-        patient=analysis.patient and _undated(_ageless(analysis.patient)),
+        patient=analysis.patient and without_days(_ageless(analysis.patient)),
         explanation=explanation and _explained_without(explanation),
-        outlook=analysis.outlook and without_weight(analysis.outlook),
+        outlook=analysis.outlook and without_weight_and_days(analysis.outlook),
     )
 
 
@@ -48,19 +51,41 @@ def _explained_without(explanation: Explanation) -> Explanation:
     """Weighed anew without age and sex; what follows from dates is kept, the dates are not."""
     patient = _ageless(explanation.patient)
     if patient != explanation.patient:
+        age_years = explanation.patient.age_years
         told = (each for each in explanation.findings if each.code not in _TELLS_AGE_OR_SEX)
+        told = (_as_measured(each, age_years) for each in told)
         explanation = explain_findings(patient, tuple(told))
-    return replace(explanation, patient=_undated(patient))
+    return replace(explanation, patient=without_days(patient))
+
+
+def _as_measured(finding: Finding, age_years: float | None) -> Finding:
+    """A child's phosphate, told in adult terms among the findings, as it was measured."""
+    limit, adult = phosphate_interval(age_years)[1], phosphate_interval(None)[1]
+    if finding.code != "phosphate" or finding.value is None or limit == adult:
+        return finding
+    return replace(finding, value=finding.value * limit / adult, unit="mg/dL")
 
 
 def _ageless(patient: Patient) -> Patient:
     return replace(patient, age_years=None, birth_date=None, sex=None)
 
 
-def _undated(patient: Patient) -> Patient:
-    return replace(
+def without_days(patient: Patient) -> Patient:
+    """The latest results without their days; what was derived from pairs of a day is stated.
+
+    Names of results that are not used go: they may be any text.
+    """
+    latest = (result for name in ANALYTES if (result := patient.latest(name)))
+    undated = replace(
         patient,
-        labs=tuple(replace(result, taken=None) for result in patient.labs),
+        labs=tuple(replace(result, taken=None) for result in latest),
         dialysis_start=None,
         dialysis_vintage_years=patient.vintage_years(),
+        passed_over=(),
     )
+    for name in ("corrected_calcium", "ca_p_product"):
+        value = patient.value(name)
+        if value is not None and value != undated.value(name):
+            others = tuple(result for result in undated.labs if result.analyte != name)
+            undated = replace(undated, labs=(*others, LabResult(name, value)))
+    return undated

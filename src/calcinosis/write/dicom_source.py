@@ -17,10 +17,12 @@ from uuid import UUID, uuid5
 import numpy as np
 from numpy.typing import NDArray
 
+from calcinosis.errors import NotReadableError
 from calcinosis.read.dicom import (
     CT_IMAGE,
     Plane,
     functional_group,
+    numbers,
     pixel_format,
     planes,
     read_header,
@@ -146,9 +148,18 @@ def _geometry(header: "Dataset", plane: Plane) -> "Dataset":
         ("PixelSpacing", plane.pixel_spacing_mm),
     ):
         setattr(frame, keyword, [_decimal(value) for value in values])
-    measures = functional_group(header, plane.frame, "PixelMeasuresSequence")
-    frame.SliceThickness = measures.get("SliceThickness") or None
+    frame.SliceThickness = _thickness(header, plane)
     return frame
+
+
+def _thickness(header: "Dataset", plane: Plane) -> "DSfloat | None":
+    """As stated, where that is a thickness."""
+    measures = functional_group(header, plane.frame, "PixelMeasuresSequence")
+    try:
+        found = numbers(plane.path, measures, "SliceThickness", 1)
+    except NotReadableError:
+        return None
+    return _decimal(found[0]) if found and found[0] > 0 else None
 
 
 def _decimal(value: float) -> "DSfloat":
@@ -182,11 +193,13 @@ def _joined(
 
 def _clean(path: Path, header: "Dataset", *, identify: bool) -> "Dataset":
     from pydicom import Dataset
+    from pydicom.multival import MultiValue
 
     clean = Dataset()
     clean.SpecificCharacterSet = "ISO_IR 192"
     for keyword, form in _IDENTITY.items():
-        value = str(header.get(keyword) or "") if identify else ""
+        stated = header.get(keyword) if identify else None
+        value = "" if isinstance(stated, MultiValue) else str(stated or "")
         proper = re.fullmatch(form, value) and (form != _DATE or _in_calendar(value))
         setattr(clean, keyword, value if proper else "")
     if not clean.IssuerOfPatientID:

@@ -130,15 +130,16 @@ def _when(header: "Dataset") -> Resource:
 def _patient(header: "Dataset") -> Resource:
     stated = str(header.PatientID)
     key = stated or str(header.StudyInstanceUID)
+    issuer = [str(header.IssuerOfPatientID)] if "IssuerOfPatientID" in header else []
     resource: Resource = {
         "resourceType": "Patient",
-        "id": str(derived_uuid("patient", key)),
+        "id": str(derived_uuid("patient", key, *issuer)),
         "identifier": [{"system": f"urn:oid:{derived_uid('placeholder patient')}", "value": key}],
     }
     if not stated:
         resource["text"] = _text("Placeholder: the images do not say who the patient is.")
         return resource
-    resource["identifier"][0]["system"] = f"urn:oid:{derived_uid('DICOM patient ID')}"
+    resource["identifier"][0]["system"] = f"urn:oid:{derived_uid('DICOM patient ID', *issuer)}"
     if name := _human_name(written_name(str(header.PatientName))):
         resource["name"] = [name]
     if str(header.PatientSex) in _GENDER:
@@ -315,14 +316,14 @@ def _labs(patient: Patient | None, patient_key: str) -> Iterator[Resource]:
         result = patient.latest(name)
         if result is not None:
             yield _lab(result, _lab_code(name, analyte.unit), patient_key)
-    for name, value in (
-        ("corrected_calcium", patient.corrected_calcium_mg_dl),
-        ("ca_p_product", patient.ca_p_product_mg2_dl2),
+    calcium, products = patient.latest("calcium"), patient.ca_p_series()
+    for name, value, of in (
+        ("corrected_calcium", patient.corrected_calcium_mg_dl, calcium),
+        ("ca_p_product", patient.ca_p_product_mg2_dl2, products[-1] if products else None),
     ):
         if value is not None and patient.latest(name) is None:
-            phosphate, calcium = patient.latest("phosphate"), patient.latest("calcium")
-            dated = phosphate if name == "ca_p_product" else calcium
-            derived = LabResult(name, value, dated.taken if dated else None)
+            taken = of.taken if of else None
+            derived = LabResult(name, value, taken, patient.comparator(name))
             code = _concept(OWN, name.upper(), f"{ANALYTES[name].label}{DERIVED}")
             yield _lab(derived, code, patient_key)
 

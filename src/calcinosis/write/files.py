@@ -10,7 +10,8 @@ from pathlib import Path
 
 from calcinosis.errors import CalcinosisError, OutputError
 
-# What an analysis may leave in its output folder (docs/analyze.md).
+# What an analysis, a forecast or a diagnosis may leave in its output folder (docs): beside results
+# of another run they would be taken for the same patient's.
 RESULT_FILES = (
     "report.html",
     "result.json",
@@ -19,6 +20,10 @@ RESULT_FILES = (
     "masses.seg.dcm",
     "measurements.sr.dcm",
     "bundle.fhir.json",
+    "forecast.html",
+    "forecast.json",
+    "diagnosis.json",
+    "diagnosis.jsonl",
 )
 
 
