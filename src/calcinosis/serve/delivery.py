@@ -14,6 +14,7 @@ from time import time
 from sqlalchemy import RowMapping, and_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from calcinosis.errors import InputError
 from calcinosis.serve.database import deliveries
 from calcinosis.serve.peers import DeliveryError, Peer
 from calcinosis.serve.queue import back_off_s
@@ -56,7 +57,7 @@ class Outbox:
         error = None
         try:
             self.peers[due["peer"]].send(results / due["file"], self.ae_title)
-        except DeliveryError as failure:
+        except (DeliveryError, InputError) as failure:
             error = str(failure)
         except FileNotFoundError:  # newer results have taken its place, with a line of their own
             error = "the file is no longer there"
