@@ -30,6 +30,7 @@ from calcinosis.serve.given import read_given
 from calcinosis.serve.lab_entry import entered, with_form
 from calcinosis.serve.measurement_file import NAME, save_measurement
 from calcinosis.serve.store import opaque
+from calcinosis.serve.views import FileLine
 from calcinosis.serve.web import web_app
 from calcinosis.serve.worklist import open_worklist
 from calcinosis.volume import Study, Volume
@@ -183,6 +184,7 @@ def test_a_long_worklist_is_shown_in_pages(node, person):
         connection.execute(insert(studies), [a_row("queued", None) for _ in range(51)])
     assert person.get("/").text.count("<td><a ") == 50
     assert person.get("/?page=2").text.count("<td><a ") == 1
+    assert person.get("/?page=00").text == person.get("/").text
     for odd in ("0", "-1", "x", "99999999", "²"):
         assert person.get("/", params={"page": odd}).status_code == 200
 
@@ -237,6 +239,15 @@ def test_every_file_and_a_zip_of_all_can_be_downloaded(node, person):
     with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
         assert sorted(archive.namelist()) == ["masses.nii.gz", "report.html", "result.json"]
         assert archive.read("report.html").decode() == REPORT
+
+
+def test_results_that_go_while_they_are_packed_are_told_of(node, person, monkeypatch):
+    study = add(node)
+    gone = FileLine("gone.dcm", "", "")
+    monkeypatch.setattr("calcinosis.serve.pages.file_lines", lambda _: [gone])
+    answer = person.get(f"/studies/{study}/files.zip")
+    assert answer.status_code == 404
+    assert "Newer results" in answer.text
 
 
 @pytest.mark.parametrize(
