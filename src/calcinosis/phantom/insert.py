@@ -47,7 +47,7 @@ def insert_mass(  # noqa: PLR0913  # what may be asked of a mass, by keyword onl
     Args:
         volume: a CT; not changed.
         seed: the same seed draws the same mass.
-        near_bone: "apart" (≥ 4 mm), "touching", or None for either.
+        near_bone: "apart" (≥ 4 mm), "touching", or None for either; with a pit, touching.
         centre_lps_mm: where; None finds a place.
         volume_ml: envelope aimed at; None: 3–150 mL.
         texture: what fills it; None leaves it to the seed.
@@ -63,6 +63,8 @@ def insert_mass(  # noqa: PLR0913  # what may be asked of a mass, by keyword onl
     """
     rng = np.random.default_rng([seed, 71])
     contact: Contact = near_bone or ("apart", "touching")[rng.integers(2)]
+    if erosion_mm and near_bone is None:
+        contact = "touching"
     size_ml = volume_ml or float(np.exp(rng.uniform(np.log(3), np.log(150))))
     if centre_lps_mm is None:
         centre_lps_mm = _find_place(volume, contact, radius_mm(size_ml), avoid, rng)
