@@ -182,6 +182,15 @@ def test_a_certificate_of_ours_that_cannot_be_read_stops_nothing(worklist, tmp_p
     assert sent.delivered_at is None
 
 
+@pytest.mark.parametrize("url", ["dicom://P@127.0.0.1:9", "http://127.0.0.1:9/dicom-web"])
+def test_a_damaged_result_stops_nothing(worklist, url):
+    study = finished(worklist, ("pacs",))
+    (worklist.results_folder(study) / FILE).write_bytes(b"")  # as a power cut may leave it
+    assert outbox(worklist, f"pacs={url}").step()
+    [sent] = worklist.study(study).deliveries
+    assert "damaged" in sent.error
+
+
 def test_a_peer_that_takes_no_segmentation_says_so(tmp_path):
     result = ct_series()[0]
     result.SOPClassUID = result.file_meta.MediaStorageSOPClassUID = SegmentationStorage

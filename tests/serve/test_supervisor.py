@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from calcinosis.errors import InputError, NotReadableError, OutputError
+from calcinosis.serve.delivery import Outbox
 from calcinosis.serve.intake import header_of, take_in
 from calcinosis.serve.lab_entry import with_form
 from calcinosis.serve.prescription_entry import prescription_of
 from calcinosis.serve.queue import queue_quiet
 from calcinosis.serve.supervisor import Limits, Supervisor
-from calcinosis.serve.worker import DISK_FULL, Job, _last_word, without_quotation
+from calcinosis.serve.worker import DISK_FULL, Job, _last_word, _work, without_quotation
 from calcinosis.serve.worklist import Worklist, open_worklist
 from dicom_series import ct_series, save
 
@@ -59,6 +60,39 @@ def worklist(tmp_path):
 
 def supervisor(worklist, **limits):
     return Supervisor(worklist, Limits(**{"quiet_s": 0.0} | limits), ("pacs",))
+
+
+def test_results_are_on_the_disk_before_they_count(tmp_path, monkeypatch):
+    images = save(ct_series(thigh(), spacing_mm=(2.0, 1.5, 1.5)), tmp_path / "sent")
+    synced, fsync = set(), os.fsync
+
+    def noted(handle):
+        synced.add(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    run = tmp_path / "run"
+    assert _work(Job(str(images), str(run), *[None] * 5, deidentify=False, memory_mb=4000))
+    left = [run, *run.rglob("*")]
+    assert len(left) > 6
+    assert {path.stat().st_ino for path in left} <= synced
+
+
+@pytest.mark.parametrize(
+    "thread",
+    [lambda w: Supervisor(w, Limits()), lambda w: Outbox(w, {}, "CALCINOSIS")],
+    ids=["supervisor", "outbox"],
+)
+def test_nothing_unforeseen_ends_a_thread(worklist, monkeypatch, thread):
+    stop = threading.Event()
+
+    def step(*_):
+        stop.set()
+        raise RuntimeError
+
+    works = thread(worklist)
+    monkeypatch.setattr(type(works), "step", step)
+    works.run(stop)
 
 
 def test_a_study_is_analysed_and_labs_renew_the_explanation_alone(worklist, tmp_path):

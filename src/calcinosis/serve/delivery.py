@@ -12,7 +12,6 @@ from threading import Event
 from time import time
 
 from sqlalchemy import RowMapping, and_, select, update
-from sqlalchemy.exc import SQLAlchemyError
 
 from calcinosis.errors import InputError
 from calcinosis.serve.database import deliveries
@@ -44,7 +43,7 @@ class Outbox:
             try:
                 if not self.step():
                     stop.wait(IDLE_S)
-            except (SQLAlchemyError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - a node without this thread only seems alive
                 LOG.error("the outbox cannot be worked on (%s)", type(error).__name__)  # noqa: TRY400 - a traceback would quote the patient
                 stop.wait(TROUBLE_S)
 

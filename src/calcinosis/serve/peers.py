@@ -16,6 +16,7 @@ from calcinosis.serve.tls import Tls
 
 if TYPE_CHECKING:
     from dicomweb_client import DICOMwebClient
+    from pydicom import FileDataset
 
 WAIT_S = 60.0
 _ALREADY_THERE = 0x0111  # duplicate SOP instance, PS3.7 C.4.2: what we want is so
@@ -96,12 +97,22 @@ def web_client(url: SplitResult, tls: Tls) -> "DICOMwebClient":
     return client
 
 
-def _c_store(to: Peer, file: Path, ae_title: str) -> None:
+def _read(file: Path) -> "FileDataset":
     import pydicom
+
+    try:
+        return pydicom.dcmread(file)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # whatever a damaged disk does to a parser
+        raise DeliveryError("the file is damaged; analyse the study anew") from error
+
+
+def _c_store(to: Peer, file: Path, ae_title: str) -> None:
     from pynetdicom import AE
 
     url, host = to.url, str(to.url.hostname)
-    dataset = pydicom.dcmread(file)
+    dataset = _read(file)
     entity = AE(ae_title)
     entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = WAIT_S
     entity.network_timeout = WAIT_S
@@ -130,11 +141,10 @@ def _c_store(to: Peer, file: Path, ae_title: str) -> None:
 
 
 def _stow(to: Peer, file: Path) -> None:
-    import pydicom
     from requests import RequestException
     from requests.exceptions import SSLError
 
-    dataset = pydicom.dcmread(file)
+    dataset = _read(file)
     try:
         answer = web_client(to.url, to.tls).store_instances([dataset])
     except SSLError as error:

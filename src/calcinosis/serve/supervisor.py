@@ -11,8 +11,6 @@ from threading import Event, Thread
 from time import monotonic
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from calcinosis.serve.queue import (
     Claim,
     ResultFile,
@@ -67,7 +65,7 @@ class Supervisor:
             try:
                 if not self.step(stop):
                     stop.wait(IDLE_S)
-            except (SQLAlchemyError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - a node without this thread only seems alive
                 LOG.error("the worklist cannot be worked on (%s)", type(error).__name__)  # noqa: TRY400 - a traceback would quote the patient
                 stop.wait(TROUBLE_S)
 
