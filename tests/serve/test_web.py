@@ -312,6 +312,7 @@ def test_a_second_entry_adds_to_the_first_and_corrects_the_same_day(node, person
         ({"drawn": "2999-10-05", "value_calcium": "9", "unit_calcium": "mg/dL"}, "future"),
         ({"drawn": "2025-10-05", "value_calcium": "9", "unit_calcium": "stone"}, "not measured in"),
         ({"born": "64"}, "four digits"),
+        ({"born": "²²²²"}, "four digits"),
         ({"sex": "x"}, "sex"),
         ({"kidneys": "x"}, "kidneys"),
         ({"dialysis_since": "2020-01-01"}, "without the kind"),
@@ -611,6 +612,15 @@ def test_kidneys_may_be_entered_as_healthy_and_the_form_shows_it_again():
     corrected = with_form(text, "json", {"kidneys": "dialysis_hd"})
     assert read_given(corrected, "json").patient.ckd == "dialysis_hd"
     assert entered(corrected, "json").person["kidneys"] == "dialysis_hd"
+
+
+@pytest.mark.parametrize(
+    "odd", [{"code": {"coding": "abc"}}, {"performedPeriod": "2020"}, {"code": "x"}]
+)
+def test_a_record_with_our_names_and_another_shape_still_opens_the_page(odd):
+    procedure = {"resourceType": "Procedure", "id": "entered-kidneys", **odd}
+    text = json.dumps({"resourceType": "Bundle", "entry": [{"resource": procedure}]})
+    assert entered(text, "json").person["dialysis_since"] == ""
 
 
 def test_every_analyte_of_a_table_that_has_a_code_survives_a_form():
