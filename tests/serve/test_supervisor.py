@@ -11,13 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from calcinosis.errors import InputError, NotReadableError, OutputError
 from calcinosis.serve.delivery import Outbox
 from calcinosis.serve.intake import header_of, take_in
 from calcinosis.serve.lab_entry import with_form
 from calcinosis.serve.prescription_entry import prescription_of
-from calcinosis.serve.queue import queue_quiet
+from calcinosis.serve.queue import queue_quiet, still_ours
 from calcinosis.serve.supervisor import Limits, Supervisor
 from calcinosis.serve.worker import DISK_FULL, Job, _last_word, _work, without_quotation
 from calcinosis.serve.worklist import Worklist, open_worklist
@@ -60,6 +61,24 @@ def worklist(tmp_path):
 
 def supervisor(worklist, **limits):
     return Supervisor(worklist, Limits(**{"quiet_s": 0.0} | limits), ("pacs",))
+
+
+def test_a_worklist_away_for_a_moment_ends_no_analysis(worklist, tmp_path, monkeypatch):
+    study = send(
+        worklist, ct_series(np.full((8, 32, 32), 40), spacing_mm=(2, 2, 2)), tmp_path / "s"
+    )
+    away = []
+
+    def ours(*given):
+        if not away:
+            away.append(True)
+            raise OperationalError("UPDATE studies", {}, Exception("the disk is full"))
+        return still_ours(*given)
+
+    monkeypatch.setattr("calcinosis.serve.supervisor.still_ours", ours)
+    assert supervisor(worklist).step(threading.Event())
+    assert away
+    assert worklist.study(study).state in ("done", "failed"), "its last word was heard"
 
 
 def test_results_are_on_the_disk_before_they_count(tmp_path, monkeypatch):
