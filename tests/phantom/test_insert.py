@@ -54,6 +54,12 @@ def test_a_touching_mass_rests_on_bone_that_stays(legs):
     assert np.abs(difference).mean() < 5
 
 
+def test_a_mass_that_is_to_erode_bone_is_put_on_it(legs):
+    for seed in (0, 1):  # which would otherwise keep apart
+        _, truth = insert_mass(legs.volume, seed=seed, volume_ml=20, erosion_mm=4)
+        assert truth.masses[0].bone_distance_mm == 0
+
+
 def test_the_mass_is_as_noisy_as_the_scan(legs):
     still = make_phantom(replace(legs.options, noise_hu=0))
     _, placed = insert_mass(legs.volume, seed=3, near_bone="apart", volume_ml=40)

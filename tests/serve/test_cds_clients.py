@@ -5,6 +5,7 @@ import json
 import ssl
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import jwt
@@ -95,6 +96,7 @@ def test_discovery_is_open_to_all(client):
             (lambda name=name: token(**{name: None}), "MissingRequiredClaim")
             for name in ("aud", "exp", "iat", "jti")
         ),
+        (lambda: token(exp=str(int(time.time()) + 7200)), "exp: later than 3600 s after iat"),
     ],
 )
 def test_any_other_token_is_refused_with_one_line(client, given, told):
@@ -117,6 +119,20 @@ def test_a_withdrawn_key_is_believed_no_longer(client, keys, monkeypatch):
     assert ask(client, token()) == (401, f"kid: not among the keys of {ISSUER}")
     keys.write_text("not JSON")
     assert ask(client, token()) == (401, f"the keys of {ISSUER} cannot be read")
+
+
+def test_who_asks_while_the_keys_are_read_waits_for_them(keys, monkeypatch):
+    CdsClient(ISSUER, str(keys)).key("ec")  # all is imported
+    record, load = CdsClient(ISSUER, str(keys)), json.loads
+
+    def slow(text):
+        time.sleep(0.2)
+        return load(text)
+
+    monkeypatch.setattr("calcinosis.serve.cds_clients.json.loads", slow)
+    with ThreadPoolExecutor(4) as askers:
+        found = list(askers.map(record.key, ["ec", "rsa"] * 2))
+    assert [key.key_id for key in found] == ["ec", "rsa"] * 2
 
 
 class KeySet(http.server.BaseHTTPRequestHandler):

@@ -301,9 +301,13 @@ def test_a_bad_request_is_400_with_one_line(client, body, said):
     assert "\n" not in response.json()["error"]
 
 
-def test_another_patients_data_are_refused(client):
+@pytest.mark.parametrize(
+    "reference",
+    ["Patient/P2", "https://record.test/fhir/Patient/P2", "Patient/P2/_history/1"],
+)
+def test_another_patients_data_are_refused(client, reference):
     foreign = copy.deepcopy(MASS)
-    foreign["subject"]["reference"] = "Patient/P2"
+    foreign["subject"]["reference"] = reference
     status, line = refusal(client, view(conditions=(foreign,)))
     assert status == 400
     assert "another patient" in line

@@ -5,16 +5,20 @@ import threading
 from urllib.parse import urlsplit
 
 import pytest
+from pydicom.uid import CTImageStorage, SegmentationStorage
+from pynetdicom import AE
+from requests import HTTPError
 from sqlalchemy import update
 
 from calcinosis.errors import InputError
-from calcinosis.serve import delivery
+from calcinosis.serve import delivery, pull
 from calcinosis.serve.database import deliveries
 from calcinosis.serve.delivery import Outbox
 from calcinosis.serve.intake import Received, take_in
-from calcinosis.serve.peers import DeliveryError, peer
+from calcinosis.serve.peers import DeliveryError, peer, web_client
 from calcinosis.serve.pull import Source, source_url
 from calcinosis.serve.queue import ResultFile, claim, finish, queue_quiet
+from calcinosis.serve.tls import Tls
 from calcinosis.serve.worklist import open_worklist
 from dcmtk import storescu
 from dicom_series import ct_series, save
@@ -166,3 +170,91 @@ def test_studies_are_fetched_from_an_archive_once(worklist, orthanc, tmp_path):
     assert other.fetch(threading.Event()) == 0
     assert urlsplit(orthanc.dicomweb_url).path
     assert list(worklist.store.incoming.iterdir()) == []
+
+
+def test_a_certificate_of_ours_that_cannot_be_read_stops_nothing(worklist, tmp_path):
+    tls = Tls(certificate=tmp_path / "renewed.pem", key=tmp_path / "renewed.key")
+    sender = Outbox(worklist, {"pacs": peer("pacs=dicoms://P@127.0.0.1:9", tls)}, "CALCINOSIS")
+    study = finished(worklist, ("pacs",))
+    assert sender.step()
+    [sent] = worklist.study(study).deliveries
+    assert "--tls-certificate" in sent.error
+    assert sent.delivered_at is None
+
+
+@pytest.mark.parametrize("url", ["dicom://P@127.0.0.1:9", "http://127.0.0.1:9/dicom-web"])
+def test_a_damaged_result_stops_nothing(worklist, url):
+    study = finished(worklist, ("pacs",))
+    (worklist.results_folder(study) / FILE).write_bytes(b"")  # as a power cut may leave it
+    assert outbox(worklist, f"pacs={url}").step()
+    [sent] = worklist.study(study).deliveries
+    assert "damaged" in sent.error
+
+
+def test_a_peer_that_takes_no_segmentation_says_so(tmp_path):
+    result = ct_series()[0]
+    result.SOPClassUID = result.file_meta.MediaStorageSOPClassUID = SegmentationStorage
+    file = save([result], tmp_path / "result") / "slice001.dcm"
+    entity = AE("P")
+    entity.add_supported_context(CTImageStorage)
+    server = entity.start_server(("127.0.0.1", 0), block=False)
+    with pytest.raises(DeliveryError, match="takes no instances of this kind"):
+        peer(f"pacs=dicom://P@127.0.0.1:{server.server_address[1]}").send(file, "CALCINOSIS")
+    server.shutdown()
+
+
+def test_a_web_address_may_be_of_version_6():
+    client = web_client(peer("pacs=http://u:p@[::1]:8042/dicom-web/").url, Tls())
+    assert client.base_url == "http://[::1]:8042/dicom-web"
+
+
+class Archive:
+    """A DICOMweb server that tells two instances at once, and has lost one."""
+
+    def __init__(self, images, failure):
+        self.images, self.failure = images, failure
+
+    def search_for_studies(self, *, search_filters, offset):
+        assert search_filters["ModalitiesInStudy"] == "CT"
+        return self._told("0020000D", ["1.1", self.images[0].StudyInstanceUID], offset)
+
+    def search_for_series(self, study, *, search_filters, offset):
+        assert search_filters == {"Modality": "CT"}
+        return self._told("0020000E", [f"{study}.1"], offset)
+
+    def search_for_instances(self, study, series, *, offset):
+        assert series == f"{study}.1"
+        lost = study == "1.1"
+        return self._told("00080018", ["1.1.1"] if lost else self._kept(), offset)
+
+    def retrieve_instance(self, _study, _series, instance):
+        if instance == "1.1.1":
+            raise self.failure
+        return self.images[self._kept().index(instance)]
+
+    def _kept(self):
+        return [image.SOPInstanceUID for image in self.images]
+
+    def _told(self, tag, uids, offset):
+        return [{tag: {"vr": "UI", "Value": [uid]}} for uid in uids[offset : offset + 2]]
+
+
+@pytest.mark.parametrize("failure", [HTTPError("404"), KeyError("00080005")])
+def test_an_instance_that_cannot_be_had_holds_up_no_other(worklist, monkeypatch, failure):
+    monkeypatch.setattr(pull, "web_client", lambda *_: Archive(ct_series(), failure))
+    source = Source(worklist, source_url("http://archive/dicom-web"))
+    assert source.fetch(threading.Event()) == 6
+    [entry] = worklist.studies()
+    assert entry.instances == 6
+    assert list(worklist.store.incoming.iterdir()) == []
+
+
+def test_an_answer_that_cannot_be_understood_ends_nothing(worklist, monkeypatch):
+    stop = threading.Event()
+
+    def answer(*_):
+        stop.set()
+        raise IndexError
+
+    monkeypatch.setattr(pull, "web_client", answer)
+    Source(worklist, source_url("http://archive/dicom-web")).run(stop)

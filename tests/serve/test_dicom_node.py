@@ -1,5 +1,6 @@
 """The node on the network, against dcmtk and against peers that mean no good."""
 
+import gc
 import io
 import logging
 import resource
@@ -9,20 +10,23 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from contextlib import contextmanager, suppress
 from ipaddress import ip_network
 from subprocess import PIPE
+from types import SimpleNamespace
 
 import numpy as np
 import pydicom
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pynetdicom import AE
 from pynetdicom.association import Association
 
 from calcinosis.errors import InputError, NotReadableError
 from calcinosis.serve import dicom_node
-from calcinosis.serve.dicom_node import Admission
+from calcinosis.serve.dicom_node import Admission, Desk
 from calcinosis.serve.intake import Received, header_of
 from calcinosis.serve.node import Settings, serve
 from calcinosis.serve.tls import Tls
@@ -180,10 +184,27 @@ def test_who_is_not_on_the_list_is_turned_away(start, worklist, series):
 
 @pytest.mark.parametrize(
     ("address", "admitted"),
-    [("10.1.2.3", True), ("::ffff:10.1.2.3", True), ("10.1.3.3", False), ("fe80::1%eth0", False)],
+    [
+        ("10.1.2.3", True),
+        ("::ffff:10.1.2.3", True),
+        ("10.1.3.3", False),
+        ("fe80::1%eth0", False),
+        ("unknown", False),  # as a proxy may forward it
+    ],
 )
 def test_addresses_are_compared_as_networks(address, admitted):
     assert Admission(networks=(ip_network("10.1.2.0/24"),)).admits(address) is admitted
+
+
+def test_an_association_that_ends_before_it_is_noted_is_not_kept(worklist):
+    desk, event = Desk(worklist, deidentify=False), SimpleNamespace()
+    event.assoc = Association(AE("PACS"), "acceptor")
+    ended = weakref.ref(event.assoc)
+    desk.closed(event)
+    desk.accepted(event)
+    del event
+    gc.collect()
+    assert ended() is None
 
 
 def test_a_node_open_to_the_network_must_say_to_whom(tmp_path):

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from calcinosis.errors import InputError, NotReadableError, OutputError
+from calcinosis.serve.delivery import Outbox
 from calcinosis.serve.intake import header_of, take_in
 from calcinosis.serve.lab_entry import with_form
 from calcinosis.serve.prescription_entry import prescription_of
-from calcinosis.serve.queue import queue_quiet
+from calcinosis.serve.queue import queue_quiet, still_ours
 from calcinosis.serve.supervisor import Limits, Supervisor
-from calcinosis.serve.worker import DISK_FULL, Job, _last_word, without_quotation
+from calcinosis.serve.worker import DISK_FULL, Job, _last_word, _work, without_quotation
 from calcinosis.serve.worklist import Worklist, open_worklist
 from dicom_series import ct_series, save
 
@@ -59,6 +61,57 @@ def worklist(tmp_path):
 
 def supervisor(worklist, **limits):
     return Supervisor(worklist, Limits(**{"quiet_s": 0.0} | limits), ("pacs",))
+
+
+def test_a_worklist_away_for_a_moment_ends_no_analysis(worklist, tmp_path, monkeypatch):
+    study = send(
+        worklist, ct_series(np.full((8, 32, 32), 40), spacing_mm=(2, 2, 2)), tmp_path / "s"
+    )
+    away = []
+
+    def ours(*given):
+        if not away:
+            away.append(True)
+            raise OperationalError("UPDATE studies", {}, Exception("the disk is full"))
+        return still_ours(*given)
+
+    monkeypatch.setattr("calcinosis.serve.supervisor.still_ours", ours)
+    assert supervisor(worklist).step(threading.Event())
+    assert away
+    assert worklist.study(study).state in ("done", "failed"), "its last word was heard"
+
+
+def test_results_are_on_the_disk_before_they_count(tmp_path, monkeypatch):
+    images = save(ct_series(thigh(), spacing_mm=(2.0, 1.5, 1.5)), tmp_path / "sent")
+    synced, fsync = set(), os.fsync
+
+    def noted(handle):
+        synced.add(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    run = tmp_path / "run"
+    assert _work(Job(str(images), str(run), *[None] * 5, deidentify=False, memory_mb=4000))
+    left = [run, *run.rglob("*")]
+    assert len(left) > 6
+    assert {path.stat().st_ino for path in left} <= synced
+
+
+@pytest.mark.parametrize(
+    "thread",
+    [lambda w: Supervisor(w, Limits()), lambda w: Outbox(w, {}, "CALCINOSIS")],
+    ids=["supervisor", "outbox"],
+)
+def test_nothing_unforeseen_ends_a_thread(worklist, monkeypatch, thread):
+    stop = threading.Event()
+
+    def step(*_):
+        stop.set()
+        raise RuntimeError
+
+    works = thread(worklist)
+    monkeypatch.setattr(type(works), "step", step)
+    works.run(stop)
 
 
 def test_a_study_is_analysed_and_labs_renew_the_explanation_alone(worklist, tmp_path):

@@ -30,6 +30,7 @@ from calcinosis.serve.given import read_given
 from calcinosis.serve.lab_entry import entered, with_form
 from calcinosis.serve.measurement_file import NAME, save_measurement
 from calcinosis.serve.store import opaque
+from calcinosis.serve.views import FileLine
 from calcinosis.serve.web import web_app
 from calcinosis.serve.worklist import open_worklist
 from calcinosis.volume import Study, Volume
@@ -183,6 +184,7 @@ def test_a_long_worklist_is_shown_in_pages(node, person):
         connection.execute(insert(studies), [a_row("queued", None) for _ in range(51)])
     assert person.get("/").text.count("<td><a ") == 50
     assert person.get("/?page=2").text.count("<td><a ") == 1
+    assert person.get("/?page=00").text == person.get("/").text
     for odd in ("0", "-1", "x", "99999999", "²"):
         assert person.get("/", params={"page": odd}).status_code == 200
 
@@ -237,6 +239,15 @@ def test_every_file_and_a_zip_of_all_can_be_downloaded(node, person):
     with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
         assert sorted(archive.namelist()) == ["masses.nii.gz", "report.html", "result.json"]
         assert archive.read("report.html").decode() == REPORT
+
+
+def test_results_that_go_while_they_are_packed_are_told_of(node, person, monkeypatch):
+    study = add(node)
+    gone = FileLine("gone.dcm", "", "")
+    monkeypatch.setattr("calcinosis.serve.pages.file_lines", lambda _: [gone])
+    answer = person.get(f"/studies/{study}/files.zip")
+    assert answer.status_code == 404
+    assert "Newer results" in answer.text
 
 
 @pytest.mark.parametrize(
@@ -301,6 +312,7 @@ def test_a_second_entry_adds_to_the_first_and_corrects_the_same_day(node, person
         ({"drawn": "2999-10-05", "value_calcium": "9", "unit_calcium": "mg/dL"}, "future"),
         ({"drawn": "2025-10-05", "value_calcium": "9", "unit_calcium": "stone"}, "not measured in"),
         ({"born": "64"}, "four digits"),
+        ({"born": "²²²²"}, "four digits"),
         ({"sex": "x"}, "sex"),
         ({"kidneys": "x"}, "kidneys"),
         ({"dialysis_since": "2020-01-01"}, "without the kind"),
@@ -600,6 +612,15 @@ def test_kidneys_may_be_entered_as_healthy_and_the_form_shows_it_again():
     corrected = with_form(text, "json", {"kidneys": "dialysis_hd"})
     assert read_given(corrected, "json").patient.ckd == "dialysis_hd"
     assert entered(corrected, "json").person["kidneys"] == "dialysis_hd"
+
+
+@pytest.mark.parametrize(
+    "odd", [{"code": {"coding": "abc"}}, {"performedPeriod": "2020"}, {"code": "x"}]
+)
+def test_a_record_with_our_names_and_another_shape_still_opens_the_page(odd):
+    procedure = {"resourceType": "Procedure", "id": "entered-kidneys", **odd}
+    text = json.dumps({"resourceType": "Bundle", "entry": [{"resource": procedure}]})
+    assert entered(text, "json").person["dialysis_since"] == ""
 
 
 def test_every_analyte_of_a_table_that_has_a_code_survives_a_form():

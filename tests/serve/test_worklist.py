@@ -10,8 +10,16 @@ from calcinosis.serve import queue
 from calcinosis.serve.database import connect, prescriptions, seeds
 from calcinosis.serve.intake import Received, take_in
 from calcinosis.serve.lab_entry import with_form
-from calcinosis.serve.queue import ResultFile, claim, fail, finish, queue_quiet, still_ours
-from calcinosis.serve.worklist import UnknownStudyError, Worklist
+from calcinosis.serve.queue import (
+    ResultFile,
+    claim,
+    fail,
+    finish,
+    give_back,
+    queue_quiet,
+    still_ours,
+)
+from calcinosis.serve.worklist import UnknownStudyError, Worklist, open_worklist
 
 LABS = "date,analyte,value,unit\n2026-01-03,phosphate,7.1,mg/dL\n"
 ONE = Received("1.2.3", "1.2.3.1", "PLANTED^NAME", "PLANTED-ID", "20260103", image=True)
@@ -261,6 +269,40 @@ def test_a_deleted_study_is_gone_with_its_files(worklist):
     again, new = send(worklist)
     assert new
     assert again != study
+
+
+def test_results_that_come_after_the_deletion_are_not_kept(worklist):
+    study = queued(worklist)
+    held = claim(worklist)
+    worklist.delete(study)
+    results = worklist.store.results(study, held.run)
+    results.mkdir(parents=True)
+    (results / "report.html").write_text("PLANTED^NAME")
+    assert not finish(worklist, held, [], ())
+    assert list((worklist.store.folder / "studies").iterdir()) == []
+
+
+def test_a_study_laid_down_waits_for_the_images_that_were_arriving(worklist):
+    study = queued(worklist)
+    held = claim(worklist)
+    send(worklist, replace(ONE, sop_instance_uid="1.2.3.2"))
+    give_back(worklist, held)
+    assert worklist.study(study).state == "receiving"
+    assert claim(worklist) is None, "more may still come"
+    assert queue_quiet(worklist, 0) == [study]
+    assert claim(worklist).attempt == 1
+
+
+@pytest.mark.parametrize("name", ["data", "a?b", "a#b", "a%20b"])
+def test_the_database_lies_in_its_folder_for_nobody_else_to_read(tmp_path, name):
+    folder = tmp_path / name
+    folder.mkdir(mode=0o755)
+    made = open_worklist(folder)
+    send(made)
+    files = list(folder.glob("worklist.sqlite*"))
+    assert {file.stat().st_mode & 0o077 for file in files} == {0}
+    assert list(tmp_path.iterdir()) == [folder]
+    made.engine.dispose()
 
 
 def test_each_peer_gets_each_result_once(worklist):

@@ -12,7 +12,7 @@ from calcinosis.phantom.filling import Cavity, fill, levels_of
 from calcinosis.phantom.grid import Box, Float, Grid, mean_of_parts, onto_parts
 from calcinosis.phantom.locules import CALCIFIED_HU, Partition
 from calcinosis.phantom.masses import MassPlan, radius_mm
-from calcinosis.phantom.shapes import Ellipsoid, Point
+from calcinosis.phantom.shapes import Ellipsoid, as_point
 from calcinosis.phantom.tissue import REACH_MM, refinement
 from calcinosis.phantom.truth import ErosionTruth, LevelTruth, LoculeTruth, MassTruth
 
@@ -223,7 +223,7 @@ def _fill_locule(
             id=locule_id,
             kind=cavity.content.kind,
             volume_ml=float(mask.sum()) * voxel_ml,
-            centroid_lps_mm=_point(cavity.grid.to_lps(np.argwhere(mask).mean(0))),
+            centroid_lps_mm=as_point(cavity.grid.to_lps(np.argwhere(mask).mean(0))),
             mean_hu=float(filled.hu[mask].mean()),
         )
     )
@@ -263,7 +263,7 @@ def _figures(
             bone="",
             depth_mm=fine.eroded_depth_mm,
             volume_ml=len(eroded) * voxel_ml,
-            centroid_lps_mm=_point(fine.grid.to_lps(eroded.mean(0))),
+            centroid_lps_mm=as_point(fine.grid.to_lps(eroded.mean(0))),
         )
     return MassTruth(
         id=mass_id,
@@ -271,7 +271,7 @@ def _figures(
         texture=plan.texture,
         joint=None,
         side=None,
-        centroid_lps_mm=_point(fine.grid.to_lps(np.argwhere(envelope).mean(0))),
+        centroid_lps_mm=as_point(fine.grid.to_lps(np.argwhere(envelope).mean(0))),
         volume_ml=float(envelope.sum()) * voxel_ml,
         calcified_volume_ml=float((filling.calcified * fine.material).sum()) * voxel_ml,
         excess_hu_ml=float((hu - SOFT_TISSUE_HU).sum()) * voxel_ml,
@@ -297,8 +297,3 @@ def feret_mm(mask: NDArray[np.bool_], grid: Grid) -> float:
     corners = points[ConvexHull(points, qhull_options="QJ").vertices]
     gaps = corners[:, None] - corners[None]
     return float(np.sqrt((gaps**2).sum(-1).max()))
-
-
-def _point(values: NDArray[np.float64]) -> Point:
-    x, y, z = values
-    return float(x), float(y), float(z)

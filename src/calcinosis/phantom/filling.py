@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from calcinosis.phantom.grid import Float, Grid
 from calcinosis.phantom.locules import CALCIFIED_HU, Content
-from calcinosis.phantom.shapes import Waves
+from calcinosis.phantom.shapes import Waves, as_point
 from calcinosis.phantom.truth import LevelTruth
 
 SMALLEST_LEVEL_MM2 = 10.0
@@ -114,7 +114,7 @@ def levels_of(
         level = LevelTruth(
             id=first_id + len(found),
             locule=locule_id,
-            centroid_lps_mm=(float(centre[0]), float(centre[1]), float(centre[2])),
+            centroid_lps_mm=as_point(centre),
             area_mm2=float(area),
             sediment_depth_mm=below,
             fluid_layer_mm=float(fluid[piece] + filled.surface_mm),

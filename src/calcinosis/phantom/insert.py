@@ -21,7 +21,7 @@ from calcinosis.phantom.grid import Box, Float, Grid
 from calcinosis.phantom.labels import LabelMaps
 from calcinosis.phantom.masses import Contact, MassOptions, Style, Texture, plan_mass, radius_mm
 from calcinosis.phantom.placement import find_room, pit_towards_bone, place_mass
-from calcinosis.phantom.shapes import Point
+from calcinosis.phantom.shapes import Point, as_point
 from calcinosis.phantom.truth import Truth
 from calcinosis.volume import Volume
 
@@ -47,7 +47,7 @@ def insert_mass(  # noqa: PLR0913  # what may be asked of a mass, by keyword onl
     Args:
         volume: a CT; not changed.
         seed: the same seed draws the same mass.
-        near_bone: "apart" (≥ 4 mm), "touching", or None for either.
+        near_bone: "apart" (≥ 4 mm), "touching", or None for either; with a pit, touching.
         centre_lps_mm: where; None finds a place.
         volume_ml: envelope aimed at; None: 3–150 mL.
         texture: what fills it; None leaves it to the seed.
@@ -63,6 +63,8 @@ def insert_mass(  # noqa: PLR0913  # what may be asked of a mass, by keyword onl
     """
     rng = np.random.default_rng([seed, 71])
     contact: Contact = near_bone or ("apart", "touching")[rng.integers(2)]
+    if erosion_mm and near_bone is None:
+        contact = "touching"
     size_ml = volume_ml or float(np.exp(rng.uniform(np.log(3), np.log(150))))
     if centre_lps_mm is None:
         centre_lps_mm = _find_place(volume, contact, radius_mm(size_ml), avoid, rng)
@@ -88,8 +90,7 @@ def insert_mass(  # noqa: PLR0913  # what may be asked of a mass, by keyword onl
     voxels = volume.voxels.copy()
     voxels[box] = _compose(scene, drawn, rng)
     skeleton = (scene.around.bone_distance_mm < 0) & (labels.erosion == 0)
-    gravity: Point = tuple(float(v) for v in volume.gravity_lps)  # type: ignore[assignment]
-    truth = _onto(volume.shape, box, labels.truth(skeleton, (), gravity))
+    truth = _onto(volume.shape, box, labels.truth(skeleton, (), as_point(volume.gravity_lps)))
     return replace(volume, voxels=voxels), truth
 
 
@@ -173,7 +174,7 @@ def _compose(scene: _Scene, drawn: DrawnMass, rng: np.random.Generator) -> NDArr
     fraction, amount = (gaussian_filter(a, sigma, truncate=3) for a in (fraction, amount))
     eroded = np.zeros_like(hu)
     eroded[drawn.box] = drawn.eroded_fraction
-    soft = (np.abs(hu - 0) < 350) & (bone_mm > 1.0)
+    soft = (np.abs(hu) < 350) & (bone_mm > 1.0)
     tissue = _smooth_within(hu, soft, 2.0 / spacing)
     gone = gaussian_filter(eroded, sigma, truncate=3)
     tissue += np.clip(gone * 1.5, 0, 1) * (hu - tissue)  # eaten bone goes with all its density

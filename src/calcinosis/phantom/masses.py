@@ -11,7 +11,7 @@ from calcinosis.errors import InputError
 from calcinosis.phantom.cellular import grow
 from calcinosis.phantom.locules import Content, Kind, Locules
 from calcinosis.phantom.packed import pack
-from calcinosis.phantom.shapes import Point, Waves
+from calcinosis.phantom.shapes import Point, Waves, as_point
 
 Texture = Literal[
     "sedimented", "paste", "mixed", "cystic", "microlocular", "cloudy", "chicken_wire", "layered"
@@ -172,7 +172,7 @@ def tilted(gravity_lps: NDArray[np.float64], rng: np.random.Generator) -> Point:
     """A direction 10–80° off gravity: where old blood or layered chalk may come to lie."""
     side = np.cross(gravity_lps, rng.normal(size=3))
     angle = np.deg2rad(rng.uniform(10, 80))
-    return _point(np.cos(angle) * gravity_lps + np.sin(angle) * side / np.linalg.norm(side))
+    return as_point(np.cos(angle) * gravity_lps + np.sin(angle) * side / np.linalg.norm(side))
 
 
 def _contents(
@@ -219,8 +219,3 @@ def _content(
         rim_mm=rng.uniform(0.4, 1.8) if rimmed else 0.0,
         fade=rng.uniform(0.2, 0.6) if fades else 0.0,
     )
-
-
-def _point(values: NDArray[np.float64]) -> Point:
-    x, y, z = values
-    return float(x), float(y), float(z)

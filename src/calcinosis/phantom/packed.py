@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from calcinosis.phantom.grid import Float, Grid
 from calcinosis.phantom.locules import Partition
-from calcinosis.phantom.shapes import Ellipsoid, Point, Waves, random_rotation
+from calcinosis.phantom.shapes import Ellipsoid, Point, Waves, as_point, random_rotation
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ def pack(centre: Point, radius: float, count: int, rng: np.random.Generator) -> 
         aspect = np.exp(rng.normal(0, 0.18, 3))
         axes = size * aspect / aspect.prod() ** (1 / 3)
         rotation = tuple(tuple(float(v) for v in row) for row in random_rotation(rng))
-        ellipsoids.append(Ellipsoid(_point(place), _point(axes), rotation))  # type: ignore[arg-type]
+        ellipsoids.append(Ellipsoid(as_point(place), as_point(axes), rotation))  # type: ignore[arg-type]
     typical = float(np.median(sizes)) * radius
     return Packed(
         ellipsoids=tuple(ellipsoids),
@@ -102,8 +102,3 @@ def _spread(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
             candidates = candidates[[int(distance.argmax())]]
         points = np.vstack([points, candidates[:1]])
     return points
-
-
-def _point(values: NDArray[np.float64]) -> Point:
-    x, y, z = values
-    return float(x), float(y), float(z)

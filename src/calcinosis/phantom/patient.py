@@ -22,7 +22,7 @@ from calcinosis.phantom.scanner import (
     noise,
     streaks,
 )
-from calcinosis.phantom.shapes import Ellipsoid, Point, Shape
+from calcinosis.phantom.shapes import Ellipsoid, Point, Shape, as_point
 from calcinosis.phantom.tissue import Tissue, fill_body
 from calcinosis.phantom.truth import MassTruth, Truth
 from calcinosis.volume import GRAVITY_LPS, Volume
@@ -114,12 +114,12 @@ def make_phantom(options: PhantomOptions) -> Phantom:
     labels = LabelMaps.empty(grid.shape)
     for site in sites:
         add_mass(site, options, tissue, labels, gravity, masses)
-    found = add_decoys(options.decoys, Scene(anatomy, tissue, _point(gravity), decoys))
+    found = add_decoys(options.decoys, Scene(anatomy, tissue, as_point(gravity), decoys))
     voxels = scan_body(tissue, options, scan)
     return Phantom(
         options=options,
         volume=Volume(voxels, grid.affine, options.patient_position),
-        truth=labels.truth(tissue.bone_fraction >= 0.5, found, _point(gravity)),
+        truth=labels.truth(tissue.bone_fraction >= 0.5, found, as_point(gravity)),
     )
 
 
@@ -316,11 +316,6 @@ def scan_body(
         grain = noise(tissue.grid.shape, spacing, options.thickness_mm, kernel, rng)
         hu += np.float32(options.noise_hu) * grain
     return digitise(hu)
-
-
-def _point(values: NDArray[np.float64]) -> Point:
-    x, y, z = values
-    return float(x), float(y), float(z)
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from calcinosis.errors import InputError
 from calcinosis.phantom.drawing import Surroundings
 from calcinosis.phantom.masses import APART_MM, Contact
-from calcinosis.phantom.shapes import Ellipsoid, Point
+from calcinosis.phantom.shapes import Ellipsoid, Point, as_point
 
 COARSE_MM = 3.0
 CANDIDATES = 400
@@ -70,12 +70,10 @@ def place_mass(
     Raises:
         InputError: nowhere in the scan has room.
     """
-    low, high = (0.62, 0.92) if contact == "touching" else (0.0, 1e9)
     eligible = room.free.copy()
     if contact == "touching":
-        eligible &= (room.bone_distance_mm > low * radius_mm) & (
-            room.bone_distance_mm < high * radius_mm + COARSE_MM / 2
-        )
+        eligible &= room.bone_distance_mm > 0.62 * radius_mm
+        eligible &= room.bone_distance_mm < 0.92 * radius_mm + COARSE_MM / 2
     else:
         eligible &= room.bone_distance_mm > APART_MM + min(radius_mm, 12)
         eligible &= room.bone_distance_mm < radius_mm + FAR_FROM_BONE_MM
@@ -92,8 +90,7 @@ def place_mass(
     scores = _score(room, chosen, radius_mm, contact)
     good = np.flatnonzero(scores >= min(0.97, float(scores.max()) - 0.02))
     z, y, x = chosen[good[rng.integers(len(good))]]
-    centre = room.points_lps_mm[z, y, x]
-    return float(centre[0]), float(centre[1]), float(centre[2])
+    return as_point(room.points_lps_mm[z, y, x])
 
 
 def _score(
@@ -142,4 +139,4 @@ def pit_towards_bone(
     ball = (half_width**2 + depth_mm**2) / (2 * depth_mm)
     ball = max(ball, depth_mm * 0.75)
     middle = nearest + outward * (ball - depth_mm)
-    return Ellipsoid((float(middle[0]), float(middle[1]), float(middle[2])), (ball, ball, ball))
+    return Ellipsoid(as_point(middle), (ball, ball, ball))

@@ -17,6 +17,12 @@ Point = tuple[float, float, float]
 Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
+def as_point(values: NDArray[np.float64]) -> Point:
+    """Three numbers as a point."""
+    x, y, z = values
+    return float(x), float(y), float(z)
+
+
 class Shape(Protocol):
     """Anything with a signed distance and a bounding block."""
 

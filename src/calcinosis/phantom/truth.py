@@ -81,7 +81,7 @@ class MassTruth:
         bone: name of the nearest bone within reach.
         bone_distance_mm: gap to it; 0 when touching, None when more than 8 mm.
         contact_mm2: area of the envelope lying on bone.
-        locules: all locules, largest first in no particular order.
+        locules: all locules, in no particular order.
         levels: flat interfaces square to gravity.
         not_levels: two-density interfaces that are tilted: no fluid–calcium level.
         erosion: None where the bone is whole.

@@ -49,6 +49,7 @@ class CdsClient:
     tls: Tls = field(default_factory=Tls)
     _found: "dict[str, PyJWK]" = field(default_factory=dict, repr=False)
     _read_at: float = field(default=float("-inf"), repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     def key(self, key_id: str) -> "PyJWK":
         """The key of this id; the set is read again where it is old or lacks the key.
@@ -56,12 +57,13 @@ class CdsClient:
         Raises:
             UntrustedError: there is none, or the set cannot be read.
         """
-        age = monotonic() - self._read_at
-        if age > (AGAIN_S if key_id not in self._found else FRESH_S):
-            self._read()
-        if key_id not in self._found:
-            raise UntrustedError(f"kid: not among the keys of {self.issuer}")
-        return self._found[key_id]
+        with self._lock:  # who asks while the set is being read waits for it
+            age = monotonic() - self._read_at
+            if age > (AGAIN_S if key_id not in self._found else FRESH_S):
+                self._read()
+            if key_id not in self._found:
+                raise UntrustedError(f"kid: not among the keys of {self.issuer}")
+            return self._found[key_id]
 
     def _read(self) -> None:
         import requests
@@ -131,9 +133,10 @@ class CdsTrust:
                 leeway=LEEWAY_S,
                 options={"require": CLAIMS},
             )
+            life_s = int(claims["exp"]) - int(claims["iat"])
         except (jwt.PyJWTError, TypeError, ValueError) as error:
             raise UntrustedError(f"the token does not hold ({type(error).__name__})") from error
-        if claims["exp"] - claims["iat"] > LONGEST_LIFE_S:
+        if life_s > LONGEST_LIFE_S:
             raise UntrustedError(f"exp: later than {LONGEST_LIFE_S:.0f} s after iat")
         return claims
 

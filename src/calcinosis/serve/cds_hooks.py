@@ -34,6 +34,7 @@ _ABOUT = "/about/tumoral-calcinosis"
 # What the calcium × phosphate product is made of: total and corrected calcium, albumin, phosphate.
 _LOINC = ("17861-6", "2000-8", "29265-6", "1751-7", "54347-0", "2777-1", "14879-1")
 _NEEDED = {"conditions": "Condition", "labs": "Observation"}
+_REFERENCE = re.compile(r"(?:^|/)Patient/([^/#?]+)")  # perhaps absolute, perhaps with a version
 _PATIENT = "patient={{context.patientId}}"
 _PREFETCH = {
     "patient": "Patient/{{context.patientId}}",
@@ -255,8 +256,8 @@ def _of_patient(resource: dict[str, Any], patient_id: str) -> Resource:
     if resource["resourceType"] == "Patient":
         stated = resource.get("id")
     elif isinstance(subject := resource.get("subject"), dict):
-        kind, _, stated = str(subject.get("reference") or "").rpartition("/")
-        stated = stated if kind.endswith("Patient") else None
+        named = _REFERENCE.search(str(subject.get("reference") or ""))
+        stated = named and named[1]
     if stated is not None and stated != patient_id.rpartition("/")[2]:
         raise InputError(
             f"prefetch: holds a {resource['resourceType']:.40} of another patient than "

@@ -12,8 +12,8 @@ from threading import Event
 from time import time
 
 from sqlalchemy import RowMapping, and_, select, update
-from sqlalchemy.exc import SQLAlchemyError
 
+from calcinosis.errors import InputError
 from calcinosis.serve.database import deliveries
 from calcinosis.serve.peers import DeliveryError, Peer
 from calcinosis.serve.queue import back_off_s
@@ -43,7 +43,7 @@ class Outbox:
             try:
                 if not self.step():
                     stop.wait(IDLE_S)
-            except (SQLAlchemyError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - a node without this thread only seems alive
                 LOG.error("the outbox cannot be worked on (%s)", type(error).__name__)  # noqa: TRY400 - a traceback would quote the patient
                 stop.wait(TROUBLE_S)
 
@@ -56,7 +56,7 @@ class Outbox:
         error = None
         try:
             self.peers[due["peer"]].send(results / due["file"], self.ae_title)
-        except DeliveryError as failure:
+        except (DeliveryError, InputError) as failure:
             error = str(failure)
         except FileNotFoundError:  # newer results have taken its place, with a line of their own
             error = "the file is no longer there"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from pynetdicom import AE, AllStoragePresentationContexts, _config, dimse_messages, evt
 from pynetdicom.association import Association
@@ -74,10 +75,15 @@ class Admission:
     tls: ssl.SSLContext | None = None
 
     def admits(self, address: str) -> bool:
-        """Whether a peer may connect from an address."""
-        source = ip_address(address.split("%", maxsplit=1)[0])
+        """Whether a peer may connect from an address; from what is none it may not."""
+        if not self.networks:
+            return True
+        try:
+            source = ip_address(address.split("%", maxsplit=1)[0])
+        except ValueError:  # what a proxy forwards may be any text
+            return False
         mapped = getattr(source, "ipv4_mapped", None)
-        return not self.networks or any((mapped or source) in one for one in self.networks)
+        return any((mapped or source) in one for one in self.networks)
 
 
 def start(
@@ -143,7 +149,8 @@ class Desk:
     def __init__(self, worklist: Worklist, deidentify: bool) -> None:
         self._worklist = worklist
         self._deidentify = deidentify
-        self._counts: dict[Association, Counter[str]] = {}
+        # Weak: an association may be closed before its last instance is answered.
+        self._counts: WeakKeyDictionary[Association, Counter[str]] = WeakKeyDictionary()
 
     def store(self, event: "Event") -> int:
         """Answer one C-STORE: success only once the instance is safe."""

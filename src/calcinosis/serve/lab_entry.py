@@ -14,7 +14,7 @@ from typing import Any
 from calcinosis.analyte import ANALYTES, in_si
 from calcinosis.errors import InputError
 from calcinosis.lab_result import LabResult
-from calcinosis.read.fhir import is_bundle, recorded_state
+from calcinosis.read.fhir import codings, is_bundle, recorded_state
 from calcinosis.read.labs import number_with_comparator
 from calcinosis.serve.given import LabsKind, read_given
 
@@ -129,7 +129,7 @@ def _person(form: Mapping[str, str], before: Iterable[Resource], latest: date) -
     if any(r["resourceType"] == "Patient" and r.get("id") != _PERSON for r in before):
         return []
     born, sex = form.get("born", "").strip(), form.get("sex", "")
-    if born and not (len(born) == 4 and born.isdigit()):
+    if born and not re.fullmatch("[0-9]{4}", born):
         raise InputError(f"year of birth: found {born[:20]!r}, expected four digits")
     if born and not EARLIEST_BIRTH_YEAR <= int(born) <= latest.year:
         raise InputError(
@@ -226,7 +226,8 @@ def _written(taken: datetime | None) -> str:
 def _person_of(resources: Iterable[Resource]) -> dict[str, str]:
     by_id = {str(resource.get("id")): resource for resource in resources}
     person, kidneys = by_id.get(_PERSON, {}), by_id.get(_KIDNEYS, {})
-    code = next((c["code"] for c in kidneys.get("code", {}).get("coding", [])), "")
+    code = next((code for _, code, _ in codings(kidneys.get("code"))), "")
+    period = kidneys.get("performedPeriod")
     healthy = recorded_state(kidneys) is False
     states = {
         listed: state for state, (_, _, listed) in KIDNEYS.items() if (state == "none") == healthy
@@ -235,5 +236,5 @@ def _person_of(resources: Iterable[Resource]) -> dict[str, str]:
         "born": person.get("birthDate", ""),
         "sex": person.get("gender", ""),
         "kidneys": states.get(code, ""),
-        "dialysis_since": kidneys.get("performedPeriod", {}).get("start", ""),
+        "dialysis_since": period.get("start", "") if isinstance(period, dict) else "",
     }

@@ -73,7 +73,7 @@ class Pages:
         """All studies, the latest first, in pages of fifty."""
         pages = max(1, -(-self.worklist.count() // PER_PAGE))
         asked = request.query_params.get("page", "1")
-        page = min(int(asked), pages) if asked.isdecimal() and len(asked) < 7 and asked > "0" else 1
+        page = min(max(1, int(asked)), pages) if asked.isdecimal() and len(asked) < 7 else 1
         shown = self.worklist.studies((page - 1) * PER_PAGE, PER_PAGE)
         views = [self._view(entry) for entry in shown]
         return self._page(request, "worklist", studies=views, page=page, pages=pages)
@@ -228,6 +228,11 @@ class Pages:
     async def show_unknown(self, request: Request, _error: Exception) -> Response:
         """The study was deleted, or never was."""
         line = "This study is not in the worklist; it may have been deleted."
+        return self._page(request, "problem", status=404, line=line)
+
+    async def show_replaced(self, request: Request, _error: Exception) -> Response:
+        """The results went while they were read."""
+        line = "Newer results have just taken the place of these; open the page again."
         return self._page(request, "problem", status=404, line=line)
 
     async def show_unwritable(self, request: Request, error: Exception) -> Response:

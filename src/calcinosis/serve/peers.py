@@ -16,10 +16,12 @@ from calcinosis.serve.tls import Tls
 
 if TYPE_CHECKING:
     from dicomweb_client import DICOMwebClient
+    from pydicom import FileDataset
 
 WAIT_S = 60.0
 _ALREADY_THERE = 0x0111  # duplicate SOP instance, PS3.7 C.4.2: what we want is so
 _WARNING = 0xB  # first digit of the status of what was stored, though not quite as sent
+_NOT_TAKEN = "the peer takes no instances of this kind"
 _FORM = "NAME=dicom://AET@HOST:PORT or NAME=https://HOST/PATH"
 
 
@@ -50,6 +52,7 @@ class Peer:
 
         Raises:
             DeliveryError: it has not.
+            InputError: a certificate of ours cannot be read.
         """
         if self.url.scheme.startswith("dicom"):
             _c_store(self, file, ae_title)
@@ -88,20 +91,28 @@ def web_client(url: SplitResult, tls: Tls) -> "DICOMwebClient":
         session.cert = str(tls.certificate), str(tls.key)
     if url.username:
         session.auth = (unquote(url.username), unquote(url.password or ""))
-    port = f":{url.port}" if url.port else ""
-    client = DICOMwebClient(
-        f"{url.scheme}://{url.hostname}{port}{url.path.rstrip('/')}", session=session
-    )
+    place = url.netloc.rpartition("@")[2]
+    client = DICOMwebClient(f"{url.scheme}://{place}{url.path.rstrip('/')}", session=session)
     client.set_http_retry_params(retry=False)
     return client
 
 
-def _c_store(to: Peer, file: Path, ae_title: str) -> None:
+def _read(file: Path) -> "FileDataset":
     import pydicom
+
+    try:
+        return pydicom.dcmread(file)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # whatever a damaged disk does to a parser
+        raise DeliveryError("the file is damaged; analyse the study anew") from error
+
+
+def _c_store(to: Peer, file: Path, ae_title: str) -> None:
     from pynetdicom import AE
 
     url, host = to.url, str(to.url.hostname)
-    dataset = pydicom.dcmread(file)
+    dataset = _read(file)
     entity = AE(ae_title)
     entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = WAIT_S
     entity.network_timeout = WAIT_S
@@ -113,14 +124,14 @@ def _c_store(to: Peer, file: Path, ae_title: str) -> None:
     if not association.is_established:
         if association.is_rejected:
             raise DeliveryError("the peer rejected our association")
+        if association.rejected_contexts:  # it answered, but for none of what we asked
+            raise DeliveryError(_NOT_TAKEN)
         secured = ", or one of us does not trust the other's certificate" if tls else ""
         raise DeliveryError(f"the peer cannot be reached{secured}")
     try:
-        if not association.accepted_contexts:
-            raise DeliveryError("the peer takes no instances of this kind")
         status = association.send_c_store(dataset).get("Status")
     except (ValueError, RuntimeError) as error:
-        raise DeliveryError("the peer takes no instances of this kind") from error
+        raise DeliveryError(_NOT_TAKEN) from error
     finally:
         association.release()
     if status is None:
@@ -130,11 +141,10 @@ def _c_store(to: Peer, file: Path, ae_title: str) -> None:
 
 
 def _stow(to: Peer, file: Path) -> None:
-    import pydicom
     from requests import RequestException
     from requests.exceptions import SSLError
 
-    dataset = pydicom.dcmread(file)
+    dataset = _read(file)
     try:
         answer = web_client(to.url, to.tls).store_instances([dataset])
     except SSLError as error:

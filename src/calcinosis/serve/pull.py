@@ -6,18 +6,19 @@ today and yesterday.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from requests import RequestException
+from requests import HTTPError
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from calcinosis.errors import InputError, NotReadableError
+from calcinosis.errors import InputError
 from calcinosis.serve.database import instances, studies
 from calcinosis.serve.intake import header_of, take_in
 from calcinosis.serve.peers import web_client
@@ -50,41 +51,55 @@ class Source:
         while not stop.is_set():
             try:
                 self.fetch(stop)
-            except (RequestException, SQLAlchemyError, OSError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever a server's answer does to a parser
                 LOG.warning("the DICOMweb source cannot be read (%s)", type(error).__name__)
             stop.wait(EVERY_S)
 
     def fetch(self, stop: Event) -> int:
         """Fetch what is new; how many instances that were."""
-        client, fetched = web_client(self.url, self.tls), 0
-        for study, series, instance in self._missing(client):
+        client, fetched, failed = web_client(self.url, self.tls), 0, 0
+        for uids in self._missing(client):
             if stop.is_set():
                 break
-            dataset = client.retrieve_instance(study, series, instance)
-            with Spool(self.worklist.store.incoming, self.spare_bytes) as spool:
-                dataset.save_as(spool.path, enforce_file_format=True, overwrite=True)
-                try:
-                    if self.deidentify:
-                        deidentify_file(spool.path)
-                    header = header_of(spool.path)
-                except NotReadableError:
-                    continue
-                take_in(self.worklist, spool.complete(), header)
-            fetched += 1
+            if self._take(client, uids):
+                fetched += 1
+            else:
+                failed += 1
         if fetched:
             LOG.info("fetched %d instances by DICOMweb", fetched)
+        if failed:
+            LOG.warning("%d instances cannot be had by DICOMweb", failed)
         return fetched
+
+    def _take(self, client: "DICOMwebClient", uids: tuple[str, str, str]) -> bool:
+        """Fetch one instance; one that cannot be had or read must not hold up the others."""
+        try:
+            dataset = client.retrieve_instance(*uids)
+            with Spool(self.worklist.store.incoming, self.spare_bytes) as spool:
+                dataset.save_as(spool.path, enforce_file_format=True, overwrite=True)
+                if self.deidentify:
+                    deidentify_file(spool.path)
+                take_in(self.worklist, spool.complete(), header_of(spool.path))
+        except HTTPError:  # the server answered, but not with this instance
+            return False
+        except (OSError, SQLAlchemyError):  # server, disk or worklist: none will come now
+            raise
+        except Exception:  # noqa: BLE001 - foreign bytes
+            return False
+        return True
 
     def _missing(self, client: "DICOMwebClient") -> Iterator[tuple[str, str, str]]:
         """Study, series and instance UID of every CT instance that is not here."""
-        for found in client.search_for_studies(search_filters=self._filters()):
-            study = _uid(found, _STUDY)
+        every_study = partial(client.search_for_studies, search_filters=self._filters())
+        for study in _uids(every_study, _STUDY):
             known = self._known(self._as_kept(study))
-            for one in client.search_for_series(study, search_filters={"Modality": "CT"}):
-                series = _uid(one, _SERIES)
-                for image in client.search_for_instances(study, series):
-                    if self._as_kept(_uid(image, _INSTANCE)) not in known:
-                        yield study, series, _uid(image, _INSTANCE)
+            every_series = partial(
+                client.search_for_series, study, search_filters={"Modality": "CT"}
+            )
+            for series in _uids(every_series, _SERIES):
+                for image in _uids(partial(client.search_for_instances, study, series), _INSTANCE):
+                    if self._as_kept(image) not in known:
+                        yield study, series, image
 
     def _as_kept(self, uid: str) -> str:
         return deidentified_uid(uid) if self.deidentify else uid
@@ -120,5 +135,16 @@ def source_url(text: str) -> SplitResult:
     return url
 
 
-def _uid(found: dict[str, Any], tag: str) -> str:
-    return str(found.get(tag, {}).get("Value", [""])[0])
+def _uids(search: Callable[..., list[dict[str, Any]]], tag: str) -> Iterator[str]:
+    """The UIDs of all that a search finds, though a server may tell but so many at once.
+
+    It is asked for the rest until nothing new comes: some know no offset and repeat themselves.
+    """
+    told: set[str] = set()
+    while portion := [uid for uid in _in(search(offset=len(told)), tag) if uid not in told]:
+        told.update(portion)
+        yield from portion
+
+
+def _in(found: list[dict[str, Any]], tag: str) -> list[str]:
+    return [str(one.get(tag, {}).get("Value", [""])[0]) for one in found]

@@ -119,8 +119,17 @@ def finish(
 ) -> bool:
     """Make a run's results the study's, and note what each peer is to get; False if not ours.
 
-    An instance that a peer has got, or is to get, is not noted twice.
+    An instance that a peer has got, or is to get, is not noted twice. Of a study that was deleted
+    or taken over in the meantime nothing is left.
     """
+    ours = _finished(worklist, held, files, peers)
+    worklist.store.drop_run(held.study, held.earlier if ours else held.run)
+    return ours
+
+
+def _finished(
+    worklist: Worklist, held: Claim, files: list[ResultFile], peers: tuple[str, ...]
+) -> bool:
     with worklist.engine.begin() as connection:
         row = _row(connection, held)
         if row is None:
@@ -136,7 +145,6 @@ def finish(
                 note = {"study": held.study, "peer": peer, "run": held.run, "file": file.name}
                 note["sop_instance_uid"] = file.sop_instance_uid
                 insert_once(connection, deliveries, note)
-    worklist.store.drop_run(held.study, held.earlier)
     return True
 
 
@@ -179,7 +187,10 @@ def give_back(
     with worklist.engine.begin() as connection:
         row = _row(connection, held)
         if row is not None:
-            values = {**_released(None, "queued"), "wanted": _most(row["wanted"], held.work)}
+            values = {
+                **_released(row["wanted"], "queued"),
+                "wanted": _most(row["wanted"], held.work),
+            }
             values |= {"attempts": held.attempt - 1, "error": error}
             values["not_before"] = time() + wait_s
             connection.execute(update(studies).where(_of(held)).values(values))

@@ -70,7 +70,7 @@ class Store:
         target = self.instance(study, sop_instance_uid)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         received.replace(target)
-        _sync_folder(target.parent)
+        _sync(target.parent)
 
     def drop_run(self, study: str, run: str | None) -> None:
         """Drop what one run left, if there was one; with it the folder of a deleted study."""
@@ -89,8 +89,14 @@ def opaque() -> str:
     return secrets.token_hex(16)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def sync(folder: Path) -> None:
+    """Have a folder with all below it on the disk itself, where it survives a power cut."""
+    for path in (*folder.rglob("*"), folder):
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

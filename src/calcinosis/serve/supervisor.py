@@ -67,7 +67,7 @@ class Supervisor:
             try:
                 if not self.step(stop):
                     stop.wait(IDLE_S)
-            except (SQLAlchemyError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - a node without this thread only seems alive
                 LOG.error("the worklist cannot be worked on (%s)", type(error).__name__)  # noqa: TRY400 - a traceback would quote the patient
                 stop.wait(TROUBLE_S)
 
@@ -119,12 +119,19 @@ class Supervisor:
                         )
                     if monotonic() >= beat:
                         beat = monotonic() + BEAT_S
-                        self._queue_quiet()
-                        if stop.is_set() or not still_ours(self.worklist, held, progress):
+                        if stop.is_set() or not self._show_life(held, progress):
                             return {}
                 return _ended(process.wait())
             finally:
                 process.kill()
+
+    def _show_life(self, held: Claim, progress: float) -> bool:
+        """Whether to go on; a worklist that is away for a moment ends no analysis."""
+        try:
+            self._queue_quiet()
+            return still_ours(self.worklist, held, progress)
+        except SQLAlchemyError:  # whose the study is shows when it is finished
+            return True
 
     def _worker(self, held: Claim) -> "subprocess.Popen[str]":
         store = self.worklist.store

@@ -58,6 +58,7 @@ def web_app(
         exception_handlers={
             HTTPException: pages.show_problem,
             UnknownStudyError: pages.show_unknown,
+            FileNotFoundError: pages.show_replaced,
             SQLAlchemyError: pages.show_unwritable,
         },
     )

@@ -25,6 +25,7 @@ from calcinosis.serve.given import (
     read_given_prescription,
     read_given_seeds,
 )
+from calcinosis.serve.store import sync
 
 DISK_FULL = "the disk is full; free some of it, and the study goes on"
 _NO_MEMORY = re.compile("bad_alloc|can't start new thread")  # as libraries in C++ say it
@@ -136,6 +137,7 @@ def _work(job: Job) -> list[dict[str, str]]:
     (run / "results").mkdir(parents=True, mode=0o700)
     write_files(analysis, run / "results", deidentify=job.deidentify)
     save_measurement(run / NAME, study, analysis.measurement, seeds)
+    sync(run)
     return [_instance(path) for path in sorted((run / "results").glob("*.dcm"))]
 
 

@@ -9,9 +9,11 @@ first analysis is done; while a study is analysed anew, the earlier results stay
 
 import json
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
+from urllib.parse import quote
 
 from sqlalchemy import (
     Column,
@@ -240,7 +242,15 @@ def open_worklist(folder: Path, database: str | None = None) -> Worklist:
     """
     store = Store(folder.absolute())
     store.prepare()
-    return Worklist(connect(database or f"sqlite:///{store.folder / 'worklist.sqlite'}"), store)
+    return Worklist(connect(database or _file_for(store)), store)
+
+
+def _file_for(store: Store) -> str:
+    """The URL of a SQLite file in the folder, for nobody else to read, whoever made the folder."""
+    file = store.folder / "worklist.sqlite"
+    with suppress(OSError):  # which opening it tells
+        file.touch(mode=0o600)
+    return f"sqlite:///{quote(str(file))}"
 
 
 def want(connection: Connection, study: str, work: str, changes: dict[str, Any]) -> None:
