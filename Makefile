@@ -63,14 +63,14 @@ $(BIN)/python:
 
 $(VENV)/.runtime: requirements/runtime.txt requirements/test.txt pyproject.toml | $(BIN)/python
 	@echo "Installing Calcinosis into $(VENV) ..."
-	@$(PIP) install --requirement requirements/runtime.txt
+	@$(PIP) install --no-compile --requirement requirements/runtime.txt
 	@PIP_CONSTRAINT=requirements/test.txt PIP_BUILD_CONSTRAINT=requirements/test.txt \
 	  $(PIP) install --no-deps --editable .
 	@touch $@
 
 $(VENV)/.test: requirements/test.txt $(VENV)/.runtime
 	@echo "Installing what the tests need into $(VENV) ..."
-	@$(PIP) install --requirement requirements/test.txt
+	@$(PIP) install --no-compile --requirement requirements/test.txt
 	@touch $@
 
 clean:  ## back to a fresh clone
