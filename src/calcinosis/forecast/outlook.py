@@ -27,11 +27,12 @@ from calcinosis.forecast.hazards import (
 )
 from calcinosis.forecast.labs import ANALYTES, CLOSE_LOOK_DAYS, SCATTER, WANDER, laboratory
 from calcinosis.forecast.prescription import (
+    Filtration,
     Prescription,
-    check_grafts,
-    check_own_kidneys,
+    check_kidneys,
     goes_on,
     prescribe,
+    typical,
 )
 from calcinosis.forecast.scenario import Option, Scenario
 from calcinosis.forecast.session import Session, last_sessions
@@ -118,7 +119,7 @@ def forecast(
         progress: told how many options are done, of how many.
 
     Raises:
-        InputError: a laboratory result that cannot be used, or a plan that contradicts a graft.
+        InputError: a laboratory result that cannot be used, or a plan that contradicts the kidneys.
     """
     patient, first = scenario.patient, scenario.phases[0]
     _check(scenario)
@@ -142,15 +143,13 @@ def forecast(
 
 
 def _check(scenario: Scenario) -> None:
-    """Refuse plans that contradict a graft, or kidneys that work."""
+    """Refuse plans that contradict the kidneys."""
     patient = scenario.patient
-    working = check_grafts(patient.history, "patient.history")
-    check_own_kidneys(patient.history, "patient.history", patient.gfr_ml_min)
-    others = {f"compare.{n}.phases": one.phases for n, one in enumerate(scenario.compare)}
-    for where, phases in {"phases": scenario.phases, **others}.items():
-        check_grafts(phases, where, working)
-        if not patient.history:
-            check_own_kidneys(phases, where, patient.gfr_ml_min)
+    own = Filtration(typical(patient).gfr_ml_min)
+    today = check_kidneys(patient.history, "patient.history", own)
+    check_kidneys(scenario.phases, "phases", today)
+    for number, other in enumerate(scenario.compare):
+        check_kidneys(other.phases, f"compare.{number}.phases", today)
 
 
 def _course(option: Option, before: Prescription, members: Sequence[Member]) -> Course:

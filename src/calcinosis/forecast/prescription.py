@@ -5,6 +5,7 @@ What the user leaves out follows the typical haemodialysis patient, and `assumpt
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from calcinosis.errors import InputError
 from calcinosis.forecast.parameters import REFERENCE_WEIGHT_KG
@@ -153,50 +154,47 @@ def _without_graft(before: Prescription, gfr_ml_min: float) -> Prescription:
     return replace(before, graft_day=None, gfr_ml_min=gfr_ml_min, dialysis=dialysis)
 
 
-def check_grafts(
-    phases: Sequence[Phase], where: str, working_ml_min: float | None = None
-) -> float | None:
-    """Refuse what contradicts a graft: the failure of none, dialysis while one works well.
+class Filtration(NamedTuple):
+    """What own kidneys filter (mL/min), and a graft that works; None without one."""
+
+    own_ml_min: float
+    graft_ml_min: float | None = None
+
+
+def check_kidneys(phases: Sequence[Phase], where: str, before: Filtration) -> Filtration:
+    """Refuse what contradicts the kidneys: dialysis beside good ones, the failure of no graft.
 
     Args:
         phases: one after the other.
         where: the field that holds them.
-        working_ml_min: filtration of the graft that works before.
+        before: what filters before them.
 
     Returns:
-        That of the graft that works at the end; None without one.
+        What filters at the end.
     """
-    working = working_ml_min
+    own, graft = before
     for number, phase in enumerate(phases):
         event = phase.event or Event()
-        if event.graft_failure is not None and (working is None or event.transplantation):
+        if event.graft_failure is not None and (graft is None or event.transplantation):
             raise InputError(
                 f"{where}.{number}.event.graft_failure: found no graft that could fail; expected "
                 "a transplantation in an earlier phase or in patient.history"
             )
         if event.graft_failure is not None:
-            working = None
-        elif event.transplantation is not None:  # it may need dialysis at first
-            working = event.transplantation.graft_gfr_ml_min
-        elif phase.dialysis and working is not None and working >= DIALYSIS_BELOW_GFR_ML_MIN:
+            own, graft = event.graft_failure.gfr_ml_min, None
+        if event.transplantation is not None:  # it may need dialysis at first
+            graft = event.transplantation.graft_gfr_ml_min
+        elif phase.dialysis and graft is not None and graft >= DIALYSIS_BELOW_GFR_ML_MIN:
             raise InputError(
-                f"{where}.{number}.dialysis: found while a graft filters {working:g} mL/min; "
+                f"{where}.{number}.dialysis: found while a graft filters {graft:g} mL/min; "
                 "expected the event graft_failure, or no dialysis"
             )
-    return working
-
-
-def check_own_kidneys(phases: Sequence[Phase], where: str, own_ml_min: float | None) -> None:
-    """Refuse dialysis beside kidneys that filter well; after a graft it is another filtration."""
-    for number, phase in enumerate(phases):
-        if own_ml_min is None or own_ml_min < NO_DIALYSIS_FROM_GFR_ML_MIN or phase.event:
-            return
-        if phase.dialysis:
+        elif phase.dialysis and graft is None and own >= NO_DIALYSIS_FROM_GFR_ML_MIN:
             raise InputError(
-                f"{where}.{number}.dialysis: found beside patient.gfr_ml_min {own_ml_min:g}, what "
-                f"the patient's own kidneys filter; expected less than "
-                f"{NO_DIALYSIS_FROM_GFR_ML_MIN:g}, or no dialysis"
+                f"{where}.{number}.dialysis: found while own kidneys filter {own:g} mL/min; "
+                f"expected gfr_ml_min below {NO_DIALYSIS_FROM_GFR_ML_MIN:g}, or no dialysis"
             )
+    return Filtration(own, graft)
 
 
 def before_day_0(patient: ScenarioPatient, first: Phase) -> list[Prescription]:

@@ -19,7 +19,8 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from calcinosis.errors import InputError, NotReadableError
+from calcinosis.errors import InputError
+from calcinosis.read.json_file import read_json
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 # What was expected, in words, by the kind of error of pydantic; {} are its details.
@@ -58,7 +59,7 @@ class _Strict(BaseModel):
 
 
 class Diet(_Strict):
-    """Eaten per day; what is absent follows the typical diet (see `treatments`)."""
+    """Eaten per day; what is absent follows the typical diet (see `prescription`)."""
 
     phosphorus_mg_d: float | None = Field(default=None, ge=100, le=4000)
     calcium_mg_d: float | None = Field(default=None, ge=0, le=5000)
@@ -267,23 +268,7 @@ def read_checked(model: type[_Model], path: Path, *, whole: str) -> _Model:
         NotReadableError: the file is absent or no JSON.
         InputError: a field is unknown, missing, there twice or out of range; the message names it.
     """
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        for name in names:
-            if names.count(name) > 1:
-                raise InputError(f"{path}: the field {name!r} stands twice in one object")
-        return dict(pairs)
-
-    try:
-        content = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=once)
-    except OSError as error:
-        raise NotReadableError(f"{path}: cannot be read: {error.strerror}") from error
-    except InputError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise NotReadableError(f"{path}: no JSON: {error}") from error
-    return checked(model, content, str(path), whole)
+    return checked(model, read_json(path), str(path), whole)
 
 
 def checked(model: type[_Model], content: Any, name: str, whole: str) -> _Model:  # noqa: ANN401

@@ -37,7 +37,7 @@ SIDES_APART_MM = 60.0
 SIDE_SURE_MM = 10.0  # nearer to one side's joint by less is in the midline; a named parameter
 SYMPHYSIS_REACH_MM = 60.0  # farther, a hip is the better name: thigh, buttock; a named parameter
 ASIDE_MM = 30.0  # from a joint of the midline: beside a vertebra, on that side; a named parameter
-OF_TRUNK = {"hip", "sacroiliac", "shoulder"}  # legs and forearms may cross the midline
+BESIDE_MIDLINE = {"hip", "sacroiliac", "shoulder"}  # legs and forearms may cross the midline
 FEMORAL_HEADS_APART_MM = (125.0, 215.0)
 Index = NDArray[np.int64]
 
@@ -84,7 +84,7 @@ def _beyond_midline_mm(joint: Joint, joints: tuple[Joint, ...], x_mm: float) -> 
 
     Where only one hip is recognised, what lies by the other must not get its side.
     """
-    if joint.side is None or joint.name not in OF_TRUNK:
+    if joint.side is None or joint.name not in BESIDE_MIDLINE:
         return 0.0
     outwards = 1.0 if joint.side == "left" else -1.0
     midline_mm = [other.centre_lps_mm[0] for other in joints if other.name in MIDLINE]

@@ -76,7 +76,7 @@ def measure_mass(
     centroid_lps_mm = mass.centroid_lps_mm(volume)
     confidence, remarks = confidence_of(mass, own_cut=not around.given)
     remarks += cut_off(mass, volume.shape)
-    remarks += ceiling(hu[envelope.mask], int(volume.voxels.max()))
+    remarks += ceiling(hu[envelope.mask], volume.voxels)
     site, of_side = site_of(around.landmarks.joints, centroid_lps_mm, around.stated_side)
     remarks += of_side + levels.remarks
     bone = _bone_of(around, mass, number)

@@ -72,18 +72,20 @@ def cut_off(mass: FoundMass, shape: tuple[int, int, int]) -> tuple[str, ...]:
     return ()
 
 
-def ceiling(hu: NDArray[np.float32], highest_hu: int) -> tuple[str, ...]:
+def ceiling(hu: NDArray[np.float32], scan_hu: NDArray[np.int16]) -> tuple[str, ...]:
     """What the reader should know of a mass whose densest calcium the scan could not hold.
 
     Args:
         hu: of the voxels of the mass.
-        highest_hu: of the whole scan.
+        scan_hu: of the whole scan, asked only where many voxels are as dense as any of the mass.
     """
-    count = int(np.count_nonzero(hu >= highest_hu))
-    if count < max(_AT_CEILING, _AT_CEILING_SHARE * hu.size):
+    highest_hu = hu.max()
+    count = int(np.count_nonzero(hu == highest_hu))
+    few = count < max(_AT_CEILING, _AT_CEILING_SHARE * hu.size)
+    if few or scan_hu.max() > highest_hu:
         return ()
     remark = (
-        f"{100 * count / hu.size:.0f} % of the voxels read {highest_hu} HU, the highest value of "
-        "the scan: what is denser was cut off, and the calcium mass is the least."
+        f"{100 * count / hu.size:.0f} % of the voxels read {highest_hu:.0f} HU, the highest value "
+        "of the scan: what is denser was cut off, and the calcium mass is the least."
     )
     return (remark,)

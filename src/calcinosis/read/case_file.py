@@ -22,9 +22,10 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from calcinosis.analyte import ANALYTES, Level
-from calcinosis.errors import InputError, NotReadableError
+from calcinosis.errors import InputError
 from calcinosis.lab_result import LabResult
 from calcinosis.patient import Ckd, Patient, Sex
+from calcinosis.read.json_file import parsed, text_of
 
 Site = Literal[
     "hip",
@@ -370,47 +371,7 @@ def read_cases(path: Path) -> Iterator[Case]:
         NotReadableError: no such file, or a line that is not JSON.
         InputError: an unknown field or a value out of range, with its line number.
     """
-    for number, line in enumerate(_text(path).split("\n"), start=1):
+    for number, line in enumerate(text_of(path).split("\n"), start=1):
         if line.strip():
             where = f"{path} line {number}"
-            yield case_of(_parsed(line, where), where)
-
-
-def read_json(path: Path) -> object:
-    """Parse a JSON file, refusing NaN and a name given twice.
-
-    Raises:
-        NotReadableError: no such file, or not JSON.
-        InputError: NaN, infinity, or a name given twice.
-    """
-    return _parsed(_text(path), str(path))
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
-        raise NotReadableError(f"{path}: {reason}") from None
-
-
-def _parsed(text: str, where: str) -> object:
-    try:
-        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_without_twins)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
-    except (ValueError, RecursionError) as error:
-        raise NotReadableError(f"{where}: is not JSON ({error})") from None
-
-
-def _refuse_constant(name: str) -> None:
-    raise InputError(f"found {name}, expected a number or null")
-
-
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        names = [name for name, _ in pairs]
-        twin = next(name for name in names if names.count(name) > 1)
-        raise InputError(f"{twin}: found twice, expected once")
-    return fields
+            yield case_of(parsed(line, where), where)

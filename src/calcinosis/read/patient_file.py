@@ -4,8 +4,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from calcinosis.patient import Patient
-from calcinosis.read.case_file import Case, case_of, read_json
+from calcinosis.read.case_file import Case, case_of
 from calcinosis.read.fhir import is_bundle, patient_of_bundle
+from calcinosis.read.json_file import read_json
 from calcinosis.read.labs import read_labs, without_twins
 
 
