@@ -27,7 +27,7 @@ demo: $(VENV)/.runtime  ## an artificial patient, analysed from real DICOM files
 	@echo "Open calcinosis-demo/report.html in a browser."
 
 test: $(VENV)/.test tools  ## everything that can be tested
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 	@echo "All tests ran; docs/index.md shows the way on, CONTRIBUTING.md the house."
 
 check: $(VENV)/.test  ## style, types, layers

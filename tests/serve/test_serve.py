@@ -32,9 +32,9 @@ def node(tmp_path):
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_thirty_studies_survive_kills_of_server_and_worker(request, tmp_path, database):
-    """Three, on PostgreSQL eight, have a mass; the others are too small: as final, much quicker."""
+    """Three have a mass; the others are too small: as final, much quicker."""
     url = request.getfixturevalue("postgresql") if database == "postgresql" else None
-    real = range(0, 30, 10) if url is None else range(0, 24, 3)
+    real = range(0, 30, 10)
     folders = []
     for number in range(30):
         slices = small_study(number, **PLANTED) if number in real else ct_series(**PLANTED)[:1]
