@@ -522,3 +522,15 @@ def test_a_broken_rulebook_is_refused(change, message):
     change(book)
     with pytest.raises(InputError, match=message):
         rulebook_from(book)
+
+
+def test_what_the_plan_asks_for_can_be_given_in_the_case_file():
+    asking = HD | {"labs": labs(9.5, 8, 1500)}
+    asked = options(asking, UREMIC)["thiosulfate"].measure
+    assert "bicarbonate" in asked
+    told = HD | {"labs": labs(9.5, 8, 1500, bicarbonate_mmol_l=17.0, qtc_ms=495.0)}
+    answered = options(told, UREMIC)
+    assert answered["thiosulfate"].standing == "advised_against"
+    assert answered["low_calcium_dialysate"].standing == "advised_against"
+    failing = {"sites": ["hip"], "labs": labs(9.5, 8, 1500, egfr_ml_min_1_73m2=12.0)}
+    assert "chronic kidney disease" in options(failing, UREMIC)["transplantation"].because

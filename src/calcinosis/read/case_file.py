@@ -117,6 +117,9 @@ class Labs(_Strict):
     creatinine_mg_dl: float | None = _within("creatinine")
     urate_mg_dl: float | None = _within("urate")
     crp_mg_l: float | None = _within("crp")
+    egfr_ml_min_1_73m2: float | None = _within("egfr")
+    bicarbonate_mmol_l: float | None = _within("bicarbonate")
+    qtc_ms: float | None = _within("qtc")
     converted: bool | None = None
 
     @field_validator("fgf23")
@@ -144,6 +147,9 @@ _ANALYTE_OF_FIELD = {
     "creatinine_mg_dl": "creatinine",
     "urate_mg_dl": "urate",
     "crp_mg_l": "crp",
+    "egfr_ml_min_1_73m2": "egfr",
+    "bicarbonate_mmol_l": "bicarbonate",
+    "qtc_ms": "qtc",
 }
 
 
