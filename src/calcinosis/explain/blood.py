@@ -132,7 +132,7 @@ def parathyroid(patient: Patient, thresholds: Mapping[str, float]) -> Named:
     open_ = ASK_KIDNEY if value is not None and dialysis is None else ask
     yield "pth_high", Circumstance(high, text, open_)
     yield "pth_low", Circumstance(low, text, open_)
-    yield "pth_very_high", Circumstance(very, text, f"{ask} as a value")
+    yield "pth_very_high", Circumstance(very, text, f"{ask} as a value" if level else ask)
     word = None if value is None and level is None else value is None and level == "high"
     yield "pth_high_without_value", Circumstance(word, text, ask)
 

@@ -102,15 +102,12 @@ def _diagnoses(
         for degree, limit in degrees:
             holds = total >= thresholds[limit] if probabilities else None
             yield f"{name}_{degree}", Circumstance(holds, text, "more findings")
-    calciphylaxis = patient.history.get("calciphylaxis")
+    necrosis = patient.history.get("calciphylaxis")
     ulcer, kidney = signs.state("skin_ulcer_or_fistula"), kidney_disease(patient)
-    if calciphylaxis is None and ulcer is False:
-        calciphylaxis = False
-    elif calciphylaxis is None and ulcer and kidney is not None:
-        calciphylaxis = kidney
+    if necrosis is None:
+        necrosis = False if False in (ulcer, kidney) else True if ulcer and kidney else None
+    ask = ASK_KIDNEY if ulcer else "examination: skin ulcer or fistula"
     yield (
         "skin_necrosis_in_kidney_disease",
-        Circumstance(
-            calciphylaxis, "skin ulcer with kidney disease", "skin examination, kidney function"
-        ),
+        Circumstance(necrosis, "skin ulcer with kidney disease", ask),
     )

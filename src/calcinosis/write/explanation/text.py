@@ -86,8 +86,10 @@ def _plan(explanation: Explanation) -> Iterator[str]:
     for standing, title in wording.STANDINGS.items():
         options = [o for o in explanation.plan if o.standing == standing]
         if standing == "not_indicated":
-            names = ", ".join(o.label for o in options)
-            yield from _hung(f"  {title}: ", names, 4)
+            for name, are_open in ((wording.OPEN, True), (title, False)):
+                labels = [o.label for o in options if o.is_open is are_open]
+                if labels:
+                    yield from _hung(f"  {name}: ", ", ".join(labels), 4)
             continue
         for option in options:
             yield from _hung(
