@@ -559,3 +559,18 @@ def test_nothing_is_asked_that_is_known_or_asked_already():
     asked = [ask for option in options(HD, UREMIC).values() for ask in option.measure]
     assert not [ask for ask in asked if "kidney function" in ask]
     assert {ask for ask in asked if "PTH" in ask} == {"intact PTH"}
+
+
+def test_a_mass_of_unknown_nature_is_not_just_followed():
+    open_case = {"ckd": "none", "sites": ["buttock"]}
+    unsettled = options(open_case, {"myositis_ossificans_ho": 0.6, "tc_primary_unspecified": 0.2})
+    assert unsettled["monitoring"].standing == "consider"
+    assert "not just watched" in " ".join(unsettled["monitoring"].because)
+
+
+def test_the_product_of_dialysis_is_no_target_for_healthy_kidneys():
+    healthy = options({"ckd": "none", "sites": ["hip"]}, PRIMARY)["monitoring"]
+    assert healthy.standing == "suggested"
+    assert "monthly until the product" not in " ".join(healthy.because)
+    uremic = options(HD, UREMIC)["monitoring"]
+    assert "monthly until the product" in " ".join(uremic.because)

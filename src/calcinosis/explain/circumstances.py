@@ -83,7 +83,7 @@ _POSSIBLE, _LIKELY = ("possible", "possible"), ("likely", "likely")
 _GROUPS = (
     ("uremic", ("tc_uremic",), "uremic tumoral calcinosis", (_POSSIBLE, _LIKELY)),
     ("primary", PRIMARY, "primary tumoral calcinosis", (_POSSIBLE, _LIKELY)),
-    ("tumoral_calcinosis", TUMORAL, "tumoral calcinosis", (_POSSIBLE,)),
+    ("tumoral_calcinosis", TUMORAL, "tumoral calcinosis", (_POSSIBLE, _LIKELY)),
     ("malignancy", MALIGNANT, "sarcoma", (("possible", "malignancy_possible"),)),
     ("calcium_load", CALCIUM_LOAD, "calcium or vitamin D excess", (_POSSIBLE,)),
     ("calciphylaxis", ("calciphylaxis",), "calciphylaxis", (_POSSIBLE,)),
