@@ -316,7 +316,7 @@ RESISTANT |= {"labs": labs(6.4, 8.0, 420)}
 def test_low_calcium_high_phosphate_and_high_pth_with_healthy_kidneys_name_pth_resistance():
     option = options(RESISTANT)["parathyroid_resistance_workup"]
     assert option.standing == "suggested"
-    assert "pseudohypoparathyroidism" in option.label
+    assert "pseudohypoparathyroidism" in " ".join(option.because)
     assert "GNAS" in " ".join(option.because)
 
 
@@ -533,7 +533,7 @@ def test_what_the_plan_asks_for_can_be_given_in_the_case_file():
     assert answered["thiosulfate"].standing == "advised_against"
     assert answered["low_calcium_dialysate"].standing == "advised_against"
     failing = {"sites": ["hip"], "labs": labs(9.5, 8, 1500, egfr_ml_min_1_73m2=12.0)}
-    assert "chronic kidney disease" in options(failing, UREMIC)["transplantation"].because
+    assert "kidney function reduced" in options(failing, UREMIC)["transplantation"].because
 
 
 def test_an_option_is_open_only_where_something_not_known_could_speak_for_it():
@@ -574,3 +574,38 @@ def test_the_product_of_dialysis_is_no_target_for_healthy_kidneys():
     assert "monthly until the product" not in " ".join(healthy.because)
     uremic = options(HD, UREMIC)["monitoring"]
     assert "monthly until the product" in " ".join(uremic.because)
+
+
+def test_creatinine_raised_beside_a_calcium_crisis_is_not_called_chronic_kidney_disease():
+    """Brown tumour of the ilium with calcium 3.79 mmol/L, PTH 1719 and creatinine 1.72."""
+    crisis = {"sites": ["pelvis"], "labs": labs(15.2, None, 1719, creatinine_mg_dl=1.72)}
+    found = options(crisis, BROWN)
+    assert found["parathyroidectomy"].standing == "consider"
+    assert "primary hyperparathyroidism" in " ".join(found["parathyroidectomy"].because)
+    told = " ".join(text for option in found.values() for text in option.because)
+    assert "chronic kidney disease" not in told
+    stated = options(crisis | {"ckd": "ckd_nondialysis"}, BROWN)["parathyroidectomy"]
+    assert "chronic kidney disease" in stated.because
+
+
+def test_low_parathyroid_hormone_with_low_calcium_and_high_phosphate_is_looked_into():
+    """Published as tumoral calcinosis: calcium 2.0, phosphate 2.23 mmol/L, PTH 5 pg/mL."""
+    case = {"ckd": "none", "sites": ["hip"], "labs": labs(8.0, 6.9, 5)}
+    option = options(case, PRIMARY)["parathyroid_resistance_workup"]
+    assert option.standing == "suggested"
+    assert "hypoparathyroidism until" in " ".join(option.because)
+
+
+def test_what_waits_for_healthy_kidneys_is_not_said_where_they_are_known():
+    case = {"ckd": "none", "sites": ["hip"], "labs": labs(8.2, 6.9, 20)}
+    for name in ("binders", "diet", "acetazolamide", "phosphate_depletion"):
+        reasons = " ".join(options(case, PRIMARY)[name].because)
+        assert "once healthy kidneys are shown" not in reasons
+        assert "find the cause" in reasons
+
+
+def test_the_protein_of_grown_ups_is_not_told_of_a_child():
+    child = {"age_years": 12, "sites": ["hip"], "labs": labs(9.5, 8.5)}
+    told = " ".join(options(child, PRIMARY)["diet"].hazards)
+    assert "growing child" in told
+    assert "protein" not in told

@@ -58,7 +58,8 @@ def _person(patient: Patient, thresholds: Mapping[str, float]) -> Named:
         "on_dialysis",
         Circumstance(dialysis, "on dialysis" if dialysis else "not on dialysis", ASK_KIDNEY),
     )
-    text = "chronic kidney disease" if kidney else "no kidney disease"
+    failing = "chronic kidney disease" if patient.kidney_disease else "kidney function reduced"
+    text = failing if kidney else "no kidney disease"
     yield "kidney_disease", Circumstance(kidney, text, ASK_KIDNEY)
     grafted = patient.ckd == "transplant" if patient.ckd else None
     yield "transplanted", Circumstance(grafted, "kidney transplant", ASK_KIDNEY)

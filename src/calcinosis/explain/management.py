@@ -56,6 +56,7 @@ class _Rule:
     standing: Standing
     text: str
     sources: tuple[str, ...]
+    alone: bool = False
 
     @property
     def is_for(self) -> bool:
@@ -149,7 +150,8 @@ def _rule(entry: Mapping[str, Any], standing: str, text: str) -> _Rule:
     when = tuple(
         (name.removeprefix("not "), not name.startswith("not ")) for name in entry.get("when", ())
     )
-    return _Rule(when, standing, entry[text], tuple(entry["sources"]))  # type: ignore[arg-type]
+    alone = bool(entry.get("alone", False))
+    return _Rule(when, standing, entry[text], tuple(entry["sources"]), alone)  # type: ignore[arg-type]
 
 
 def circumstances_of(
@@ -198,8 +200,8 @@ def _verdict(
     standing = entry.rules[deciding].standing
     holding = [
         rule
-        for rule, state in zip(entry.rules, states, strict=True)
-        if state and rule.standing == standing
+        for at, (rule, state) in enumerate(zip(entry.rules, states, strict=True))
+        if state and rule.standing == standing and (at == deciding or not rule.alone)
     ]
     minded = entry.hazards if standing in _FOR else ()
     hazards = [rule for rule in minded if rule.holds(facts) is not False]
