@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from calcinosis.analyte import ANALYTES as ANALYTES_BY_NAME
+from calcinosis.analyte import level_of, to_canonical
 from calcinosis.forecast.model import CARE_STOPS_AT
 from calcinosis.forecast.parameters import CA_MG_PER_MMOL
 from calcinosis.forecast.prescription import Prescription, prescribe
@@ -10,6 +11,7 @@ from calcinosis.forecast.scenario import Haemodialysis, Lab, Option, Scenario, S
 from calcinosis.forecast.treatments import CARE_CALCIUM_G_D, CARE_VITAMIN_D_UG_PER_WEEK
 from calcinosis.forecast.wording import USUAL_CARE, dialysis_in_words, drugs_in_words
 
+WORKING_GFR_ML_MIN = 60.0  # KDIGO 2012: below, filtration is reduced
 LONG_SESSION_H = 6.0  # from here on as at night: blood is mostly pumped slower; assumed
 
 
@@ -33,6 +35,7 @@ def assumptions(scenario: Scenario, before: Prescription) -> Iterator[str]:
     """What the scenario left open, and how it was filled, in words; `before`: until today."""
     options = scenario.options()
     plans = [prescribe(before, option.phases) for option in options]
+    yield from _kept_phosphate(scenario.patient.labs, before)
     yield from _of_the_patient(scenario.patient, before)
     yield _until_today(scenario, before)
     if any(one.postoperative_care for plan in plans for one in plan):
@@ -63,6 +66,23 @@ def _of_the_patient(patient: ScenarioPatient, before: Prescription) -> Iterator[
     if patient.diet.phosphorus_mg_d is None or patient.diet.calcium_mg_d is None:
         yield (
             f"Diet {before.diet_p_mg_d:.0f} mg phosphorus and {before.diet_ca_mg_d:.0f} mg calcium."
+        )
+
+
+def _kept_phosphate(labs: Sequence[Lab], before: Prescription) -> Iterator[str]:
+    """That kidneys which filter well and yet keep phosphate are not those of the model."""
+    high = any(
+        lab.analyte == "phosphate"
+        and lab.comparator != "<"
+        and level_of("phosphate", to_canonical("phosphate", lab.value, lab.unit)) == "high"
+        for lab in labs
+    )
+    if high and before.dialysis is None and before.gfr_ml_min >= WORKING_GFR_ML_MIN:
+        yield (
+            "Kidneys that filter well and yet keep phosphate are not in the model, as in familial "
+            "tumoral calcinosis (FGF23) or without parathyroid hormone: what diet and binders do "
+            "for such a patient it does not tell, and small studies found them to fail in many "
+            "(doi:10.3389/fendo.2020.00293)."
         )
 
 
