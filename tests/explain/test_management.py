@@ -609,3 +609,17 @@ def test_the_protein_of_grown_ups_is_not_told_of_a_child():
     told = " ".join(options(child, PRIMARY)["diet"].hazards)
     assert "growing child" in told
     assert "protein" not in told
+
+
+def test_no_wound_is_made_over_what_may_be_calciphylaxis_unwarned():
+    ulcer = HD | {"symptoms": {"skin_ulcer_or_fistula": True}}
+    option = options(ulcer, UREMIC)["excision"]
+    assert option.standing == "consider"
+    assert any("calciphylaxis" in hazard for hazard in option.hazards)
+
+
+def test_a_calcimimetic_that_is_given_is_stopped_where_pth_is_low():
+    """Three published patients: PTH up to 21 pg/mL and calcium above 12 mg/dL on etelcalcetide."""
+    option = options(HD | {"labs": labs(12.1, None, 21)}, UREMIC)["calcimimetic"]
+    assert option.standing == "advised_against"
+    assert "is stopped" in " ".join(option.because)

@@ -259,3 +259,12 @@ def test_what_is_open_is_not_called_not_indicated(tmp_path):
     answered(case, "--output", str(page))
     html = (page / "report.html").read_text(encoding="utf-8")
     assert "<summary>Open until more is known (" in html
+
+
+def test_a_red_flag_does_not_say_its_name_twice(tmp_path):
+    symptoms = {"skin_ulcer_or_fistula": True, "fever": True}
+    low = {"labs": {"calcium_mg_dl": 7.0}}
+    text = " ".join(answered(written(tmp_path, {**DIALYSIS, "symptoms": symptoms, **low})).split())
+    assert "! Skin ulcer or fistula. Look" in text
+    assert "! Fever. Cultures" in text
+    assert "! Severe hypocalcaemia: calcium 7 mg/dL (1.75 mmol/L). Today" in text

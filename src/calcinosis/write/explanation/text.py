@@ -35,7 +35,7 @@ def one_line(explanation: Explanation, name: str) -> str:
 
 def _flags(explanation: Explanation) -> Iterator[str]:
     for flag in explanation.red_flags:
-        yield from _hung(f"! {flag.label}: ", f"{'; '.join(flag.shown)}. {flag.action}", 2)
+        yield from _hung("! ", f"{flag.label}{flag.seen}. {flag.action}", 2)
     if explanation.red_flags:
         yield ""
 
