@@ -189,6 +189,8 @@ class Radiograph(_Strict):
     amorphous_or_cystic: bool | None = None
     periarticular: bool | None = None
     fluid_level: bool | None = None
+    joint_bodies: bool | None = None
+    rings_and_arcs: bool | None = None
 
 
 class Ct(_Strict):
@@ -200,6 +202,8 @@ class Ct(_Strict):
     cortical_continuity_with_bone: bool | None = None
     soft_tissue_component_enhancing: bool | None = None
     zonal_peripheral_ossification: bool | None = None
+    joint_bodies: bool | None = None
+    rings_and_arcs: bool | None = None
 
 
 class Mri(_Strict):
