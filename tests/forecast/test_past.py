@@ -229,3 +229,9 @@ def test_kidneys_that_filter_well_and_keep_phosphate_are_said_to_be_outside_the_
     assert kept_phosphate({"gfr_ml_min": 97, "labs": high})
     assert not kept_phosphate({"gfr_ml_min": 97, "labs": [{**high[0], "value": 1.2}]})
     assert not kept_phosphate({"gfr_ml_min": 1, "labs": high}, dialysis={})
+
+
+def test_a_dose_of_paricalcitol_is_not_taken_for_calcitriol_unsaid():
+    asked = "of paricalcitol a quarter"
+    assert any(asked in line for line in said_of({"active_vitamin_d_ug_per_week": 15}))
+    assert not any(asked in line for line in said_of({"active_vitamin_d_ug_per_week": 6}))

@@ -12,6 +12,7 @@ from calcinosis.forecast.treatments import CARE_CALCIUM_G_D, CARE_VITAMIN_D_UG_P
 from calcinosis.forecast.wording import USUAL_CARE, dialysis_in_words, drugs_in_words
 
 WORKING_GFR_ML_MIN = 60.0  # KDIGO 2012: below, filtration is reduced
+MOST_CALCITRIOL_UG_PER_WEEK = 12.0  # 4 µg a session are seldom exceeded: ours
 LONG_SESSION_H = 6.0  # from here on as at night: blood is mostly pumped slower; assumed
 
 
@@ -44,6 +45,7 @@ def assumptions(scenario: Scenario, before: Prescription) -> Iterator[str]:
         "A treatment that a phase does not name goes on as before; transplantation ends it, and "
         "when a graft fails haemodialysis begins."
     )
+    yield from _much_vitamin_d([before, *(one for plan in plans for one in plan)])
     yield from _old_mass(scenario.patient.labs)
     yield from _long_sessions(options)
 
@@ -107,6 +109,17 @@ def _until_today(scenario: Scenario, before: Prescription) -> str:
     if event and event.transplantation:
         return f"Long before the graft treated as is usual, for the plan does not tell: {treated}."
     return f"Until today long treated as in the first phase: {treated}."
+
+
+def _much_vitamin_d(plans: Sequence[Prescription]) -> Iterator[str]:
+    """That a dose nobody gives of calcitriol may be one of another drug, in words."""
+    most = max(one.vitamin_d_ug_per_week for one in plans)
+    if most > MOST_CALCITRIOL_UG_PER_WEEK:
+        yield (
+            f"Active vitamin D is meant as calcitriol, of which {most:g} µg a week are much: of "
+            "alfacalcidol take half (doi:10.1111/j.1440-1797.2010.01398.x), of paricalcitol a "
+            "quarter (doi:10.1111/j.1440-1797.2008.01058.x)."
+        )
 
 
 def _old_mass(labs: Sequence[Lab]) -> Iterator[str]:
