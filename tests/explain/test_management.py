@@ -623,3 +623,12 @@ def test_a_calcimimetic_that_is_given_is_stopped_where_pth_is_low():
     option = options(HD | {"labs": labs(12.1, None, 21)}, UREMIC)["calcimimetic"]
     assert option.standing == "advised_against"
     assert "is stopped" in " ".join(option.because)
+
+
+def test_a_poorer_dialysate_is_warned_of_where_pth_is_very_high():
+    high, low = (
+        options(HD | {"labs": labs(9.6, 7.5, pth)}, UREMIC)["low_calcium_dialysate"]
+        for pth in (1800, 300)
+    )
+    assert any("climbs further" in hazard for hazard in high.hazards)
+    assert not any("climbs further" in hazard for hazard in low.hazards)
