@@ -67,3 +67,11 @@ def test_what_could_not_be_judged_at_this_age_is_not_asked_for(age, worth_asking
     case = {"age_years": age, "sites": ["thigh"], "calcified_or_ossified": "ossified"}
     found = next_tests(differential(findings_of_case(case)), limit=60)
     assert ("alp" in {t.finding for t in found}) is worth_asking
+
+
+def test_nobody_asks_for_the_creatinine_of_a_dialysis_patient():
+    """Published: 25 years, nine of them on peritoneal dialysis, masses at hips and buttocks."""
+    told = {"age_years": 25, "sites": ["buttock", "hip"], "bilateral_or_multiple": True}
+    found = asked(**told, sex="M", symptoms={"pain": True}, ckd="dialysis_pd")
+    assert found
+    assert "creatinine" not in {test.finding for test in found}

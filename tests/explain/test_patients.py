@@ -235,3 +235,24 @@ def test_a_newer_calcium_counts_before_a_corrected_one_that_was_stated():
     answer = explain(case, case.patient().with_labs(labs))
     (weighed,) = (finding.value for finding in answer.findings if finding.code == "calcium")
     assert weighed == answer.patient.calcium_mg_dl == 12.0
+
+
+def test_bodies_of_like_size_inside_the_shoulder_are_synovial_chondromatosis():
+    """Told without them the mass looks like calcific tendinitis."""
+    shoulder = {
+        "age_years": 43,
+        "sex": "M",
+        "sites": ["shoulder"],
+        "symptoms": {"pain": True, "limited_motion": True, "fever": False},
+        "calcified_or_ossified": "calcified",
+    }
+    bodies = {"imaging": {"radiograph": {"periarticular": True, "joint_bodies": True}}}
+    assert first(told(**shoulder, **bodies)) == "synovial_chondromatosis"
+    assert first(told(**shoulder)) != "synovial_chondromatosis"
+
+
+def test_rings_and_arcs_in_a_buttock_mass_speak_for_chondrosarcoma():
+    buttock = {"age_years": 58, "sex": "F", "sites": ["buttock"], "max_diameter_cm": 12}
+    arcs = told(**buttock, imaging={"ct": {"rings_and_arcs": True}})
+    assert first(arcs) == "chondrosarcoma_soft_tissue"
+    assert "sarcoma_not_excluded" in flags(arcs)

@@ -214,3 +214,24 @@ def test_of_a_day_the_sample_before_dialysis_counts_and_calcium_once():
         ("phosphate", 2.6, "mg/dL", "2026-09-01T12:10"),
         ("phosphate", 6.0, "mg/dL", "2026-09-01T07:30"),
     ) == [("corrected_calcium", "2026-09-01", 9.6), ("phosphate", "2026-09-01", 6.0)]
+
+
+def kept_phosphate(patient, **phase):
+    content = {"patient": patient, "phases": [{"days": 7, **phase}]}
+    said = forecast(parse_scenario(content), ensemble=2).assumptions
+    return [line for line in said if "yet keep phosphate" in line]
+
+
+def test_kidneys_that_filter_well_and_keep_phosphate_are_said_to_be_outside_the_model():
+    """Published: 17 years, filtration 97 mL/min, phosphate 2.23 mmol/L, PTH 5 pg/mL."""
+    day = {"date": "1998-01-01", "analyte": "phosphate"}
+    high = [{**day, "value": 2.23, "unit": "mmol/L"}]
+    assert kept_phosphate({"gfr_ml_min": 97, "labs": high})
+    assert not kept_phosphate({"gfr_ml_min": 97, "labs": [{**high[0], "value": 1.2}]})
+    assert not kept_phosphate({"gfr_ml_min": 1, "labs": high}, dialysis={})
+
+
+def test_a_dose_of_paricalcitol_is_not_taken_for_calcitriol_unsaid():
+    asked = "of paricalcitol a quarter"
+    assert any(asked in line for line in said_of({"active_vitamin_d_ug_per_week": 15}))
+    assert not any(asked in line for line in said_of({"active_vitamin_d_ug_per_week": 6}))

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from calcinosis.analyte import ANALYTES
 from calcinosis.errors import InputError, NotReadableError
 from calcinosis.patient import Patient
 from calcinosis.read.case_file import Case, Site, read_cases
+from calcinosis.read.case_labs import ANALYTE_OF_FIELD, SI_FIELDS
 from calcinosis.read.patient_file import read_patient_file
 
 SHARED = Path(__file__).parents[2] / "../shared/cases"
@@ -57,6 +59,16 @@ def test_an_empty_case_knows_nothing(tmp_path):
             "expected phosphate_mg_dl of 0.2 to 30",
         ),
         ('{"labs": {"fgf23": -5}}', "labs.fgf23: found -5, expected a word, or 0 to 1e+06 pg/mL"),
+        (
+            '{"labs": {"calcium_mmol_l": 9.6}}',
+            "expected calcium_mmol_l of 0.749 to 6.24",
+        ),
+        ('{"labs": {"phosphate_mmol_l": true}}', "expected a number for phosphate_mmol_l"),
+        (
+            '{"labs": {"phosphate_mmol_l": 2.1, "phosphate_mg_dl": 6.5}}',
+            "expected phosphate_mmol_l or phosphate_mg_dl, not both",
+        ),
+        ('{"labs_range": {"pth_pmol_l": [90, 40]}}', "expected the lowest value first"),
         ("[]", "found a list, expected one case"),
         ("3", "the case: found 3"),
     ],
@@ -125,3 +137,20 @@ def test_every_published_case_is_read_and_the_sites_are_the_vocabulary():
         assert case.patient().ckd == fields["ckd"]
     vocabulary = json.loads((SHARED / "vocabulary.json").read_text(encoding="utf-8"))
     assert set(Site.__args__) == set(vocabulary["sites"])
+
+
+def test_si_units_are_read_as_what_they_are(tmp_path):
+    """Published of one patient: 1.76, 4.32 mmol/L, 104 pmol/L and 1764 umol/L."""
+    labs = {"corrected_calcium_mmol_l": 1.76, "phosphate_mmol_l": 4.32, "pth_pmol_l": 104}
+    told = {"labs": {**labs, "creatinine_umol_l": 1764}, "labs_range": {"calcium_mmol_l": [2, 2.5]}}
+    patient = read_patient_file(written(tmp_path, json.dumps(told))).case.patient()
+    assert patient.value("corrected_calcium") == pytest.approx(7.05, abs=0.01)
+    assert patient.value("phosphate") == pytest.approx(13.4, abs=0.05)
+    assert patient.value("pth") == pytest.approx(981, abs=1)
+    assert patient.value("creatinine") == pytest.approx(19.95, abs=0.05)
+    assert patient.ranges["calcium"] == pytest.approx((8.016, 10.02))
+
+
+def test_every_analyte_of_the_case_file_can_be_told_in_si_units():
+    with_si = {field for field, name in ANALYTE_OF_FIELD.items() if ANALYTES[name].si}
+    assert set(SI_FIELDS.values()) == with_si

@@ -248,3 +248,23 @@ def test_what_was_given_but_is_not_used_is_named(tmp_path):
     path = written(tmp_path, bundle)
     assert "Given but not used: Potassium" in answered(path)
     assert json.loads(answered(path, "--json"))["passed_over"] == ["Potassium"]
+
+
+def test_what_is_open_is_not_called_not_indicated(tmp_path):
+    case = written(tmp_path, {"age_years": 18, "sites": ["buttock"], "ckd": "none"})
+    text = " ".join(answered(case).split())
+    is_open = text.split("Open until more is known: ")[1].split(" Not indicated: ")[0]
+    assert "Referral to a sarcoma centre and biopsy" in is_open
+    page = tmp_path / "out"
+    answered(case, "--output", str(page))
+    html = (page / "report.html").read_text(encoding="utf-8")
+    assert "<summary>Open until more is known (" in html
+
+
+def test_a_red_flag_does_not_say_its_name_twice(tmp_path):
+    symptoms = {"skin_ulcer_or_fistula": True, "fever": True}
+    low = {"labs": {"calcium_mg_dl": 7.0}}
+    text = " ".join(answered(written(tmp_path, {**DIALYSIS, "symptoms": symptoms, **low})).split())
+    assert "! Skin ulcer or fistula. Look" in text
+    assert "! Fever. Cultures" in text
+    assert "! Severe hypocalcaemia: calcium 7 mg/dL (1.75 mmol/L). Today" in text

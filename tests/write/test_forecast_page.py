@@ -5,7 +5,7 @@ import json
 import pytest
 
 from calcinosis.write.forecast_page.chart import COLOURS, swatch
-from calcinosis.write.forecast_page.files import write_forecast
+from calcinosis.write.forecast_page.files import summary, write_forecast
 
 
 def luminance(colour):
@@ -36,7 +36,18 @@ def test_a_value_whose_unit_may_be_another_is_doubted_first(tmp_path):
     ]
     scenario = {"patient": {"labs": labs}, "phases": [{"days": 7, "dialysis": {}}]}
     (tmp_path / "scenario.json").write_text(json.dumps(scenario), encoding="utf-8")
-    write_forecast(tmp_path / "scenario.json", tmp_path / "out")
+    printed = [*summary(write_forecast(tmp_path / "scenario.json", tmp_path / "out"))]
     told = json.loads((tmp_path / "out/forecast.json").read_text(encoding="utf-8"))
     doubt = "Phosphate 22.92 mg/dL (7.4 mmol/L): outside 0.8 to 15 mg/dL"
     assert told["assumptions"][0].startswith(doubt)
+    assert printed[printed.index("This rests on:") + 1].startswith(f"  {doubt}")
+
+
+def test_a_drug_of_the_first_phase_is_said_to_be_taken_before_today(tmp_path):
+    """Who writes "cinacalcet from today" without a history learns that it is read otherwise."""
+    phase = {"days": 7, "dialysis": {}, "calcimimetic": {"drug": "cinacalcet"}}
+    (tmp_path / "scenario.json").write_text(json.dumps({"phases": [phase]}), encoding="utf-8")
+    printed = [*summary(write_forecast(tmp_path / "scenario.json", tmp_path / "out"))]
+    (told,) = (line for line in printed if "Until today" in line)
+    assert "cinacalcet" in told
+    assert "  A drug that is to begin only today needs a history without it." in printed

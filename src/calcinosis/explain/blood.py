@@ -8,6 +8,8 @@ from calcinosis.explain.findings import TOTAL_MG_DL_PER_IONISED_MMOL_L
 from calcinosis.patient import Patient
 
 ASK_KIDNEY = "kidney function (creatinine, dialysis?)"
+# Calcium that may itself impair kidneys: from 3.0 mmol/L (Walsh 2016, doi:10.1530/EC-16-0055).
+HARMS_KIDNEYS_MG_DL = 12.0
 
 
 def on_dialysis(patient: Patient) -> bool | None:
@@ -18,14 +20,17 @@ def on_dialysis(patient: Patient) -> bool | None:
 
 
 def kidney_disease(patient: Patient) -> bool | None:
-    """As stated, else by filtration rate or creatinine; None where not known."""
+    """As stated, else by filtration rate or creatinine; None where not known.
+
+    Where calcium is very high, low filtration may be its doing and tells nothing.
+    """
     if patient.kidney_disease is not None:
         return patient.kidney_disease
-    level = patient.level("egfr")
-    if level is not None:
-        return level == "low"
-    level = patient.level("creatinine")
-    return None if level is None else level == "high"
+    filtration, creatinine = patient.level("egfr"), patient.level("creatinine")
+    if filtration is None and creatinine is None:
+        return None
+    failing = filtration == "low" if filtration else creatinine == "high"
+    return None if failing and (patient.calcium_mg_dl or 0.0) >= HARMS_KIDNEYS_MG_DL else failing
 
 
 _ASKED_LEVELS = (
@@ -132,7 +137,7 @@ def parathyroid(patient: Patient, thresholds: Mapping[str, float]) -> Named:
     open_ = ASK_KIDNEY if value is not None and dialysis is None else ask
     yield "pth_high", Circumstance(high, text, open_)
     yield "pth_low", Circumstance(low, text, open_)
-    yield "pth_very_high", Circumstance(very, text, f"{ask} as a value")
+    yield "pth_very_high", Circumstance(very, text, f"{ask} as a value" if level else ask)
     word = None if value is None and level is None else value is None and level == "high"
     yield "pth_high_without_value", Circumstance(word, text, ask)
 

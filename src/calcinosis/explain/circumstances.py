@@ -58,7 +58,8 @@ def _person(patient: Patient, thresholds: Mapping[str, float]) -> Named:
         "on_dialysis",
         Circumstance(dialysis, "on dialysis" if dialysis else "not on dialysis", ASK_KIDNEY),
     )
-    text = "chronic kidney disease" if kidney else "no kidney disease"
+    failing = "chronic kidney disease" if patient.kidney_disease else "kidney function reduced"
+    text = failing if kidney else "no kidney disease"
     yield "kidney_disease", Circumstance(kidney, text, ASK_KIDNEY)
     grafted = patient.ckd == "transplant" if patient.ckd else None
     yield "transplanted", Circumstance(grafted, "kidney transplant", ASK_KIDNEY)
@@ -83,7 +84,7 @@ _POSSIBLE, _LIKELY = ("possible", "possible"), ("likely", "likely")
 _GROUPS = (
     ("uremic", ("tc_uremic",), "uremic tumoral calcinosis", (_POSSIBLE, _LIKELY)),
     ("primary", PRIMARY, "primary tumoral calcinosis", (_POSSIBLE, _LIKELY)),
-    ("tumoral_calcinosis", TUMORAL, "tumoral calcinosis", (_POSSIBLE,)),
+    ("tumoral_calcinosis", TUMORAL, "tumoral calcinosis", (_POSSIBLE, _LIKELY)),
     ("malignancy", MALIGNANT, "sarcoma", (("possible", "malignancy_possible"),)),
     ("calcium_load", CALCIUM_LOAD, "calcium or vitamin D excess", (_POSSIBLE,)),
     ("calciphylaxis", ("calciphylaxis",), "calciphylaxis", (_POSSIBLE,)),
@@ -102,15 +103,12 @@ def _diagnoses(
         for degree, limit in degrees:
             holds = total >= thresholds[limit] if probabilities else None
             yield f"{name}_{degree}", Circumstance(holds, text, "more findings")
-    calciphylaxis = patient.history.get("calciphylaxis")
+    necrosis = patient.history.get("calciphylaxis")
     ulcer, kidney = signs.state("skin_ulcer_or_fistula"), kidney_disease(patient)
-    if calciphylaxis is None and ulcer is False:
-        calciphylaxis = False
-    elif calciphylaxis is None and ulcer and kidney is not None:
-        calciphylaxis = kidney
+    if necrosis is None:
+        necrosis = False if False in (ulcer, kidney) else True if ulcer and kidney else None
+    ask = ASK_KIDNEY if ulcer else "examination: skin ulcer or fistula"
     yield (
         "skin_necrosis_in_kidney_disease",
-        Circumstance(
-            calciphylaxis, "skin ulcer with kidney disease", "skin examination, kidney function"
-        ),
+        Circumstance(necrosis, "skin ulcer with kidney disease", ask),
     )

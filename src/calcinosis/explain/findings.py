@@ -43,6 +43,8 @@ _IMAGING: dict[str, tuple[str, dict[str, str]]] = {
             "amorphous_or_cystic": "amorphous_or_cystic",
             "periarticular": "periarticular",
             "fluid_level": "fluid_calcium_level",
+            "joint_bodies": "joint_bodies",
+            "rings_and_arcs": "rings_and_arcs",
         },
     ),
     "ct": (
@@ -54,6 +56,8 @@ _IMAGING: dict[str, tuple[str, dict[str, str]]] = {
             "cortical_continuity_with_bone": "cortical_continuity",
             "soft_tissue_component_enhancing": "enhancing_soft_tissue",
             "zonal_peripheral_ossification": "zonal_ossification",
+            "joint_bodies": "joint_bodies",
+            "rings_and_arcs": "rings_and_arcs",
         },
     ),
     "mri": (

@@ -18,6 +18,7 @@ from calcinosis.finding import Finding
 from calcinosis.patient import Patient
 
 Standing = Literal["suggested", "consider", "advised_against", "not_indicated"]
+_FOR = ("suggested", "consider")
 _ORDER: dict[str, int] = {standing: at for at, standing in enumerate(get_args(Standing))}
 
 
@@ -43,6 +44,11 @@ class Option:
     measure: tuple[str, ...]
     sources: tuple[str, ...]
 
+    @property
+    def is_open(self) -> bool:
+        """Not indicated only as long as something is not known that could speak for it."""
+        return self.standing == "not_indicated" and bool(self.measure)
+
 
 @dataclass(frozen=True)
 class _Rule:
@@ -50,6 +56,12 @@ class _Rule:
     standing: Standing
     text: str
     sources: tuple[str, ...]
+    alone: bool = False
+
+    @property
+    def is_for(self) -> bool:
+        """Whether the option is worth thinking of where the rule holds."""
+        return self.standing in _FOR
 
     def holds(self, facts: Mapping[str, Circumstance]) -> bool | None:
         """True, False, or None while a circumstance it needs is not known."""
@@ -138,7 +150,8 @@ def _rule(entry: Mapping[str, Any], standing: str, text: str) -> _Rule:
     when = tuple(
         (name.removeprefix("not "), not name.startswith("not ")) for name in entry.get("when", ())
     )
-    return _Rule(when, standing, entry[text], tuple(entry["sources"]))  # type: ignore[arg-type]
+    alone = bool(entry.get("alone", False))
+    return _Rule(when, standing, entry[text], tuple(entry["sources"]), alone)  # type: ignore[arg-type]
 
 
 def circumstances_of(
@@ -172,12 +185,12 @@ def _verdict(
 ) -> _Verdict:
     states = [rule.holds(facts) for rule in entry.rules]
     deciding = next((at for at, state in enumerate(states) if state), len(states))
-    measure = [
-        ask
-        for rule, state in zip(entry.rules[:deciding], states, strict=False)
-        if state is None
-        for ask in rule.asks(facts)
+    waiting = [
+        rule for rule, state in zip(entry.rules[:deciding], states, strict=False) if state is None
     ]
+    if deciding == len(states) and not any(rule.is_for for rule in waiting):
+        waiting = []  # nothing could speak for it: what would speak against it need not be asked
+    measure = [ask for rule in waiting for ask in rule.asks(facts)]
     if deciding == len(states):
         otherwise = (entry.otherwise,)
         option = Option(
@@ -187,10 +200,10 @@ def _verdict(
     standing = entry.rules[deciding].standing
     holding = [
         rule
-        for rule, state in zip(entry.rules, states, strict=True)
-        if state and rule.standing == standing
+        for at, (rule, state) in enumerate(zip(entry.rules, states, strict=True))
+        if state and rule.standing == standing and (at == deciding or not rule.alone)
     ]
-    minded = entry.hazards if standing in {"suggested", "consider"} else ()
+    minded = entry.hazards if standing in _FOR else ()
     hazards = [rule for rule in minded if rule.holds(facts) is not False]
     measure += [ask for rule in hazards for ask in rule.asks(facts)]
     option = Option(

@@ -101,9 +101,12 @@ def next_tests_of(
 
 
 def _closed(belief: Belief) -> frozenset[str]:
-    """Codes not to be asked for: known already, or not to be judged at this age."""
-    age = next((clue.finding.value for clue in belief.clues if clue.finding.code == "age"), None)
-    return belief.known | {code for code in belief.tables.costs if not is_judged_at(code, age)}
+    """Codes not to be asked for: known already, or not to be judged at this age or on dialysis."""
+    told = {clue.finding.code: clue.finding for clue in belief.clues}
+    age = told["age"].value if "age" in told else None
+    closed = belief.known | {code for code in belief.tables.costs if not is_judged_at(code, age)}
+    dialysed = "dialysis" in told and told["dialysis"].state == "present"
+    return closed | {"creatinine"} if dialysed else closed
 
 
 def _best(

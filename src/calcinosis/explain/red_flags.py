@@ -36,6 +36,12 @@ class RedFlag:
     action: str
     sources: tuple[str, ...]
 
+    @property
+    def seen(self) -> str:
+        """What raised it, after a colon; nothing where that only says the label again."""
+        told = "; ".join(self.shown)
+        return "" if told.lower() == self.label.lower() else f": {told}"
+
 
 @dataclass(frozen=True)
 class _Entry:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from calcinosis.analyte import ANALYTES as ANALYTES_BY_NAME
+from calcinosis.analyte import level_of, to_canonical
 from calcinosis.forecast.model import CARE_STOPS_AT
 from calcinosis.forecast.parameters import CA_MG_PER_MMOL
 from calcinosis.forecast.prescription import Prescription, prescribe
@@ -10,6 +11,8 @@ from calcinosis.forecast.scenario import Haemodialysis, Lab, Option, Scenario, S
 from calcinosis.forecast.treatments import CARE_CALCIUM_G_D, CARE_VITAMIN_D_UG_PER_WEEK
 from calcinosis.forecast.wording import USUAL_CARE, dialysis_in_words, drugs_in_words
 
+WORKING_GFR_ML_MIN = 60.0  # KDIGO 2012: below, filtration is reduced
+MOST_CALCITRIOL_UG_PER_WEEK = 12.0  # 4 µg a session are seldom exceeded: ours
 LONG_SESSION_H = 6.0  # from here on as at night: blood is mostly pumped slower; assumed
 
 
@@ -33,6 +36,7 @@ def assumptions(scenario: Scenario, before: Prescription) -> Iterator[str]:
     """What the scenario left open, and how it was filled, in words; `before`: until today."""
     options = scenario.options()
     plans = [prescribe(before, option.phases) for option in options]
+    yield from _kept_phosphate(scenario.patient.labs, before)
     yield from _of_the_patient(scenario.patient, before)
     yield _until_today(scenario, before)
     if any(one.postoperative_care for plan in plans for one in plan):
@@ -41,6 +45,7 @@ def assumptions(scenario: Scenario, before: Prescription) -> Iterator[str]:
         "A treatment that a phase does not name goes on as before; transplantation ends it, and "
         "when a graft fails haemodialysis begins."
     )
+    yield from _much_vitamin_d([before, *(one for plan in plans for one in plan)])
     yield from _old_mass(scenario.patient.labs)
     yield from _long_sessions(options)
 
@@ -66,6 +71,23 @@ def _of_the_patient(patient: ScenarioPatient, before: Prescription) -> Iterator[
         )
 
 
+def _kept_phosphate(labs: Sequence[Lab], before: Prescription) -> Iterator[str]:
+    """That kidneys which filter well and yet keep phosphate are not those of the model."""
+    high = any(
+        lab.analyte == "phosphate"
+        and lab.comparator != "<"
+        and level_of("phosphate", to_canonical("phosphate", lab.value, lab.unit)) == "high"
+        for lab in labs
+    )
+    if high and before.dialysis is None and before.gfr_ml_min >= WORKING_GFR_ML_MIN:
+        yield (
+            "Kidneys that filter well and yet keep phosphate are not in the model, as in familial "
+            "tumoral calcinosis (FGF23) or without parathyroid hormone: what diet and binders do "
+            "for such a patient it does not tell, and small studies found them to fail in many "
+            "(doi:10.3389/fendo.2020.00293)."
+        )
+
+
 def _postoperative_care() -> str:
     return (
         f"After parathyroidectomy as much calcium, up to {CARE_CALCIUM_G_D:g} g a day, and "
@@ -87,6 +109,17 @@ def _until_today(scenario: Scenario, before: Prescription) -> str:
     if event and event.transplantation:
         return f"Long before the graft treated as is usual, for the plan does not tell: {treated}."
     return f"Until today long treated as in the first phase: {treated}."
+
+
+def _much_vitamin_d(plans: Sequence[Prescription]) -> Iterator[str]:
+    """That a dose nobody gives of calcitriol may be one of another drug, in words."""
+    most = max(one.vitamin_d_ug_per_week for one in plans)
+    if most > MOST_CALCITRIOL_UG_PER_WEEK:
+        yield (
+            f"Active vitamin D is meant as calcitriol, of which {most:g} µg a week are much: of "
+            "alfacalcidol take half (doi:10.1111/j.1440-1797.2010.01398.x), of paricalcitol a "
+            "quarter (doi:10.1111/j.1440-1797.2008.01058.x)."
+        )
 
 
 def _old_mass(labs: Sequence[Lab]) -> Iterator[str]:

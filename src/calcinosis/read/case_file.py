@@ -8,12 +8,10 @@ than life, or of healthy kidneys) is refused by name.
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -21,10 +19,19 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from calcinosis.analyte import ANALYTES, Level
+from calcinosis.analyte import ANALYTES
 from calcinosis.errors import InputError
 from calcinosis.lab_result import LabResult
 from calcinosis.patient import Ckd, Patient, Sex
+from calcinosis.read.case_labs import (
+    ANALYTE_OF_FIELD,
+    Labs,
+    LabWords,
+    Range,
+    RangedField,
+    Strict,
+    in_case_units,
+)
 from calcinosis.read.json_file import parsed, text_of
 
 Site = Literal[
@@ -67,16 +74,7 @@ Site = Literal[
 ]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-def _within(analyte: str) -> Any:  # noqa: ANN401 - a pydantic field description
-    low, high = ANALYTES[analyte].possible
-    return Field(default=None, ge=low, le=high)
-
-
-class Symptoms(_Strict):
+class Symptoms(Strict):
     """What the patient feels and shows; None is not known."""
 
     pain: bool | None = None
@@ -87,7 +85,7 @@ class Symptoms(_Strict):
     fever: bool | None = None
 
 
-class History(_Strict):
+class History(Strict):
     """Conditions and operations known before; None is not known."""
 
     parathyroidectomy: bool | None = None
@@ -100,92 +98,18 @@ class History(_Strict):
     trauma: bool | None = None
 
 
-class Labs(_Strict):
-    """Values in the unit each name ends with; FGF23 in pg/mL or as the report words it."""
-
-    calcium_mg_dl: float | None = _within("calcium")
-    albumin_g_dl: float | None = _within("albumin")
-    corrected_calcium_mg_dl: float | None = _within("corrected_calcium")
-    ionized_ca_mmol_l: float | None = _within("ionized_calcium")
-    phosphate_mg_dl: float | None = _within("phosphate")
-    ca_p_product_mg2_dl2: float | None = _within("ca_p_product")
-    pth_pg_ml: float | None = _within("pth")
-    alp_u_l: float | None = _within("alp")
-    vit_d25_ng_ml: float | None = _within("vit_d25")
-    vit_d125_pg_ml: float | None = _within("vit_d125")
-    fgf23: float | str | None = None
-    creatinine_mg_dl: float | None = _within("creatinine")
-    urate_mg_dl: float | None = _within("urate")
-    crp_mg_l: float | None = _within("crp")
-    converted: bool | None = None
-
-    @field_validator("fgf23")
-    @classmethod
-    def _possible_fgf23(cls, told: float | str | None) -> float | str | None:
-        low, high = ANALYTES["fgf23"].possible
-        if isinstance(told, int | float) and not low <= told <= high:
-            limits = {"low": f"{low:g}", "high": f"{high:g}"}
-            raise PydanticCustomError("fgf23", "a word, or {low} to {high} pg/mL", limits)
-        return told
-
-
-_ANALYTE_OF_FIELD = {
-    "calcium_mg_dl": "calcium",
-    "albumin_g_dl": "albumin",
-    "corrected_calcium_mg_dl": "corrected_calcium",
-    "ionized_ca_mmol_l": "ionized_calcium",
-    "phosphate_mg_dl": "phosphate",
-    "ca_p_product_mg2_dl2": "ca_p_product",
-    "pth_pg_ml": "pth",
-    "alp_u_l": "alp",
-    "vit_d25_ng_ml": "vit_d25",
-    "vit_d125_pg_ml": "vit_d125",
-    "fgf23": "fgf23",
-    "creatinine_mg_dl": "creatinine",
-    "urate_mg_dl": "urate",
-    "crp_mg_l": "crp",
-}
-
-
-def _range_field(name: str) -> str:
-    field = next((f for f, analyte in _ANALYTE_OF_FIELD.items() if analyte == name), name)
-    if field not in _ANALYTE_OF_FIELD:
-        expected = ", ".join(_ANALYTE_OF_FIELD)
-        raise PydanticCustomError("laboratory_field", "one of {names}", {"names": expected})
-    return field
-
-
-def _lowest_first(pair: list[float]) -> list[float]:
-    if pair[0] > pair[1]:
-        raise PydanticCustomError("range", "the lowest value first")
-    return pair
-
-
-_RangedField = Annotated[str, AfterValidator(_range_field)]
-_Range = Annotated[list[float], Field(min_length=2, max_length=2), AfterValidator(_lowest_first)]
-
-
-class LabWords(_Strict):
-    """Wording of a report where it gives no value."""
-
-    calcium: Level | None = None
-    phosphate: Level | None = None
-    ca_p_product: Level | None = None
-    pth: Level | None = None
-    alp: Level | None = None
-    urate: Level | None = None
-
-
-class Radiograph(_Strict):
+class Radiograph(Strict):
     """What the radiograph report states."""
 
     multilobulated: bool | None = None
     amorphous_or_cystic: bool | None = None
     periarticular: bool | None = None
     fluid_level: bool | None = None
+    joint_bodies: bool | None = None
+    rings_and_arcs: bool | None = None
 
 
-class Ct(_Strict):
+class Ct(Strict):
     """What the CT report states."""
 
     fluid_calcium_level: bool | None = None
@@ -194,9 +118,11 @@ class Ct(_Strict):
     cortical_continuity_with_bone: bool | None = None
     soft_tissue_component_enhancing: bool | None = None
     zonal_peripheral_ossification: bool | None = None
+    joint_bodies: bool | None = None
+    rings_and_arcs: bool | None = None
 
 
-class Mri(_Strict):
+class Mri(Strict):
     """What the MRI report states."""
 
     t1_low: bool | None = None
@@ -205,20 +131,20 @@ class Mri(_Strict):
     enhancement: bool | None = None
 
 
-class Ultrasound(_Strict):
+class Ultrasound(Strict):
     """What the ultrasound report states."""
 
     calcified_shell_with_fluid: bool | None = None
     echogenic_lobulated: bool | None = None
 
 
-class Scintigraphy(_Strict):
+class Scintigraphy(Strict):
     """What the bone scan report states."""
 
     uptake: bool | None = None
 
 
-class Imaging(_Strict):
+class Imaging(Strict):
     """Reports by modality."""
 
     radiograph: Radiograph | None = None
@@ -228,7 +154,7 @@ class Imaging(_Strict):
     scintigraphy: Scintigraphy | None = None
 
 
-class Case(_Strict):
+class Case(Strict):
     """One patient with a calcified mass, as far as known."""
 
     id: str | int | None = None
@@ -244,7 +170,7 @@ class Case(_Strict):
     max_diameter_cm: float | None = Field(default=None, gt=0, le=100)
     symptoms: Symptoms | None = None
     labs: Labs | None = None
-    labs_range: dict[_RangedField, _Range | None] | None = None
+    labs_range: dict[RangedField, Range | None] | None = None
     labs_qualitative: LabWords | None = None
     imaging: Imaging | None = None
     calcified_or_ossified: Literal["calcified", "ossified"] | None = None
@@ -260,6 +186,11 @@ class Case(_Strict):
             raise PydanticCustomError("vintage", 'no dialysis beside healthy kidneys (ckd "none")')
         return vintage
 
+    @field_validator("labs_range", mode="before")
+    @classmethod
+    def _range_from_si(cls, ranges: object) -> object:
+        return in_case_units(ranges)
+
     @field_validator("labs_range")
     @classmethod
     def _possible_range(
@@ -267,7 +198,7 @@ class Case(_Strict):
     ) -> dict[str, list[float] | None] | None:
         """Refuse a range that no living patient has, as a value."""
         for field, pair in (ranges or {}).items():
-            low, high = ANALYTES[_ANALYTE_OF_FIELD[field]].possible
+            low, high = ANALYTES[ANALYTE_OF_FIELD[field]].possible
             if pair and not low <= pair[0] <= pair[1] <= high:
                 told = {"field": field, "low": f"{low:g}", "high": f"{high:g}"}
                 raise PydanticCustomError("range", "{field} of {low} to {high}", told)
@@ -286,7 +217,7 @@ class Case(_Strict):
             labs=self._results(),
             levels={analyte: word for analyte, word in words.items() if word},
             ranges={
-                _ANALYTE_OF_FIELD[field]: (pair[0], pair[1])
+                ANALYTE_OF_FIELD[field]: (pair[0], pair[1])
                 for field, pair in (self.labs_range or {}).items()
                 if pair
             },
@@ -297,7 +228,7 @@ class Case(_Strict):
             return ()
         return tuple(
             LabResult(analyte, float(value))
-            for field, analyte in _ANALYTE_OF_FIELD.items()
+            for field, analyte in ANALYTE_OF_FIELD.items()
             if isinstance(value := getattr(self.labs, field), int | float)
         )
 
@@ -305,7 +236,7 @@ class Case(_Strict):
         """The same case with what the patient's record knows better: the latest laboratory."""
         values: dict[str, float | None] = {
             field: result.value
-            for field, analyte in _ANALYTE_OF_FIELD.items()
+            for field, analyte in ANALYTE_OF_FIELD.items()
             if (result := patient.latest(analyte))
         }
         if patient.calcium_mg_dl is not None:  # with albumin of the same week, as the plan reads it

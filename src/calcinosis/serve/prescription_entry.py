@@ -56,7 +56,10 @@ FORM: dict[str, tuple[Asked, ...]] = {
         Asked("binder.g_per_day", "Binder, g a day"),
         Asked("second_binder.drug", "Second binder", _BINDERS),
         Asked("second_binder.g_per_day", "Second binder, g a day"),
-        Asked("active_vitamin_d_ug_per_week", "Active vitamin D, µg a week"),
+        Asked(
+            "active_vitamin_d_ug_per_week",
+            "Calcitriol, µg a week (of alfacalcidol half, of paricalcitol a quarter)",
+        ),
         Asked(
             "calcimimetic.drug",
             "Calcimimetic",

@@ -40,4 +40,4 @@ def told_of(analysis: Analysis) -> Told:
 
 
 def _passage(flag: RedFlag) -> str:
-    return f"Red flag: {flag.label}: {'; '.join(flag.shown)}. {flag.action}"
+    return f"Red flag: {flag.label}{flag.seen}. {flag.action}"

@@ -35,7 +35,7 @@ def one_line(explanation: Explanation, name: str) -> str:
 
 def _flags(explanation: Explanation) -> Iterator[str]:
     for flag in explanation.red_flags:
-        yield from _hung(f"! {flag.label}: ", f"{'; '.join(flag.shown)}. {flag.action}", 2)
+        yield from _hung("! ", f"{flag.label}{flag.seen}. {flag.action}", 2)
     if explanation.red_flags:
         yield ""
 
@@ -86,8 +86,10 @@ def _plan(explanation: Explanation) -> Iterator[str]:
     for standing, title in wording.STANDINGS.items():
         options = [o for o in explanation.plan if o.standing == standing]
         if standing == "not_indicated":
-            names = ", ".join(o.label for o in options)
-            yield from _hung(f"  {title}: ", names, 4)
+            for name, are_open in ((wording.OPEN, True), (title, False)):
+                labels = [o.label for o in options if o.is_open is are_open]
+                if labels:
+                    yield from _hung(f"  {name}: ", ", ".join(labels), 4)
             continue
         for option in options:
             yield from _hung(

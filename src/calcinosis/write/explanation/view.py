@@ -33,7 +33,7 @@ class ExplanationView:
     tests: list[tuple[str, str, str]]
     glance: list[tuple[str, str, list[str]]]
     options: list[tuple[str, str, Option]]
-    not_indicated: list[Option]
+    rest_of_options: list[tuple[str, list[Option]]]
     questions: tuple[str, ...]
     labs: list[tuple[str, str]]
     chances: Mapping[str, str]
@@ -45,6 +45,7 @@ def view_of(
     """Everything the page says about one case; `chances` by option, where it was forecast."""
     ranked = explanation.differential.diagnoses
     units, labels = wording.units(explanation), {d.diagnosis: d.label for d in ranked}
+    unadvised = [o for o in explanation.plan if o.standing == "not_indicated"]
     return ExplanationView(
         headline=wording.headline(explanation),
         flags=explanation.red_flags,
@@ -76,7 +77,10 @@ def view_of(
             for option in explanation.plan
             if option.standing != "not_indicated"
         ],
-        not_indicated=[o for o in explanation.plan if o.standing == "not_indicated"],
+        rest_of_options=[
+            (title, [o for o in unadvised if o.is_open is are_open])
+            for title, are_open in ((wording.OPEN, True), ("Not indicated here", False))
+        ],
         questions=wording.questions(explanation),
         labs=_labs(explanation),
         chances=chances,

@@ -16,6 +16,7 @@ STANDINGS = {
     "advised_against": "Advised against",
     "not_indicated": "Not indicated",
 }
+OPEN = "Open until more is known"  # options that nothing known speaks for, and something may
 COSTS = {
     1: "history, examination or blood test",
     2: "radiograph or ultrasound",

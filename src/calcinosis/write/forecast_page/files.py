@@ -36,7 +36,8 @@ def write_forecast(
     scenario = read_scenario(path)
     with result_folder(output, force=force) as folder:
         outlook = forecast(scenario, progress=progress)
-        told = (*_doubts(scenario), *outlook.assumptions, *options_in_words(scenario))
+        rests_on = (*outlook.assumptions, *_not_from_today(scenario))
+        told = (*_doubts(scenario), *rests_on, *options_in_words(scenario))
         outlook = replace(outlook, assumptions=told)
         record = json.dumps(as_record(outlook), indent=1, ensure_ascii=False) + "\n"
         (folder / "forecast.json").write_text(record, encoding="utf-8")
@@ -49,6 +50,15 @@ def _doubts(scenario: Scenario) -> tuple[str, ...]:
     """Laboratory values before dialysis whose unit may be another."""
     labs = (lab for lab in scenario.patient.labs if is_known(lab.analyte))
     return doubts_about(LabResult.measured(lab.analyte, lab.value, lab.unit) for lab in labs)
+
+
+def _not_from_today(scenario: Scenario) -> tuple[str, ...]:
+    """That the drugs of the first phase are read as long taken, where no history tells."""
+    first = scenario.phases[0]
+    drugs = (first.binder, first.active_vitamin_d_ug_per_week, first.calcimimetic)
+    if scenario.patient.history or first.event or not any(drugs):
+        return ()
+    return ("A drug that is to begin only today needs a history without it.",)
 
 
 def as_record(outlook: Outlook) -> dict[str, Any]:
@@ -124,7 +134,7 @@ def _rows(course: Course) -> Iterator[list[str]]:
 
 
 def summary(outlook: Outlook) -> Iterator[str]:
-    """A few lines per option for the terminal."""
+    """A few lines per option for the terminal, then what they rest on."""
     for course in outlook.courses:
         seen = course.outcomes
         line = (
@@ -138,3 +148,5 @@ def summary(outlook: Outlook) -> Iterator[str]:
             line += f"; of half the deposit gone: {percent(halved)}"
         yield line
         yield from (f"  {warning}" for warning in course.warnings)
+    yield "This rests on:"
+    yield from (f"  {told}" for told in outlook.assumptions)
