@@ -418,6 +418,17 @@ def test_a_printed_report_can_be_matched_to_patient_and_study(analysis):
     assert "Doe, Jane &lt;Q&gt; · ID 4711 · CT of 2025-03-01 · accession A-99" in named
 
 
+def test_every_printed_page_tells_whose_it_is(analysis, html):
+    subject = Subject('Doe^"</style>\\', "4711")
+    named = render_report(replace(analysis, study=replace(analysis.study, subject=subject)))
+    (told,) = re.findall(r'@bottom-left { content: "([^"]*)"', named)
+    numbers = [int(number, 16) for number in told.replace("\\", "").split()]
+    assert "".join(map(chr, numbers)) == 'Doe, "</style>\\ · ID 4711'
+    assert named.count("</style>") == 1
+    assert "@bottom-left" not in html
+    assert 'counter(page) " / " counter(pages)' in html
+
+
 def test_what_the_header_does_not_say_is_left_out_of_the_line(html):
     assert identity(Subject(patient_id="4711")) == "ID 4711"
     assert identity(Subject()) == ""
