@@ -36,7 +36,7 @@ _SEQUENCES = frozenset(
 )  # fmt: skip
 _VALUES = frozenset(
     {
-        "SOPClassUID", "Modality", "ImageType", "PatientPosition", "SeriesNumber",
+        "SOPClassUID", "Modality", "ImageType", "PatientPosition", "SeriesNumber", "InstanceNumber",
         "ConvolutionKernel", "KVP", "PixelSpacing", "SliceThickness", "ImagePositionPatient",
         "ImageOrientationPatient", "RescaleSlope", "RescaleIntercept", "RescaleType", "Rows",
         "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation",
