@@ -189,6 +189,19 @@ def test_two_studies_in_one_folder_are_remarked(tmp_path):
     assert any("holds 2 studies" in remark for remark in read_study(tmp_path).remarks)
 
 
+@pytest.mark.parametrize(("days", "later"), [((2019, 2023), 2), ((2023, 2019), 1)])
+def test_of_two_studies_alike_the_later_is_measured_though_it_have_fewer_slices(
+    tmp_path, days, later
+):
+    for number, year in enumerate(days, start=1):
+        units = body((6 if number == later else 7, 24, 28))
+        series = ct_series(units, StudyDate=f"{year}0301", SeriesNumber=number)
+        save(series, tmp_path / str(number))
+    because = read_study(tmp_path).chosen_because
+    assert because.startswith(f"series {later}:")
+    assert because.endswith(f"series {3 - later} (an earlier study)")
+
+
 def test_two_patients_in_one_folder_are_remarked(tmp_path):
     save(ct_series(), tmp_path / "one")
     save(thick(PatientID="0815"), tmp_path / "two")

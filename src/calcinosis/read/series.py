@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,11 @@ class Candidate:
         """Hounsfield units of an energy or without a material, computed from two energies."""
         return self.series.about.other_energies
 
+    @property
+    def study_date(self) -> date:
+        """Of the study; the earliest there is where it has none."""
+        return self.series.about.subject.study_date or date.min
+
     def __str__(self) -> str:
         stack, about = self.stack, self.series.about
         words = [
@@ -251,6 +257,7 @@ def _best(candidates: Sequence[Candidate]) -> tuple[Candidate, list[str]]:
             lambda one: one.stack.spacing_mm <= 1.01 * finest(remaining),
             lambda one: f"slices every {one.stack.spacing_mm:.2f} mm",
         ),
+        (lambda one: one.study_date == latest(remaining), lambda _: "an earlier study"),
     ]
     for keep, lost_by in rules:
         kept = [one for one in remaining if keep(one)]
@@ -272,3 +279,8 @@ def finest(candidates: Iterable[Candidate]) -> float:
 def longest(candidates: Iterable[Candidate]) -> float:
     """Largest coverage, mm."""
     return max(one.stack.extent_mm for one in candidates)
+
+
+def latest(candidates: Iterable[Candidate]) -> date:
+    """Day of the latest study."""
+    return max(one.study_date for one in candidates)
