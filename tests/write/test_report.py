@@ -19,6 +19,7 @@ from calcinosis.volume import Subject
 from calcinosis.write.explanation.wording import headline, said, units
 from calcinosis.write.measures import measures_of
 from calcinosis.write.report import render_report
+from calcinosis.write.report.drawing import fitting
 from calcinosis.write.report.numbers import hydroxyapatite, length, number, quantity
 from calcinosis.write.report.planes import Plane, level_view, place_view
 from calcinosis.write.report.projection import projections
@@ -348,6 +349,16 @@ def test_a_place_that_may_be_a_mass_lies_in_the_middle_of_its_ring(fabricated, a
     place_view(replace(volume, voxels=voxels), analysis.measurement.labels, place)
     bright = np.argwhere(seen["pixels"] > 150)
     assert np.abs(bright.mean(0) - 269.5).max() < 4
+
+
+@pytest.mark.parametrize(
+    ("extent_mm", "size"),
+    [((400, 300), (400, 300)), ((840, 200), (420, 100)), ((140, 1000), (110, 786)),
+     ((100, 1000), (80, 800)), ((300, 600), (150, 300))],
+)  # fmt: skip
+def test_an_overview_of_a_long_limb_is_wide_enough_to_be_read(extent_mm, size):
+    width, height = (fitting(*extent_mm) * extent for extent in extent_mm)
+    assert (width, height) == pytest.approx(size, abs=0.5)
 
 
 @pytest.mark.parametrize("affine", [FLIPPED, SAGITTAL])
