@@ -159,6 +159,18 @@ def test_derived_slices_are_not_taken_for_originals_because_of_their_scout(tmp_p
     assert "series 1 (derived images)" in because
 
 
+def test_images_compressed_with_loss_are_remarked(tmp_path):
+    remarks = read_study(save(ct_series(LossyImageCompression="01"), tmp_path)).remarks
+    assert any("compressed with loss" in said for said in remarks)
+
+
+def test_a_slice_that_states_no_position_lies_as_the_others(tmp_path):
+    datasets = ct_series(PatientPosition="FFP")
+    del datasets[0].PatientPosition
+    study = read_study(save(datasets, tmp_path))
+    assert (study.volume.patient_position, study.remarks) == ("FFP", ())
+
+
 def test_slices_of_several_frames_of_reference_are_remarked(tmp_path):
     datasets = ct_series(FrameOfReferenceUID="1.2.3")
     datasets[-1].FrameOfReferenceUID = "1.2.4"

@@ -59,6 +59,7 @@ class Image:
     patient_name: str
     frame_of_reference_uid: str
     patient_position: str
+    lossy: bool
     planes: tuple[Plane, ...]
     fault: InputError | None
 
@@ -115,6 +116,7 @@ def ct_image(path: Path, found: Header) -> Image | None:
         patient_name=dicom.text(path, header, "PatientName"),
         frame_of_reference_uid=dicom.text(path, header, "FrameOfReferenceUID"),
         patient_position=dicom.text(path, header, "PatientPosition").upper(),
+        lossy=dicom.text(path, header, "LossyImageCompression") == "01",
         planes=planes,
         fault=fault,
     )

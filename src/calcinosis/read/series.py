@@ -50,8 +50,8 @@ class Series:
 
     @property
     def patient_position(self) -> str:
-        """As the slices state it."""
-        return self.slices[0].patient_position
+        """As the slices that state it do."""
+        return next((one.patient_position for one in self.slices if one.patient_position), "")
 
     def arranged(self) -> Stack:
         """Its slices in order.
@@ -64,10 +64,10 @@ class Series:
         for image in images:
             if image.fault:
                 raise image.fault
-            if image.patient_position != images[0].patient_position:
+            if image.patient_position not in ("", self.patient_position):
                 raise InputError(
                     f"{image.path.name}: PatientPosition is {image.patient_position!r}; expected "
-                    f"{images[0].patient_position!r} as in {images[0].path.name}"
+                    f"{self.patient_position!r} as in other slices"
                 )
         return arrange([plane for image in _without_copies(images) for plane in image.planes])
 

@@ -224,6 +224,8 @@ def _remarks(chosen: Candidate) -> list[str]:
         remarks.append(f"Copies of slices passed over: {copies}.")
     if len({image.frame_of_reference_uid for image in chosen.series.slices}) > 1:
         remarks.append("The slices name several frames of reference: their places are believed.")
+    if any(image.lossy for image in chosen.series.slices):
+        remarks.append("The images were compressed with loss: fine detail and noise were altered.")
     if chosen.other_energies:
         remarks.append(
             "The images were computed from two energies: Hounsfield units, and with them volumes "

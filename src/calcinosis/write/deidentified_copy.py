@@ -42,6 +42,7 @@ _VALUES = frozenset(
         "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation",
         "PlanarConfiguration", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
         "PixelPaddingValue", "PixelPaddingRangeLimit", "VolumeBasedCalculationTechnique",
+        "LossyImageCompression",
     }
 )  # fmt: skip
 _CHUNK_BYTES = 1 << 20
