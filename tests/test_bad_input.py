@@ -481,6 +481,11 @@ def zip_with_an_absolute_name(folder):
     return zipped(folder, [("/tmp/evil.dcm", b"x")])  # noqa: S108 as an attacker would
 
 
+@bad(r"study\.zip: member 'C:evil\.dcm' leaves the archive")
+def zip_onto_another_drive(folder):
+    return zipped(folder, [("C:evil.dcm", b"x")])
+
+
 @bad(r"study\.zip: member 'link' is a link; expected plain files")
 def zip_with_a_link(folder):
     link = zipfile.ZipInfo("link")

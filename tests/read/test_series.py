@@ -185,7 +185,7 @@ def test_a_zip_reads_like_the_folder(tmp_path):
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as bundle:
         bundle.writestr("__MACOSX/._slice001.dcm", b"\0\5\26\7")
         for path in sorted(folder.iterdir(), reverse=True):
-            bundle.write(path, f"export/{path.name}")
+            bundle.write(path, f"CT 10:30 Hüfte/{path.name}")
     study = read_study(archive)
     np.testing.assert_array_equal(study.volume.voxels, body())
     kept = study.source_files
