@@ -274,6 +274,9 @@ OTHER_ENERGIES = [
     {"SeriesDescription": "MONO+ 55"},
     {"SeriesDescription": "HAP(Water)"},
     {"SeriesDescription": "DE_Iodine"},
+    {"SeriesDescription": "Becken virtuell nativ"},
+    {"SeriesDescription": "Mono 70"},
+    {"SeriesDescription": "monoénergétique 60"},
     {"SeriesDescription": "Z Effective"},
 ]
 

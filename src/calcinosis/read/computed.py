@@ -32,8 +32,8 @@ PROJECTIONS = {
 }
 # What vendors write before the terms above, or instead of them.
 IN_WORDS = re.compile(
-    r"\bvnca?\b|\bvirtual(ly)? (non|un|nat)|\bmono(e\b|\+|energ|chrom)|\d ?kev\b"
-    r"|\biodine (map|density|overlay|no|conc)|\bde iodine"
+    r"\bvnca?\b|\bvirtu[ae]l\w* (non|un|nat|sans)|\bmono(e\b|\+|[eé]nerg|chrom| ?\d\d)|\d ?kev\b"
+    r"|\biodine (map|density|overlay|no|conc)|\bde iodine|\b[ij]odkarte"
     r"|\b(iodine|water|hap|calcium|fat) ?\((iodine|water|hap|calcium|fat)\)"
     r"|\bcalcium supp|\bz[ -]?eff|\belectron density|\brho ?/? ?z\b",
     re.IGNORECASE,
