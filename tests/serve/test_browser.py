@@ -227,6 +227,14 @@ def assert_page_fits_a_telephone(browser, study):
     assert browser.find_elements(By.CSS_SELECTOR, "#files td"), "files are there"
     assert NUMBER in browser.find_element(By.CSS_SELECTOR, ".kicker").text
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 320
+    browser.get(f"{study}/report")
+    right = (
+        "return [...document.querySelectorAll('caption')].map(c => c.getBoundingClientRect().right)"
+    )
+    ends = [end for end in browser.execute_script(right) if end > 0]  # what is folded is nowhere
+    assert ends, "tables are there"
+    assert max(ends) <= 320, "a caption is read without moving its table"
+    browser.get(study)
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
