@@ -184,6 +184,13 @@ def test_what_scrolls_is_reached_by_keyboard_and_named_for_what_it_holds(page):
     assert len(set(names)) == len(names)
 
 
+def test_what_unfolds_is_told_apart_without_seeing_where_it_stands(html):
+    summaries = re.findall(r'<summary(?: aria-label="([^"]*)")?>([^<]*)', html)
+    names = [label or shown for label, shown in summaries]
+    assert len(names) > 3
+    assert len(set(names)) == len(names)
+
+
 def test_it_says_what_it_is_not(html):
     assert "For research and teaching; not a medical device" in html
 
