@@ -139,6 +139,33 @@ def effective_atomic_numbers(folder):
     return save(ct_series(RescaleType="Z_EFF"), folder)
 
 
+@bad(r"slice001\.dcm: a material map \(MAT_SPECIFIC\); expected Hounsfield units")
+def iodine_map(folder):
+    return save(ct_series(ImageType=["DERIVED", "PRIMARY", "AXIAL", "MAT_SPECIFIC"]), folder)
+
+
+@bad(r"slice001\.dcm: a projection or rendering \(MIP\); expected slices")
+def maximum_intensity_projection(folder):
+    return save(ct_series(ImageType=["DERIVED", "SECONDARY", "AXIAL", "MIP"]), folder)
+
+
+@bad(r"series 2: only scout images; expected CT slices", "--series", "1.2.3")
+def a_scout_asked_for_by_its_uid(folder):
+    save(ct_series(), folder / "slices")
+    scout = ct_series(body((1, 60, 20)), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    scout[0].SeriesInstanceUID = "1.2.3"
+    save(scout, folder / "scout")
+    return folder
+
+
+@bad(r"slice004\.dcm: is of another patient than slice001\.dcm; expected one patient in series 2$")
+def two_patients_without_number(folder):
+    datasets = ct_series(PatientID="")
+    for dataset in datasets[3:]:
+        dataset.PatientName = "Roe^Richard"
+    return save(datasets, folder)
+
+
 @bad(r"slice003\.dcm: RescaleSlope is missing; expected 1 number")
 def no_rescale_slope(folder):
     return changed(folder, RescaleSlope=None)
@@ -214,7 +241,7 @@ def two_images_under_one_uid(folder):
     return folder
 
 
-@bad(r"lies 0\.00 mm from .*expected one slice per position")
+@bad(r"slice\d+\.dcm: 12 slices lie at 6 positions, as those of several phases .*; expected one")
 def two_phases_in_one_series(folder):
     first, second = ct_series(), ct_series()
     for dataset in second:
@@ -452,6 +479,11 @@ def zip_that_climbs_out(folder):
 @bad(r"study\.zip: member '/tmp/evil\.dcm' leaves the archive")
 def zip_with_an_absolute_name(folder):
     return zipped(folder, [("/tmp/evil.dcm", b"x")])  # noqa: S108 as an attacker would
+
+
+@bad(r"study\.zip: member 'C:evil\.dcm' leaves the archive")
+def zip_onto_another_drive(folder):
+    return zipped(folder, [("C:evil.dcm", b"x")])
 
 
 @bad(r"study\.zip: member 'link' is a link; expected plain files")

@@ -1,5 +1,8 @@
 """NIfTI and NRRD: every voxel keeps its place, and labels return on the input's own grid."""
 
+import bz2
+import gzip
+
 import nibabel as nib
 import nrrd
 import numpy as np
@@ -170,3 +173,20 @@ def test_a_nrrd_header_finds_its_data_beside_it(tmp_path):
     }
     nrrd.write(str(tmp_path / "ct.nhdr"), body().transpose(2, 1, 0), header, detached_header=True)
     np.testing.assert_array_equal(read_study(tmp_path / "ct.nhdr").volume.voxels, body())
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("bzip2", bz2.compress)])
+def test_voxels_packed_by_several_processors_are_several_streams(tmp_path, encoding, pack):
+    header = {
+        "space": "left-posterior-superior",
+        "space directions": np.diag([1.0, 1.0, 2.0]),
+        "space origin": np.zeros(3),
+        "encoding": "raw",
+    }
+    path = tmp_path / "ct.nrrd"
+    nrrd.write(str(path), body().transpose(2, 1, 0), header)
+    head, voxels = path.read_bytes().split(b"\n\n", 1)
+    head = head.replace(b"encoding: raw", f"encoding: {encoding}\ndata file: ./ct.gz".encode())
+    path.write_bytes(head + b"\n\n")
+    (tmp_path / "ct.gz").write_bytes(pack(voxels[:3000]) + pack(voxels[3000:]))
+    np.testing.assert_array_equal(read_study(path).volume.voxels, body())

@@ -197,6 +197,20 @@ def test_high_bits_beyond_bits_stored_are_ignored(tmp_path, signed):
     np.testing.assert_array_equal(voxels, body().clip(-1000, 1000))
 
 
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("at_the_top", [False, True])
+def test_values_may_stand_at_the_top_of_their_bits_where_the_lowest_are_empty(
+    tmp_path, signed, at_the_top
+):
+    datasets = ct_series(body().clip(-1000, 1000), intercept=0 if signed else -1024, signed=signed)
+    for dataset in datasets:
+        stored = np.frombuffer(dataset.PixelData, "<u2")
+        dataset.BitsStored, dataset.HighBit = 12, 15  # which some say of values at the bottom too
+        dataset.PixelData = (stored << (4 * at_the_top)).astype("<u2").tobytes()
+    voxels = read_study(save(datasets, tmp_path)).volume.voxels
+    np.testing.assert_array_equal(voxels, body().clip(-1000, 1000))
+
+
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless], ids=["raw", "RLE"])
 def test_an_enhanced_ct_reads_like_its_single_slices(tmp_path, syntax):
     datasets = ct_series(SeriesDescription="Abdomen nativ")

@@ -148,13 +148,44 @@ def test_a_series_is_told_by_its_slices_not_by_its_scout(tmp_path):
     assert "soft kernel B30f" in study.chosen_because
 
 
+def test_derived_slices_are_not_taken_for_originals_because_of_their_scout(tmp_path):
+    reformats = ct_series(ImageType=["DERIVED", "SECONDARY", "MPR"], SeriesNumber=1)
+    (scout,) = ct_series(body((1, 60, 20)), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    scout.SeriesInstanceUID = reformats[0].SeriesInstanceUID
+    save([scout, *reformats], tmp_path / "one")
+    save(ct_series(SeriesNumber=4), tmp_path / "two")
+    because = read_study(tmp_path).chosen_because
+    assert because.startswith("series 4:")
+    assert "series 1 (derived images)" in because
+
+
+def test_images_compressed_with_loss_are_remarked(tmp_path):
+    remarks = read_study(save(ct_series(LossyImageCompression="01"), tmp_path)).remarks
+    assert any("compressed with loss" in said for said in remarks)
+
+
+def test_a_slice_that_states_no_position_lies_as_the_others(tmp_path):
+    datasets = ct_series(PatientPosition="FFP")
+    del datasets[0].PatientPosition
+    study = read_study(save(datasets, tmp_path))
+    assert (study.volume.patient_position, study.remarks) == ("FFP", ())
+
+
+def test_slices_of_several_frames_of_reference_are_remarked(tmp_path):
+    datasets = ct_series(FrameOfReferenceUID="1.2.3")
+    datasets[-1].FrameOfReferenceUID = "1.2.4"
+    assert any(
+        "frames of reference" in said for said in read_study(save(datasets, tmp_path)).remarks
+    )
+
+
 def test_a_zip_reads_like_the_folder(tmp_path):
     folder = save(ct_series(), tmp_path / "study")
     archive = tmp_path / "study.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as bundle:
         bundle.writestr("__MACOSX/._slice001.dcm", b"\0\5\26\7")
         for path in sorted(folder.iterdir(), reverse=True):
-            bundle.write(path, f"export/{path.name}")
+            bundle.write(path, f"CT 10:30 Hüfte/{path.name}")
     study = read_study(archive)
     np.testing.assert_array_equal(study.volume.voxels, body())
     kept = study.source_files
@@ -168,6 +199,19 @@ def test_two_studies_in_one_folder_are_remarked(tmp_path):
     save(ct_series(), tmp_path / "one")
     save(thick(StudyInstanceUID=generate_uid()), tmp_path / "two")
     assert any("holds 2 studies" in remark for remark in read_study(tmp_path).remarks)
+
+
+@pytest.mark.parametrize(("days", "later"), [((2019, 2023), 2), ((2023, 2019), 1)])
+def test_of_two_studies_alike_the_later_is_measured_though_it_have_fewer_slices(
+    tmp_path, days, later
+):
+    for number, year in enumerate(days, start=1):
+        units = body((6 if number == later else 7, 24, 28))
+        series = ct_series(units, StudyDate=f"{year}0301", SeriesNumber=number)
+        save(series, tmp_path / str(number))
+    because = read_study(tmp_path).chosen_because
+    assert because.startswith(f"series {later}:")
+    assert because.endswith(f"series {3 - later} (an earlier study)")
 
 
 def test_two_patients_in_one_folder_are_remarked(tmp_path):
@@ -218,6 +262,49 @@ def test_a_stated_position_is_overruled_on_request_and_said(tmp_path):
 def test_material_maps_of_a_dual_energy_scan_are_no_hounsfield_units(tmp_path):
     with pytest.raises(NotCtError, match="RescaleType is Z_EFF; expected HU"):
         read_study(save(ct_series(RescaleType="Z_EFF"), tmp_path))
+
+
+ORIGINAL = ["ORIGINAL", "PRIMARY", "AXIAL"]
+OTHER_ENERGIES = [
+    {"ImageType": [*ORIGINAL, "VMI"]},
+    {"ImageType": [*ORIGINAL, "MAT_REMOVED"]},
+    {"SeriesDescription": "DE_Virtual Non Contrast 3.0"},
+    {"SeriesDescription": "VNC 1.5 Qr40"},
+    {"SeriesDescription": "MonoE 40keV"},
+    {"SeriesDescription": "MONO+ 55"},
+    {"SeriesDescription": "HAP(Water)"},
+    {"SeriesDescription": "DE_Iodine"},
+    {"SeriesDescription": "Becken virtuell nativ"},
+    {"SeriesDescription": "Mono 70"},
+    {"SeriesDescription": "monoénergétique 60"},
+    {"SeriesDescription": "Z Effective"},
+]
+
+
+@pytest.mark.parametrize("tags", OTHER_ENERGIES)
+def test_images_computed_from_two_energies_give_way_to_a_plain_ct_with_contrast(tmp_path, tags):
+    save(ct_series(SeriesNumber=1, **tags), tmp_path / "computed")
+    save(ct_series(SeriesNumber=2, SeriesDescription="Hip mit KM"), tmp_path / "scanned")
+    study = read_study(tmp_path)
+    assert study.chosen_because.startswith("series 2:")
+    assert "series 1 (computed from two energies)" in study.chosen_because
+    assert study.tube_voltage_kv == 120
+
+
+@pytest.mark.parametrize("tags", OTHER_ENERGIES)
+def test_images_of_two_energies_alone_are_measured_with_a_remark_and_no_voltage(tmp_path, tags):
+    study = read_study(save(ct_series(**tags), tmp_path))
+    assert any("computed from two energies" in remark for remark in study.remarks)
+    assert study.tube_voltage_kv is None
+
+
+@pytest.mark.parametrize(
+    "described",
+    ["CT with iodine contrast", "mixed F_0.5 120kV", "Calcium (score)", "Vue axiale"],
+)
+def test_a_plain_series_is_not_taken_for_one_of_two_energies(tmp_path, described):
+    study = read_study(save(ct_series(SeriesDescription=described), tmp_path))
+    assert study.tube_voltage_kv == 120
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ OTHER_AGE = "The age given does not fit the header of the images."
     [
         (HEADER, 64.07),
         ({"PatientAge": "045Y"}, 45),
+        ({"PatientAge": "67Y"}, 67),
         ({"PatientAge": "018M"}, 1.5),
         ({"PatientBirthDate": "19000101", "StudyDate": "20250301", "PatientAge": "045Y"}, 45),
         ({"PatientBirthDate": "19000101", "StudyDate": "20250301"}, None),

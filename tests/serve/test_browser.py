@@ -29,7 +29,7 @@ from calcinosis.phantom.dicom import write_series
 from calcinosis.phantom.masses import MassOptions
 from calcinosis.phantom.patient import PhantomOptions, make_phantom
 
-FAMILY, NUMBER = "Plantedname", "PLANTED-4711"
+FAMILY, NUMBER = "Plantedname", "PLANTED-4711-" + 50 * "0"  # as long as DICOM takes
 TOKEN = "a-token-for-the-browser-test"  # noqa: S105 - of this test alone
 # What a page on its way, or one that renews itself, answers for a moment.
 NOT_YET = (
@@ -202,6 +202,7 @@ def test_from_storescu_to_the_report_on_screen_and_a_diagnosis_that_follows_the_
     assert_a_doubtful_place_is_measured_at_one_click(browser)
 
     assert_report_fits_the_paper(browser, study)
+    assert_page_fits_a_telephone(browser, study)
     assert_downloads(browser, study)
     assert_deleted(browser, study)
     assert_calm(browser)
@@ -216,6 +217,25 @@ def assert_report_is_whole(browser, study):
     picture = browser.find_element(By.CSS_SELECTOR, "svg.picture image")
     assert picture.size["width"] > 100
     assert f"{FAMILY}, Hildegard" in browser.page_source, "whose report it is"
+
+
+def assert_page_fits_a_telephone(browser, study):
+    """The whole page, with files and a number that has no place to break."""
+    browser.get(study)
+    metrics = {"width": 320, "height": 640, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    assert browser.find_elements(By.CSS_SELECTOR, "#files td"), "files are there"
+    assert NUMBER in browser.find_element(By.CSS_SELECTOR, ".kicker").text
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 320
+    browser.get(f"{study}/report")
+    right = (
+        "return [...document.querySelectorAll('caption')].map(c => c.getBoundingClientRect().right)"
+    )
+    ends = [end for end in browser.execute_script(right) if end > 0]  # what is folded is nowhere
+    assert ends, "tables are there"
+    assert max(ends) <= 320, "a caption is read without moving its table"
+    browser.get(study)
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def assert_report_fits_the_paper(browser, study):

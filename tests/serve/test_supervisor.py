@@ -17,6 +17,7 @@ from calcinosis.errors import InputError, NotReadableError, OutputError
 from calcinosis.serve.delivery import Outbox
 from calcinosis.serve.intake import header_of, take_in
 from calcinosis.serve.lab_entry import with_form
+from calcinosis.serve.numbered import by_number
 from calcinosis.serve.prescription_entry import prescription_of
 from calcinosis.serve.queue import queue_quiet, still_ours
 from calcinosis.serve.supervisor import Limits, Supervisor
@@ -79,6 +80,22 @@ def test_a_worklist_away_for_a_moment_ends_no_analysis(worklist, tmp_path, monke
     assert supervisor(worklist).step(threading.Event())
     assert away
     assert worklist.study(study).state in ("done", "failed"), "its last word was heard"
+
+
+def test_images_are_called_by_their_numbers_not_by_the_names_they_are_kept_under(
+    worklist, tmp_path
+):
+    datasets = ct_series(np.full((8, 32, 32), 40), spacing_mm=(2, 2, 2))
+    del datasets[4]
+    study = send(worklist, datasets, tmp_path / "s")
+    assert supervisor(worklist).step(threading.Event())
+    assert worklist.study(study).error == (
+        "a slice is missing between image 4 of series 2 (-94.00 mm) "
+        "and image 6 of series 2 (-90.00 mm): found a gap of 4.00 mm, expected 2.00 mm"
+    )
+    kept = next(worklist.store.instances(study).iterdir())
+    kept.write_bytes(b"no longer what it was")
+    assert by_number(f"{kept.name}: damaged", kept.parent) == "an image: damaged"
 
 
 def test_results_are_on_the_disk_before_they_count(tmp_path, monkeypatch):

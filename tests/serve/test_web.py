@@ -38,6 +38,7 @@ from calcinosis.volume import Study, Volume
 TOKEN = "a-token-of-twenty-characters"  # noqa: S105 - of these tests alone
 FAMILY, GIVEN, NUMBER = "Plantedname", "Hildegard", "ID-4711-planted"
 MASS = {
+    "id": 1,
     "site": {"joint": "hip", "side": "left", "distance_mm": 60.0},
     "volume_ml": 137.5,
     "volume_ci95_ml": [108.0, 167.0],
@@ -198,7 +199,7 @@ def test_a_study_shows_masses_diagnoses_files_and_deliveries(node, person):
         )
     page = person.get(f"/studies/{study}").text
     for words in (
-        "Left hip",
+        "1 · Left hip",
         "[108–167]",
         "32.2",
         "106 × 77 mm",
@@ -217,6 +218,7 @@ def test_a_study_shows_masses_diagnoses_files_and_deliveries(node, person):
     ):
         assert words in page
     assert "Gout" not in page
+    assert "<table>" not in page, "each has a name"
 
 
 def test_the_report_keeps_its_styles_and_can_run_nothing(node, person):

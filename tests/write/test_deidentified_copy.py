@@ -95,6 +95,15 @@ def test_what_is_kept_is_read_as_the_original_and_names_nobody(way, tmp_path):
     assert len(list(folder.iterdir())) == len(datasets), "nothing is left beside them"
 
 
+def test_images_of_other_energies_stay_known_as_such(tmp_path):
+    folder = save(ct_series(SeriesDescription="PLANTED VNC", ImageType="DERIVED"), tmp_path)
+    before = read_study(folder)
+    for file in folder.iterdir():
+        deidentify_file(file)
+    assert "two energies" in before.remarks[0]
+    assert read_study(folder).remarks == before.remarks
+
+
 def test_reduced_again_it_stays_as_it_is(tmp_path):
     [file] = save(ct_series(**PLANTED)[:1], tmp_path / "sent").iterdir()
     deidentify_file(file)

@@ -19,6 +19,7 @@ from calcinosis.volume import Subject
 from calcinosis.write.explanation.wording import headline, said, units
 from calcinosis.write.measures import measures_of
 from calcinosis.write.report import render_report
+from calcinosis.write.report.drawing import fitting
 from calcinosis.write.report.numbers import hydroxyapatite, length, number, quantity
 from calcinosis.write.report.planes import Plane, level_view, place_view
 from calcinosis.write.report.projection import projections
@@ -180,6 +181,13 @@ def test_what_scrolls_is_reached_by_keyboard_and_named_for_what_it_holds(page):
     assert scrolling
     assert all(about["tabindex"] == "0" for about in scrolling)
     names = [about["aria-label"] for about in scrolling]
+    assert len(set(names)) == len(names)
+
+
+def test_what_unfolds_is_told_apart_without_seeing_where_it_stands(html):
+    summaries = re.findall(r'<summary(?: aria-label="([^"]*)")?>([^<]*)', html)
+    names = [label or shown for label, shown in summaries]
+    assert len(names) > 3
     assert len(set(names)) == len(names)
 
 
@@ -350,6 +358,16 @@ def test_a_place_that_may_be_a_mass_lies_in_the_middle_of_its_ring(fabricated, a
     assert np.abs(bright.mean(0) - 269.5).max() < 4
 
 
+@pytest.mark.parametrize(
+    ("extent_mm", "size"),
+    [((400, 300), (400, 300)), ((840, 200), (420, 100)), ((140, 1000), (110, 786)),
+     ((100, 1000), (80, 800)), ((300, 600), (150, 300))],
+)  # fmt: skip
+def test_an_overview_of_a_long_limb_is_wide_enough_to_be_read(extent_mm, size):
+    width, height = (fitting(*extent_mm) * extent for extent in extent_mm)
+    assert (width, height) == pytest.approx(size, abs=0.5)
+
+
 @pytest.mark.parametrize("affine", [FLIPPED, SAGITTAL])
 def test_projections_put_the_patients_left_on_the_right(fabricated, affine):
     analysis = fabricated(affine, masses=1)
@@ -416,6 +434,17 @@ def test_a_printed_report_can_be_matched_to_patient_and_study(analysis):
     subject = Subject("Doe^Jane <Q>^=", "4711", "A-99", date(2025, 3, 1))
     named = render_report(replace(analysis, study=replace(analysis.study, subject=subject)))
     assert "Doe, Jane &lt;Q&gt; · ID 4711 · CT of 2025-03-01 · accession A-99" in named
+
+
+def test_every_printed_page_tells_whose_it_is(analysis, html):
+    subject = Subject('Doe^"</style>\\', "4711")
+    named = render_report(replace(analysis, study=replace(analysis.study, subject=subject)))
+    (told,) = re.findall(r'@bottom-left { content: "([^"]*)"', named)
+    numbers = [int(number, 16) for number in told.replace("\\", "").split()]
+    assert "".join(map(chr, numbers)) == 'Doe, "</style>\\ · ID 4711'
+    assert named.count("</style>") == 1
+    assert "@bottom-left" not in html
+    assert 'counter(page) " / " counter(pages)' in html
 
 
 def test_what_the_header_does_not_say_is_left_out_of_the_line(html):

@@ -89,6 +89,17 @@ def test_report_draws_both_diameters_in_space(plain):
     assert lines[:2] == [long_axis, short_axis]
 
 
+def test_report_opens_in_highdicom(plain):
+    from highdicom.sr import srread
+
+    _, out = plain
+    groups = srread(out / "measurements.sr.dcm").content.get_volumetric_roi_measurement_groups()
+    assert [list(one.referenced_segment.referenced_segment_numbers) for one in groups] == [[1], [2]]
+    assert groups[0].tracking_identifier == "Calcified mass, left hip, A"
+    measured = {one.name.meaning: one.value for one in groups[0].get_measurements()}
+    assert measured["Mass of calcium hydroxyapatite, high end of 95 % interval"] == 6000
+
+
 def test_report_prints_in_dcmtk(plain):
     _, out = plain
     printed = run("dsrdump", out / "measurements.sr.dcm").stdout

@@ -76,7 +76,8 @@ def _check(path: Path, members: list[zipfile.ZipInfo], free_bytes: int) -> None:
         name = member.filename
         parts = name.replace("\\", "/").split("/")
         link = stat.S_ISLNK(member.external_attr >> 16)
-        if link or ".." in parts or not parts[0] or ":" in parts[0] or "\0" in name:
+        drive = parts[0][1:2] == ":"  # C:
+        if link or ".." in parts or not parts[0] or drive or "\0" in name:
             raise NotReadableError(
                 f"{path.name}: member {name!r} {'is a link' if link else 'leaves the archive'}; "
                 "expected plain files inside it"

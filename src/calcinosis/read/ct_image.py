@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from calcinosis.errors import InputError, NotCtError, NotReadableError
 from calcinosis.read import dicom
+from calcinosis.read.computed import from_other_energies, require_slices
 from calcinosis.read.dicom import Header, Plane
 from calcinosis.read.laterality import stated_side
 from calcinosis.read.subject import subject_of
@@ -55,7 +56,10 @@ class Image:
     sop_instance_uid: str
     image_type: str
     patient_id: str
+    patient_name: str
+    frame_of_reference_uid: str
     patient_position: str
+    lossy: bool
     planes: tuple[Plane, ...]
     fault: InputError | None
 
@@ -74,6 +78,7 @@ class Acquisition:
     number: str
     kernel: str
     contrast_agent: bool | None
+    other_energies: bool
     tube_voltage_kv: float | None
     subject: Subject
     stated_side: StatedSide | None
@@ -108,7 +113,10 @@ def ct_image(path: Path, found: Header) -> Image | None:
         sop_instance_uid=dicom.text(path, header, "SOPInstanceUID"),
         image_type=dicom.text(path, header, "ImageType"),
         patient_id=dicom.text(path, header, "PatientID"),
+        patient_name=dicom.text(path, header, "PatientName"),
+        frame_of_reference_uid=dicom.text(path, header, "FrameOfReferenceUID"),
         patient_position=dicom.text(path, header, "PatientPosition").upper(),
+        lossy=dicom.text(path, header, "LossyImageCompression") == "01",
         planes=planes,
         fault=fault,
     )
@@ -132,6 +140,7 @@ def acquisition(path: Path, header: "Dataset") -> Acquisition:
         number=dicom.text(path, header, "SeriesNumber"),
         kernel=_kernel(path, header),
         contrast_agent=_contrast_agent(path, header),
+        other_energies=from_other_energies(path, header),
         tube_voltage_kv=_tube_voltage(path, header),
         subject=subject_of(path, header),
         stated_side=stated_side(path, header),
@@ -142,6 +151,7 @@ def _planes(path: Path, found: Header) -> tuple[tuple[Plane, ...], InputError | 
     """The slices of a CT file, or the fault that keeps them from being used."""
     header = found.dataset
     try:
+        require_slices(path, header)
         pixels = dicom.pixel_format(path, found)
         place = dicom.functional_group(header, 0, "PixelValueTransformationSequence")
         kind = dicom.text(path, place, "RescaleType").upper()

@@ -45,6 +45,7 @@ class PixelFormat:
     samples: int
     bits_allocated: int
     bits_stored: int
+    high_bit: int
     signed: bool
     transfer_syntax: str
     little_endian: bool
@@ -190,6 +191,7 @@ def pixel_format(path: Path, header: Header) -> PixelFormat:
     dataset = header.dataset
     rows, columns, frames = _extents(path, dataset)
     allocated = whole(path, dataset, "BitsAllocated")
+    stored = whole(path, dataset, "BitsStored", allocated)
     meta = getattr(dataset, "file_meta", None) or {}
     found = PixelFormat(
         rows=rows,
@@ -197,7 +199,8 @@ def pixel_format(path: Path, header: Header) -> PixelFormat:
         frames=frames,
         samples=whole(path, dataset, "SamplesPerPixel", 1),
         bits_allocated=allocated,
-        bits_stored=whole(path, dataset, "BitsStored", allocated),
+        bits_stored=stored,
+        high_bit=whole(path, dataset, "HighBit", stored - 1),
         signed=whole(path, dataset, "PixelRepresentation", 0) == 1,
         transfer_syntax=str(meta.get("TransferSyntaxUID", "")),
         little_endian=dataset.original_encoding[1] is not False,

@@ -145,6 +145,12 @@ def _check_size(planes: Sequence[Plane]) -> None:
 
 def _check_gaps(planes: Sequence[Plane], along: NDArray[np.float64]) -> None:
     gaps = np.diff(along)
+    apart = gaps[gaps > SAME_PLACE_MM]
+    if FEWEST_SLICES <= len(apart) + 1 <= len(planes) / 2:
+        raise GeometryError(
+            f"{planes[0].name}: {len(planes)} slices lie at {len(apart) + 1} positions, as those "
+            "of several phases or reconstructions do; expected one slice per position"
+        )
     if gaps.min() < max(SAME_PLACE_MM, EVEN_TO * float(np.median(gaps))):
         index = int(gaps.argmin())
         raise GeometryError(

@@ -1,7 +1,7 @@
 """NRRD files."""
 
 import bz2
-import zlib
+import gzip
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -78,7 +78,7 @@ def _values(
         data = _bytes(path, header, file, wanted)
     else:
         beside = path.parent / str(detached)
-        if Path(str(detached)).name != str(detached) or not beside.is_file():
+        if beside.parent != path.parent or not beside.is_file():
             raise NotReadableError(
                 f"{path.name}: the data file is {detached!r}; expected a file beside the header"
             )
@@ -90,14 +90,14 @@ def _values(
 
 
 def _bytes(path: Path, header: Mapping[str, Any], file: BinaryIO, wanted: int) -> bytes:
-    """At most `wanted` bytes of voxels, however much the file would inflate to."""
+    """At most `wanted` bytes of voxels, of however many streams, whatever they would inflate to."""
     if any(int(header.get(key, 0)) for key in ("line skip", "lineskip", "byte skip", "byteskip")):
         raise NotReadableError(f"{path.name}: the header skips bytes; expected plain NRRD")
     encoding = header["encoding"]
     if encoding == "raw":
         return file.read(wanted)
     if encoding in ("gzip", "gz"):
-        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(file.read(), wanted)
+        return gzip.GzipFile(fileobj=file).read(wanted)
     if encoding in ("bzip2", "bz2"):
-        return bz2.BZ2Decompressor().decompress(file.read(), wanted)
+        return bz2.BZ2File(file).read(wanted)
     raise NotReadableError(f"{path.name}: the encoding is {encoding}; expected raw, gzip or bzip2")

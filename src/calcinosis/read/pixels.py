@@ -93,6 +93,9 @@ def raw_frame(path: Path, pixels: PixelFormat, frame: int) -> NDArray[Any]:
         raise NotReadableError(
             f"{path.name}: found {values.nbytes} bytes of pixels; expected {pixels.frame_bytes}"
         )
+    below = min(pixels.high_bit + 1, pixels.bits_allocated) - pixels.bits_stored
+    if below > 0 and not (values & ((1 << below) - 1)).any():  # at the top, as ACR-NEMA allowed
+        values = values >> below
     unused = pixels.bits_allocated - pixels.bits_stored
     if unused:  # high bits may hold anything: shift them out and the sign back in
         values = (values << unused) >> unused

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -37,15 +38,20 @@ class Series:
         return all(image.scout for image in self.images)
 
     @property
+    def slices(self) -> tuple[Image, ...]:
+        """Its images, localizers apart."""
+        return tuple(image for image in self.images if not image.scout)
+
+    @property
     def original(self) -> bool:
         """Reconstructed by the scanner, not made from other images."""
-        kinds = self.images[0].image_type.split()
-        return not {"DERIVED", "SECONDARY", "REFORMATTED", "MPR", "MIP"} & set(kinds)
+        kinds = self.slices[0].image_type.split()
+        return not {"DERIVED", "SECONDARY", "REFORMATTED", "MPR"} & set(kinds)
 
     @property
     def patient_position(self) -> str:
-        """As the slices, scouts apart, state it."""
-        return next((one for one in self.images if not one.scout), self.images[0]).patient_position
+        """As the slices that state it do."""
+        return next((one.patient_position for one in self.slices if one.patient_position), "")
 
     def arranged(self) -> Stack:
         """Its slices in order.
@@ -53,24 +59,27 @@ class Series:
         Raises:
             InputError: they make no volume, or are of several patients.
         """
-        images = [one for one in self.images if not one.scout]
+        images = self.slices
         self._check_one_patient(images)
         for image in images:
             if image.fault:
                 raise image.fault
-            if image.patient_position != images[0].patient_position:
+            if image.patient_position not in ("", self.patient_position):
                 raise InputError(
                     f"{image.path.name}: PatientPosition is {image.patient_position!r}; expected "
-                    f"{images[0].patient_position!r} as in {images[0].path.name}"
+                    f"{self.patient_position!r} as in other slices"
                 )
         return arrange([plane for image in _without_copies(images) for plane in image.planes])
 
     def _check_one_patient(self, images: Sequence[Image]) -> None:
-        named = [image for image in images if image.patient_id]
-        for image in named:
-            if image.patient_id != named[0].patient_id:
+        """By the number; where no image has one, by the name."""
+        numbered = [(image, image.patient_id) for image in images if image.patient_id]
+        named = [(image, image.patient_name) for image in images if image.patient_name]
+        known = numbered or named
+        for image, patient in known:
+            if patient != known[0][1]:
                 raise InputError(
-                    f"{image.path.name}: is of another patient than {named[0].path.name}; "
+                    f"{image.path.name}: is of another patient than {known[0][0].path.name}; "
                     f"expected one patient in {self.name}"
                 )
 
@@ -118,6 +127,16 @@ class Candidate:
     def enhanced(self) -> bool:
         """Contrast agent known to be given."""
         return self.series.about.contrast_agent is True
+
+    @property
+    def other_energies(self) -> bool:
+        """Hounsfield units of an energy or without a material, computed from two energies."""
+        return self.series.about.other_energies
+
+    @property
+    def study_date(self) -> date:
+        """Of the study; the earliest there is where it has none."""
+        return self.series.about.subject.study_date or date.min
 
     def __str__(self) -> str:
         stack, about = self.stack, self.series.about
@@ -183,10 +202,12 @@ def choose(found: Sequence[Series], series_uid: str | None = None) -> tuple[Cand
     if series_uid is not None:
         series = [one for one in series if one.about.series_uid == series_uid]
         if not series:
-            there = ", ".join(sorted({one.about.series_uid or "one without UID" for one in found}))
+            there = ", ".join(sorted(_with_uid(one) for one in found))
             raise InputError(
                 f"series {series_uid} is not among the CT series of the input; expected {there}"
             )
+        if series[0].scout:
+            raise NotCtError(f"{series[0].name}: only scout images; expected CT slices")
         return Candidate(series[0], series[0].arranged()), "asked for by its UID"
     candidates, passed_over, faults = [], [], []
     for one in series:
@@ -206,12 +227,18 @@ def choose(found: Sequence[Series], series_uid: str | None = None) -> tuple[Cand
     return best, because
 
 
+def _with_uid(series: Series) -> str:
+    scout = ", scout" if series.scout else ""
+    return f"{series.about.series_uid or 'one without UID'} ({series.name}{scout})"
+
+
 def _best(candidates: Sequence[Candidate]) -> tuple[Candidate, list[str]]:
     """The winner, and the others each with what it lost by, in the order of the rules."""
     remaining = list(candidates)
     outranked: list[str] = []
     rules: list[tuple[Callable[[Candidate], bool], Callable[[Candidate], str]]] = [
         (lambda one: one.axial, lambda _: "not axial"),
+        (lambda one: not one.other_energies, lambda _: "computed from two energies"),
         (lambda one: one.series.original, lambda _: "derived images"),
         (lambda one: not one.enhanced, lambda _: "contrast given"),
         (
@@ -230,6 +257,7 @@ def _best(candidates: Sequence[Candidate]) -> tuple[Candidate, list[str]]:
             lambda one: one.stack.spacing_mm <= 1.01 * finest(remaining),
             lambda one: f"slices every {one.stack.spacing_mm:.2f} mm",
         ),
+        (lambda one: one.study_date == latest(remaining), lambda _: "an earlier study"),
     ]
     for keep, lost_by in rules:
         kept = [one for one in remaining if keep(one)]
@@ -251,3 +279,8 @@ def finest(candidates: Iterable[Candidate]) -> float:
 def longest(candidates: Iterable[Candidate]) -> float:
     """Largest coverage, mm."""
     return max(one.stack.extent_mm for one in candidates)
+
+
+def latest(candidates: Iterable[Candidate]) -> date:
+    """Day of the latest study."""
+    return max(one.study_date for one in candidates)

@@ -150,7 +150,7 @@ def _dicom_study(
         series_instance_uid=about.series_uid or None,
         chosen_because=because,
         remarks=tuple(remarks),
-        tube_voltage_kv=about.tube_voltage_kv,
+        tube_voltage_kv=None if chosen.other_energies else about.tube_voltage_kv,
         contrast_agent=about.contrast_agent,
         source_files=tuple(dict.fromkeys(plane.path for plane in stack.planes)),
         subject=about.subject,
@@ -219,10 +219,18 @@ def _remarks(chosen: Candidate) -> list[str]:
             f"Slices {stack.spacing_mm:.2f} to {widest:.2f} mm apart "
             f"were resampled to {stack.spacing_mm:.2f} mm."
         )
-    copies = sum(len(one.planes) for one in chosen.series.images if not one.scout)
-    copies -= len(stack.planes)
+    copies = sum(len(one.planes) for one in chosen.series.slices) - len(stack.planes)
     if copies:
         remarks.append(f"Copies of slices passed over: {copies}.")
+    if len({image.frame_of_reference_uid for image in chosen.series.slices}) > 1:
+        remarks.append("The slices name several frames of reference: their places are believed.")
+    if any(image.lossy for image in chosen.series.slices):
+        remarks.append("The images were compressed with loss: fine detail and noise were altered.")
+    if chosen.other_energies:
+        remarks.append(
+            "The images were computed from two energies: Hounsfield units, and with them volumes "
+            "and above all the mass of calcium, may be far off those of a plain CT."
+        )
     if chosen.enhanced:
         remarks.append("Contrast agent was given: bright vessels and urine may not be calcium.")
     return remarks

@@ -114,6 +114,6 @@ def _weight_kg(stated: str) -> float | None:
 def _age(born: date | None, day: date | None, stated: str) -> float | None:
     if born and day and 0 <= (age := (day - born).days / 365.25) <= OLDEST_YEARS:
         return age
-    told = re.fullmatch(r"(\d{3})([DWMY])", stated)
+    told = re.fullmatch(r"(\d{1,3})([DWMY])", stated)
     age = int(told[1]) / _PER_YEAR[told[2]] if told else 0.0
     return age if 0 < age <= OLDEST_YEARS else None

@@ -39,8 +39,9 @@ _RANKED, _LEAST = 5, 0.01  # diagnoses on a study's page; the report has all
 
 @dataclass(frozen=True)
 class MassLine:
-    """One mass of the table."""
+    """One mass of the table, by the number that the report and the outlines give it."""
 
+    number: int
     site: str
     volume: str
     hydroxyapatite: str
@@ -233,6 +234,7 @@ def _mass_line(mass: Mapping[str, Any]) -> MassLine:
     where = place(Site(**site) if site else None, mass["bone"]["nearest"])
     diameters = mass["max_diameter_mm"], mass["perpendicular_diameter_mm"]
     return MassLine(
+        number=mass["id"],
         site=where[:1].upper() + where[1:],
         volume=quantity(mass["volume_ml"], "mL", tuple(mass["volume_ci95_ml"])),
         hydroxyapatite=hydroxyapatite(mass["calcium_mass_mg"], tuple(mass["calcium_mass_ci95_mg"])),

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from calcinosis.serve.given import (
     read_given_prescription,
     read_given_seeds,
 )
+from calcinosis.serve.numbered import by_number
 from calcinosis.serve.store import sync
 
 DISK_FULL = "the disk is full; free some of it, and the study goes on"
@@ -89,7 +90,8 @@ def _last_word(error: Exception, job: Job) -> dict[str, Any]:
     if isinstance(error, OutputError):
         return {"error": str(error), "again": True}
     if isinstance(error, CalcinosisError):
-        return {"error": without_quotation(error), "again": False}
+        line = by_number(without_quotation(error), Path(job.instances))
+        return {"error": line, "again": False}
     return {"error": f"a defect of ours ({_place(error)})", "again": False}
 
 
@@ -112,7 +114,9 @@ def _work(job: Job) -> list[dict[str, str]]:
     """Read, measure where needed, explain, write; the DICOM files among the results."""
     from calcinosis.read.study import read_study
 
-    study = read_study(Path(job.instances), progress=lambda done: _tell(READ_SHARE * done))
+    instances = Path(job.instances)
+    study = read_study(instances, progress=lambda done: _tell(READ_SHARE * done))
+    study = replace(study, chosen_because=by_number(study.chosen_because, instances))
     # What is refused never needs these.
     from calcinosis.analysis import analyze, explained
     from calcinosis.serve.measurement_file import NAME, load_measurement, save_measurement

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from calcinosis.errors import NotReadableError
 from calcinosis.read.ct_image import acquisition
-from calcinosis.read.dicom import CT_IMAGES, DEFLATED, ENCAPSULATED, PIXEL_DATA_TAGS, one_line
+from calcinosis.read.dicom import (
+    CT_IMAGES,
+    DEFLATED,
+    ENCAPSULATED,
+    PIXEL_DATA_TAGS,
+    one_line,
+    text,
+)
 from calcinosis.write.dicom_source import deidentified_uid
 
 if TYPE_CHECKING:
@@ -29,12 +36,13 @@ _SEQUENCES = frozenset(
 )  # fmt: skip
 _VALUES = frozenset(
     {
-        "SOPClassUID", "Modality", "ImageType", "PatientPosition", "SeriesNumber",
+        "SOPClassUID", "Modality", "ImageType", "PatientPosition", "SeriesNumber", "InstanceNumber",
         "ConvolutionKernel", "KVP", "PixelSpacing", "SliceThickness", "ImagePositionPatient",
         "ImageOrientationPatient", "RescaleSlope", "RescaleIntercept", "RescaleType", "Rows",
         "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation",
         "PlanarConfiguration", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
-        "PixelPaddingValue", "PixelPaddingRangeLimit",
+        "PixelPaddingValue", "PixelPaddingRangeLimit", "VolumeBasedCalculationTechnique",
+        "LossyImageCompression",
     }
 )  # fmt: skip
 _CHUNK_BYTES = 1 << 20
@@ -99,12 +107,14 @@ def _reduced(path: Path, header: "Dataset") -> "Dataset":
 
 
 def _told(path: Path, header: "Dataset") -> "Dataset":
-    """Contrast and the side of a limb, which are told in free text too."""
+    """Contrast, other energies and the side of a limb, which are told in free text too."""
     from pydicom import Dataset
 
     about, told = acquisition(path, header), Dataset()
     if about.contrast_agent is not None:
         told.ContrastBolusAgent = "CONTRAST" if about.contrast_agent else "NONE"
+    if about.other_energies:
+        told.ImageType = [*text(path, header, "ImageType").split(), "MAT_MODIFIED"]
     if about.stated_side:
         told.Laterality = about.stated_side.side[0].upper()
     return told

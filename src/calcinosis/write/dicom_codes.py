@@ -1,6 +1,8 @@
 """Codes that SEG, SR and FHIR share: standard ones where there is one, else our own.
 
 Our own (scheme 99CALCINOSIS) name what no standard code says; their meanings are self-explaining.
+Names of measurements keep to 16 characters: longer codes stand in an attribute of their own, for
+which highdicom 0.28 does not look when it reads a report.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -46,7 +48,7 @@ _BONES = {
 _SIDES = {"left": ("7771000", "Left"), "right": ("24028007", "Right")}
 _SOFT_TISSUE = ("87784001", "Soft tissue")
 # DICOM's Calcium Mass (122661) does not say that calcium scores count hydroxyapatite; this does.
-HYDROXYAPATITE = ("HYDROXYAPATITE_MASS", "Mass of calcium hydroxyapatite")
+HYDROXYAPATITE = ("HA_MASS", "Mass of calcium hydroxyapatite")
 
 
 def sct(code: tuple[str, str]) -> "Code":

@@ -288,7 +288,7 @@ def _components(mass: Mass) -> Iterator[Resource]:
     for code, display, interval, unit in (
         ("VOLUME_CI95", "Volume, 95 % interval", mass.volume_ci95_ml, "mL"),
         (
-            "HYDROXYAPATITE_CI95",
+            "HA_CI95",
             "Mass of calcium hydroxyapatite, 95 % interval",
             mass.calcium_mass_ci95_mg,
             "mg",

@@ -179,7 +179,7 @@ def _mass_measurements(mass: Mass) -> "Iterator[Measurement]":
         yield _number(Code(one.code, one.scheme, one.meaning), one.value, one.unit)
     for code, meaning, interval, unit in (
         ("VOLUME", "Volume", mass.volume_ci95_ml, "mL"),
-        ("HYDROXYAPATITE", HYDROXYAPATITE[1], mass.calcium_mass_ci95_mg, "mg"),
+        ("HA", HYDROXYAPATITE[1], mass.calcium_mass_ci95_mg, "mg"),
     ):
         for end, value in zip(("low", "high"), interval, strict=True):
             name = own(f"{code}_CI95_{end.upper()}", f"{meaning}, {end} end of 95 % interval")

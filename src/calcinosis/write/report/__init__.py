@@ -57,8 +57,15 @@ def render_report(analysis: Analysis) -> str:
         "quantity": quantity,
         "hydroxyapatite": hydroxyapatite,
         "remark": wording.remark,
+        "css_text": _css_text,
     }
     return environment.get_template("report.html.j2").render(_context(analysis))
+
+
+def _css_text(text: str) -> Markup:
+    """A text as a style sheet takes it, each character by its number: it can end nothing."""
+    numbers = "".join(f"\\{ord(character):x} " for character in text)
+    return Markup(f'"{numbers}"')  # noqa: S704 - nothing but digits
 
 
 def _context(analysis: Analysis) -> dict[str, Any]:

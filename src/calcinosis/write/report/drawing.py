@@ -10,6 +10,9 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+# Of overviews, in figure units: about as large as they are shown.
+HEIGHT, WIDEST = 300.0, 420.0
+NARROWEST, TALLEST = 110.0, 800.0  # where a limb is many times as long as thick
 QUALITY = 86  # WebP: no visible loss of CT grey levels at a third of PNG's size
 
 
@@ -41,6 +44,14 @@ def figure(
         f'href="{data_uri(pixels)}"/>{body}</svg>'
     )
     return Figure(Markup(svg), caption, width, height)  # noqa: S704 - every text is escaped above
+
+
+def fitting(width: float, height: float) -> float:
+    """Figure units for each unit of an overview: as high as its neighbours, but wide enough."""
+    return max(
+        min(HEIGHT / height, WIDEST / width),
+        min(TALLEST / height, NARROWEST / width),
+    )
 
 
 def data_uri(pixels: NDArray[np.uint8]) -> str:

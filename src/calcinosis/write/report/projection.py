@@ -12,6 +12,7 @@ from calcinosis.volume import Volume
 from calcinosis.write.report.drawing import (
     Figure,
     figure,
+    fitting,
     orientation_letters,
     outline,
     ring,
@@ -23,8 +24,6 @@ from calcinosis.write.report.edges import edges
 from calcinosis.write.report.numbers import colour, plural
 
 WINDOW_HU = (500.0, 1400.0)
-HEIGHT = 300.0  # figure units, about as large as it is shown
-WIDEST = 420.0
 MARKED = 60  # other calcifications that get a ring, largest first
 
 # Name; patient axis looked along, shown left to right, and shown top to bottom (0 x, 1 y, 2 z).
@@ -87,7 +86,7 @@ def _view(volume: Volume, along: int, right: int) -> View:
     cosines = volume.affine[:3, :3]
     flips = (bool(cosines[2, axes[2]] > 0), bool(cosines[right, axes[right]] < 0))
     extent = [volume.shape[axis] * volume.spacing_mm[axis] for axis in axes]
-    scale = min(HEIGHT / extent[2], WIDEST / extent[right])
+    scale = fitting(extent[right], extent[2])
     size = (extent[right] * scale, extent[2] * scale)
     return View(volume, (axes[along], axes[2], axes[right]), flips, size)
 

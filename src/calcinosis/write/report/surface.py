@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from calcinosis.measure.mass import CtMeasurement
 from calcinosis.volume import Volume
-from calcinosis.write.report.drawing import Figure, figure, scale_bar, text
+from calcinosis.write.report.drawing import Figure, figure, fitting, scale_bar, text
 from calcinosis.write.report.numbers import colour, plural
 from calcinosis.write.report.trilinear import between
 
@@ -27,7 +27,6 @@ CELL = 2  # such voxels along a cell that rays leap over
 MOST_RAYS = 420  # along the longer side; a larger body is seen with coarser steps
 # Occupancy that is just not seen, of a surface, and of one that covers what lies behind.
 UNSEEN, HALF, FULL = 96.0, 127.5, 160.0
-HEIGHT, WIDEST = 300.0, 420.0  # figure units
 LIGHT = np.array([-0.42, -0.62, -0.66])  # from the upper left, before the picture
 
 
@@ -111,7 +110,7 @@ def _view(
     tint = _tint(mass, measurement.labels, volume, camera)
     picture = _composed(bone, mass, tint)
     rows, columns = bone.depth_mm.shape
-    per_ray = min(HEIGHT / rows, WIDEST / columns)
+    per_ray = fitting(columns, rows)
     size = (columns * per_ray, rows * per_ray)
     scale = per_ray / camera.step_mm
     side = _side_in_words(azimuth_deg)
