@@ -19,6 +19,7 @@ from scipy.spatial.transform import Rotation
 
 from calcinosis.measure.bone_site import Site, filled, signed_distance_mm
 from calcinosis.measure.bone_surface import SurfacePoints, surface_points
+from calcinosis.measure.gaussian import gaussian
 from calcinosis.measure.working_grid import Box
 from calcinosis.volume import Volume
 
@@ -274,7 +275,7 @@ def _counted(places: Array, weights: Array | None, low: Array, high: Array) -> N
         counted[tuple(cells.T)] = 1
     else:
         np.add.at(counted, tuple(cells.T), weights.astype(np.float32))
-    return np.asarray(ndimage.gaussian_filter(counted, 0.7))
+    return gaussian(counted, 0.7)
 
 
 def _fitted(
