@@ -20,7 +20,13 @@ from calcinosis.measure.level_evidence import (
     evidence_for,
     one_interface,
 )
-from calcinosis.measure.level_surfaces import Surface, at_two_heights, flat_parts, surfaces
+from calcinosis.measure.level_surfaces import (
+    AREA_CALLED_MIN_MM2,
+    Surface,
+    at_two_heights,
+    flat_parts,
+    surfaces,
+)
 from calcinosis.measure.masks import bounds, widened
 from calcinosis.measure.mass import FluidLevel, LevelReading
 from calcinosis.measure.upright import ACROSS_STEP_MM, DOWN_STEP_MM, Upright, stand_upright
@@ -32,7 +38,6 @@ LAYER_VOXELS = 3
 # At least one level of a mass: tops of scattered chondroid pieces and of cysts' rims reach 0.85 in
 # one of eighteen masses without a level, 0.65 in one of two (docs/accuracy.md).
 SIGN_CONFIDENCE_MIN = 0.85
-AREA_CALLED_MIN_MM2 = 18.0  # smaller flat patches are as often ledges of paste
 # Two levels taken for one: from this tilt on, and halves that keep less than this share of it.
 # Chosen on 84 phantoms, where two pairs were so joined; 1.5° and 0.6 to 1 part the same.
 TILT_OF_TWO_MIN_DEG, TILT_LEFT_SHARE_MAX = 2.0, 0.7
@@ -142,13 +147,12 @@ def _too_small(
 
 def _candidates(upright: Upright, along_mm: float) -> list[Evidence]:
     """All flat pieces of gentle sheets."""
-    found = [
+    return [
         evidence
         for sheet in surfaces(upright, along_mm)
         for part in flat_parts(sheet)
         for evidence in _one_or_two(part, upright, along_mm)
     ]
-    return [evidence for evidence in found if evidence.area_mm2 >= AREA_CALLED_MIN_MM2]
 
 
 def _one_or_two(part: Surface, upright: Upright, along_mm: float) -> list[Evidence]:
