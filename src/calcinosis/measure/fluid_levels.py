@@ -30,6 +30,7 @@ from calcinosis.measure.level_surfaces import (
 from calcinosis.measure.masks import bounds, widened
 from calcinosis.measure.mass import FluidLevel, LevelReading
 from calcinosis.measure.upright import ACROSS_STEP_MM, DOWN_STEP_MM, Upright, stand_upright
+from calcinosis.measure.working_grid import Box, box_within
 from calcinosis.volume import Volume
 
 VOXEL_ALONG_GRAVITY_MAX_MM = 3.0  # thicker slices lying parallel to the level blur it away
@@ -48,6 +49,7 @@ HALF_AREA_MIN_MM2 = 60.0  # of one that is a level alone: of seven, false ones h
 TILTED_MIN, TILTED_SHARE_MAX = 6, 1.25
 ON_BONE_MM = 2.0  # under a surface; the calcium of a level is deeper
 LOCULE_MIN_ML = 0.5
+SLAB = 32  # samples down: such parts of a mass are looked at one by one
 GRADIENT_REACH = 4  # samples: as far as a Gaussian of one sample is followed
 
 
@@ -126,23 +128,32 @@ def _too_small(
             "Sedimentation sign cannot be judged: "
             f"the mass is smaller than the {LOCULE_MIN_ML:g} mL a locule needs."
         )
-    steps_mm = (DOWN_STEP_MM, ACROSS_STEP_MM, ACROSS_STEP_MM)
-    room = widened(bounds(upright.inside), [GRADIENT_REACH] * 3)  # what the filter sees of it
-    gradient = np.sqrt(
-        sum(
-            (ndimage.gaussian_filter1d(upright.hu[room], 1.0, axis=axis, order=1) / step) ** 2
-            for axis, step in enumerate(steps_mm)
-        )
-    )
-    uniform = (gradient < 60.0 + 2 * upright.noise_hu) & upright.inside[room]
-    depth = edt.edt(uniform, anisotropy=steps_mm, black_border=True, parallel=1)
-    locule_mm = 2 * float(depth.max())
+    down, u, v = bounds(upright.inside)
+    for top in range(down.start, down.stop, SLAB):  # most masses show one soon
+        slab = slice(top, min(top + SLAB, down.stop))
+        if _widest_even_mm(upright, (slab, u, v)) >= needed_mm / 2:
+            return None
+    locule_mm = _widest_even_mm(upright, (down, u, v))
     if locule_mm < needed_mm / 2:
         return (
             "Sedimentation sign cannot be judged: the largest even region is "
             f"{locule_mm:.1f} mm wide; two layers of {LAYER_VOXELS} voxels need {needed_mm:.1f} mm."
         )
     return None
+
+
+def _widest_even_mm(upright: Upright, box: Box) -> float:
+    """Width of the largest even region of a mass in a part of its box."""
+    steps_mm = (DOWN_STEP_MM, ACROSS_STEP_MM, ACROSS_STEP_MM)
+    room = widened(box, [GRADIENT_REACH] * 3)  # what the filter sees of it
+    gradient = np.sqrt(
+        sum(
+            (ndimage.gaussian_filter1d(upright.hu[room], 1.0, axis=axis, order=1) / step) ** 2
+            for axis, step in enumerate(steps_mm)
+        )
+    )[box_within(box, room)]
+    uniform = (gradient < 60.0 + 2 * upright.noise_hu) & upright.inside[box]
+    return 2 * float(edt.edt(uniform, anisotropy=steps_mm, black_border=True, parallel=1).max())
 
 
 def _candidates(upright: Upright, along_mm: float) -> list[Evidence]:
