@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -90,10 +91,10 @@ def _strong(rise: NDArray[np.float64], columns: NDArray[np.bool_]) -> NDArray[np
 def _gentle_parts(sheet: Surface) -> Iterator[Surface]:
     """A sheet cut where it slopes: a level runs into the paste beside it, but does not slope."""
     gentle = sheet.present & (_slope_deg(sheet.height_mm, sheet.present) < SURFACE_SLOPE_MAX_DEG)
-    whole, count = ndimage.label(ndimage.binary_opening(gentle, np.ones((2, 2))))
+    whole = ndimage.binary_opening(gentle, np.ones((2, 2)))
     members = [
         member
-        for part in _wide_enough(whole == number for number in range(1, count + 1))
+        for part in _wide_enough(_joined(whole))
         for piece in _wide_enough(_strong_pieces(sheet, part))
         for member in _wide_enough(_between_septa(piece, sheet.rise_hu))
     ]
@@ -105,9 +106,13 @@ def _gentle_parts(sheet: Surface) -> Iterator[Surface]:
 
 def _strong_pieces(sheet: Surface, part: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
     """The joined columns of a part whose steps do not fade."""
-    strong = ndimage.binary_opening(_strong(sheet.rise_hu, part), np.ones((2, 2)))
-    pieces, found = ndimage.label(strong)
-    return (pieces == number for number in range(1, found + 1))
+    return _joined(ndimage.binary_opening(_strong(sheet.rise_hu, part), np.ones((2, 2))))
+
+
+def _joined(columns: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
+    """The parts of some columns that share sides."""
+    parts = cc3d.connected_components(columns, connectivity=4)
+    return (parts == number for number in range(1, int(parts.max()) + 1))
 
 
 def _wide_enough(parts: Iterable[NDArray[np.bool_]]) -> Iterator[NDArray[np.bool_]]:
@@ -197,10 +202,13 @@ def at_two_heights(surface: Surface) -> list[Surface]:
     if np.ptp(height[present]) < ONE_HEIGHT_MM:
         return []
     upper = height <= threshold_otsu(height[present])
-    halves = [_near_median(height, present & half) for half in (upper, ~upper)]
-    if min(map(_area_mm2, halves)) < AREA_MIN_MM2:
-        return []
-    return [replace(surface, present=half) for half in halves]
+    halves = []
+    for half in (upper, ~upper):
+        near = _near_median(height, present & half)
+        if _area_mm2(near) < AREA_MIN_MM2:
+            return []
+        halves.append(replace(surface, present=near))
+    return halves
 
 
 def _near_median(height: NDArray[np.float64], columns: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -211,7 +219,7 @@ def _near_median(height: NDArray[np.float64], columns: NDArray[np.bool_]) -> NDA
 
 def _largest_part(columns: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The joined columns that are most; none where there are none."""
-    parts, _ = ndimage.label(columns)
+    parts = cc3d.connected_components(columns, connectivity=4)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
     return np.asarray(columns & (parts == sizes.argmax()))
