@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from calcinosis.measure.distance import Spacing
+from calcinosis.measure.gaussian import gaussian
 from calcinosis.measure.masks import bounds, widened
 from calcinosis.measure.working_grid import Box
 
@@ -88,7 +89,7 @@ def _smooth_gradient_at(
     """Gradient of a smoothed field at voxels (n, 3) of a box: no more of it is looked at."""
     sigma = SMOOTHED_MM / spacing_mm
     room = widened(box, [int(TRUNCATE * s + 0.5) + 2 for s in sigma])
-    smooth = ndimage.gaussian_filter(field[room], sigma, truncate=TRUNCATE)
+    smooth = gaussian(field[room], sigma, truncate=TRUNCATE)
     return gradient_at(smooth, voxels - [extent.start for extent in room], spacing_mm)
 
 

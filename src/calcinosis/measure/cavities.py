@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from calcinosis.measure.distance import distance_within
+from calcinosis.measure.gaussian import gaussian
 from calcinosis.measure.masks import bounds, rim
 from calcinosis.measure.working_grid import GRID_MM, Box, WorkingGrid, box_within, on_whole_grid
 
@@ -103,7 +104,7 @@ class Cavity:
 def find_cavities(grid: WorkingGrid, called: BoolArray) -> Iterator[Cavity]:
     """All round cavities of water in what is called mass or bone (working voxels [z, y, x])."""
     whole = bounds(called)
-    smooth = ndimage.gaussian_filter(grid.hu[whole].astype(np.float32), _SMOOTH, truncate=3.0)
+    smooth = gaussian(grid.hu[whole].astype(np.float32), _SMOOTH, truncate=3.0)
     water = (smooth > _WATER_HU[0]) & (smooth < _WATER_HU[1]) & called[whole]
     deep = water & ~rim(water, beyond=True)
     middles = cc3d.connected_components(deep, connectivity=6)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from calcinosis.measure.closing import CLOSING_MM, closed
 from calcinosis.measure.distance import Spacing, distance_within
 from calcinosis.measure.extremes import extreme_in_box, extreme_near
+from calcinosis.measure.gaussian import gaussian
 from calcinosis.measure.reach import held
 
 SOFT_TISSUE_HU = 50.0  # muscle on unenhanced CT; a named parameter
@@ -70,7 +70,7 @@ class Brightness:
 
 def brightness(hu: FloatArray, spacing_mm: Spacing) -> Brightness:
     """Look at a box of Hounsfield units [z, y, x]."""
-    smooth = ndimage.gaussian_filter(hu, [0.6 / s for s in spacing_mm], truncate=3.0)
+    smooth = gaussian(hu, [0.6 / s for s in spacing_mm], truncate=3.0)
     near = _neighbourhood(spacing_mm)
     peak = extreme_near(smooth, near, np.maximum)
     darkest = extreme_near(smooth, near, np.minimum) + _NOISE_DIP_HU

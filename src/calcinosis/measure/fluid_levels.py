@@ -20,10 +20,17 @@ from calcinosis.measure.level_evidence import (
     evidence_for,
     one_interface,
 )
-from calcinosis.measure.level_surfaces import Surface, at_two_heights, flat_parts, surfaces
+from calcinosis.measure.level_surfaces import (
+    AREA_CALLED_MIN_MM2,
+    Surface,
+    at_two_heights,
+    flat_parts,
+    surfaces,
+)
 from calcinosis.measure.masks import bounds, widened
 from calcinosis.measure.mass import FluidLevel, LevelReading
 from calcinosis.measure.upright import ACROSS_STEP_MM, DOWN_STEP_MM, Upright, stand_upright
+from calcinosis.measure.working_grid import Box, box_within
 from calcinosis.volume import Volume
 
 VOXEL_ALONG_GRAVITY_MAX_MM = 3.0  # thicker slices lying parallel to the level blur it away
@@ -32,7 +39,6 @@ LAYER_VOXELS = 3
 # At least one level of a mass: tops of scattered chondroid pieces and of cysts' rims reach 0.85 in
 # one of eighteen masses without a level, 0.65 in one of two (docs/accuracy.md).
 SIGN_CONFIDENCE_MIN = 0.85
-AREA_CALLED_MIN_MM2 = 18.0  # smaller flat patches are as often ledges of paste
 # Two levels taken for one: from this tilt on, and halves that keep less than this share of it.
 # Chosen on 84 phantoms, where two pairs were so joined; 1.5° and 0.6 to 1 part the same.
 TILT_OF_TWO_MIN_DEG, TILT_LEFT_SHARE_MAX = 2.0, 0.7
@@ -43,6 +49,7 @@ HALF_AREA_MIN_MM2 = 60.0  # of one that is a level alone: of seven, false ones h
 TILTED_MIN, TILTED_SHARE_MAX = 6, 1.25
 ON_BONE_MM = 2.0  # under a surface; the calcium of a level is deeper
 LOCULE_MIN_ML = 0.5
+SLAB = 32  # samples down: such parts of a mass are looked at one by one
 GRADIENT_REACH = 4  # samples: as far as a Gaussian of one sample is followed
 
 
@@ -121,17 +128,12 @@ def _too_small(
             "Sedimentation sign cannot be judged: "
             f"the mass is smaller than the {LOCULE_MIN_ML:g} mL a locule needs."
         )
-    steps_mm = (DOWN_STEP_MM, ACROSS_STEP_MM, ACROSS_STEP_MM)
-    room = widened(bounds(upright.inside), [GRADIENT_REACH] * 3)  # what the filter sees of it
-    gradient = np.sqrt(
-        sum(
-            (ndimage.gaussian_filter1d(upright.hu[room], 1.0, axis=axis, order=1) / step) ** 2
-            for axis, step in enumerate(steps_mm)
-        )
-    )
-    uniform = (gradient < 60.0 + 2 * upright.noise_hu) & upright.inside[room]
-    depth = edt.edt(uniform, anisotropy=steps_mm, black_border=True, parallel=1)
-    locule_mm = 2 * float(depth.max())
+    down, u, v = bounds(upright.inside)
+    for top in range(down.start, down.stop, SLAB):  # most masses show one soon
+        slab = slice(top, min(top + SLAB, down.stop))
+        if _widest_even_mm(upright, (slab, u, v)) >= needed_mm / 2:
+            return None
+    locule_mm = _widest_even_mm(upright, (down, u, v))
     if locule_mm < needed_mm / 2:
         return (
             "Sedimentation sign cannot be judged: the largest even region is "
@@ -140,15 +142,28 @@ def _too_small(
     return None
 
 
+def _widest_even_mm(upright: Upright, box: Box) -> float:
+    """Width of the largest even region of a mass in a part of its box."""
+    steps_mm = (DOWN_STEP_MM, ACROSS_STEP_MM, ACROSS_STEP_MM)
+    room = widened(box, [GRADIENT_REACH] * 3)  # what the filter sees of it
+    gradient = np.sqrt(
+        sum(
+            (ndimage.gaussian_filter1d(upright.hu[room], 1.0, axis=axis, order=1) / step) ** 2
+            for axis, step in enumerate(steps_mm)
+        )
+    )[box_within(box, room)]
+    uniform = (gradient < 60.0 + 2 * upright.noise_hu) & upright.inside[box]
+    return 2 * float(edt.edt(uniform, anisotropy=steps_mm, black_border=True, parallel=1).max())
+
+
 def _candidates(upright: Upright, along_mm: float) -> list[Evidence]:
     """All flat pieces of gentle sheets."""
-    found = [
+    return [
         evidence
         for sheet in surfaces(upright, along_mm)
         for part in flat_parts(sheet)
         for evidence in _one_or_two(part, upright, along_mm)
     ]
-    return [evidence for evidence in found if evidence.area_mm2 >= AREA_CALLED_MIN_MM2]
 
 
 def _one_or_two(part: Surface, upright: Upright, along_mm: float) -> list[Evidence]:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from calcinosis.measure.distance import Spacing
 from calcinosis.measure.envelope import Envelope
 from calcinosis.measure.fluid_levels import find_fluid_levels
+from calcinosis.measure.gaussian import gaussian
 from calcinosis.measure.masks import bounds
 from calcinosis.measure.mass import FluidLevel, LevelReading
 from calcinosis.measure.masses import MARGIN_MM, FoundMass
@@ -120,7 +120,7 @@ def _fluid(ball: _Ball, volume: Volume, mask: NDArray[np.bool_]) -> NDArray[np.b
     up_mm, share = _place(volume, ball)
     hu = volume.voxels.astype(np.float32)
     sigma = [AVERAGE_MM / step for step in volume.spacing_mm]
-    calm = ndimage.gaussian_filter(hu, [0.5 * s for s in sigma])
+    calm = gaussian(hu, [0.5 * s for s in sigma])
     soft = (calm > SOFT_HU[0]) & (calm < SOFT_HU[1])
     above = soft & (up_mm > 0)
     sure = above & (share < SURE)
@@ -141,8 +141,8 @@ def _steepness(
     spacing_mm: Spacing,
 ) -> NDArray[np.float32]:
     """Gradient (HU/mm) of the mean over soft tissue, which bright neighbours do not touch."""
-    weight = ndimage.gaussian_filter(soft.astype(np.float32), sigma)
-    mean = ndimage.gaussian_filter(np.where(soft, hu, 0), sigma) / np.maximum(weight, 1e-3)
+    weight = gaussian(soft.astype(np.float32), sigma)
+    mean = gaussian(np.where(soft, hu, 0), sigma) / np.maximum(weight, 1e-3)
     mean = np.pad(mean, 1, mode="edge")
     slopes = np.gradient(mean, *spacing_mm)
     return np.asarray(np.sqrt(sum(s**2 for s in slopes))[1:-1, 1:-1, 1:-1], np.float32)

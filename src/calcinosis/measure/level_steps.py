@@ -169,7 +169,8 @@ def storeys(linked: NDArray[np.int64], columns: NDArray[np.int64]) -> Iterator[N
 
     Where sediment lies on denser paste, the two steps meet at the edge and are linked there.
     """
+    places = columns[:, 0] * (columns[:, 1].max() + 1) + columns[:, 1]
     while len(linked):
-        _, first = np.unique(columns, axis=0, return_index=True)
+        _, first = np.unique(places, return_index=True)
         yield linked[first]
-        linked, columns = np.delete(linked, first), np.delete(columns, first, axis=0)
+        linked, places = np.delete(linked, first), np.delete(places, first)

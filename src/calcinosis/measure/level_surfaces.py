@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -17,7 +18,8 @@ LINK_MM = 0.8  # neighbouring columns of one surface differ by less
 SURFACE_SLOPE_MAX_DEG = 20.0
 SEPTUM_DIP = 0.2  # two levels part where the step between them is this much weaker: a septum
 STEP_REACH_MM = 6.0  # a column's step is compared with the strongest this near
-AREA_MIN_MM2 = 14.0
+AREA_CALLED_MIN_MM2 = 18.0  # smaller flat patches are as often ledges of paste
+AREA_MIN_MM2 = 14.0  # of a flat patch beside which a larger one may lie
 FLAT_PARTS_MAX = 3
 ONE_HEIGHT_MM = 0.4  # columns of one level lie this near its height
 
@@ -57,7 +59,7 @@ def surfaces(upright: Upright, along_mm: float) -> Iterator[Surface]:
     labels = link(columns, steps[:, 0], LINK_MM / DOWN_STEP_MM, upright.hu.shape[1:])
     order = np.argsort(labels, kind="stable")
     bounds = np.flatnonzero(np.diff(labels[order])) + 1
-    least = AREA_MIN_MM2 / ACROSS_STEP_MM**2
+    least = AREA_CALLED_MIN_MM2 / ACROSS_STEP_MM**2
     for linked in (part for part in np.split(order, bounds) if len(part) >= least):
         for members in storeys(linked, columns[linked]):
             if len(members) >= least:
@@ -65,7 +67,7 @@ def surfaces(upright: Upright, along_mm: float) -> Iterator[Surface]:
 
 
 def _sheet(columns: NDArray[np.int64], steps: NDArray[np.float64]) -> Surface:
-    """Linked steps on their grid."""
+    """Linked steps on their grid, the faded ones among them."""
     corner = columns.min(axis=0)
     maps = np.zeros((2, *(columns.max(axis=0) - corner + 1)))
     u, v = (columns - corner).T
@@ -76,7 +78,7 @@ def _sheet(columns: NDArray[np.int64], steps: NDArray[np.float64]) -> Surface:
         height_mm=height * DOWN_STEP_MM,
         rise_hu=rise,
         present=rise > 0,
-        sheet=_strong(rise, rise > 0),
+        sheet=rise > 0,
     )
 
 
@@ -89,18 +91,33 @@ def _strong(rise: NDArray[np.float64], columns: NDArray[np.bool_]) -> NDArray[np
 def _gentle_parts(sheet: Surface) -> Iterator[Surface]:
     """A sheet cut where it slopes: a level runs into the paste beside it, but does not slope."""
     gentle = sheet.present & (_slope_deg(sheet.height_mm, sheet.present) < SURFACE_SLOPE_MAX_DEG)
-    whole, count = ndimage.label(ndimage.binary_opening(gentle, np.ones((2, 2))))
-    for part in _wide_enough(whole == number for number in range(1, count + 1)):
-        strong = ndimage.binary_opening(_strong(sheet.rise_hu, part), np.ones((2, 2)))
-        pieces, found = ndimage.label(strong)
-        for piece in _wide_enough(pieces == number for number in range(1, found + 1)):
-            for member in _wide_enough(_between_septa(piece, sheet.rise_hu)):
-                yield replace(sheet, present=member)
+    whole = ndimage.binary_opening(gentle, np.ones((2, 2)))
+    members = [
+        member
+        for part in _wide_enough(_joined(whole))
+        for piece in _wide_enough(_strong_pieces(sheet, part))
+        for member in _wide_enough(_between_septa(piece, sheet.rise_hu))
+    ]
+    if members:
+        sheet = replace(sheet, sheet=_strong(sheet.rise_hu, sheet.present))
+    for member in members:
+        yield replace(sheet, present=member)
+
+
+def _strong_pieces(sheet: Surface, part: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
+    """The joined columns of a part whose steps do not fade."""
+    return _joined(ndimage.binary_opening(_strong(sheet.rise_hu, part), np.ones((2, 2))))
+
+
+def _joined(columns: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
+    """The parts of some columns that share sides."""
+    parts = cc3d.connected_components(columns, connectivity=4)
+    return (parts == number for number in range(1, int(parts.max()) + 1))
 
 
 def _wide_enough(parts: Iterable[NDArray[np.bool_]]) -> Iterator[NDArray[np.bool_]]:
     """Those of some parts that cover as much as a level does."""
-    return (part for part in parts if _area_mm2(part) >= AREA_MIN_MM2)
+    return (part for part in parts if _area_mm2(part) >= AREA_CALLED_MIN_MM2)
 
 
 def _between_septa(
@@ -163,12 +180,14 @@ def flat_parts(surface: Surface) -> Iterator[Surface]:
     """The flat pieces of a gentle sheet: one level may run into the next at another height."""
     left = surface.present.copy()
     for _ in range(FLAT_PARTS_MAX):
-        if _area_mm2(left) < AREA_MIN_MM2:
+        if _area_mm2(left) < AREA_CALLED_MIN_MM2:
             return
         member = _consensus(surface.height_mm, left)
-        if _area_mm2(member) < AREA_MIN_MM2:
+        area_mm2 = _area_mm2(member)
+        if area_mm2 < AREA_MIN_MM2:
             return
-        yield replace(surface, present=member)
+        if area_mm2 >= AREA_CALLED_MIN_MM2:
+            yield replace(surface, present=member)
         left &= ~grown(member)
 
 
@@ -183,10 +202,13 @@ def at_two_heights(surface: Surface) -> list[Surface]:
     if np.ptp(height[present]) < ONE_HEIGHT_MM:
         return []
     upper = height <= threshold_otsu(height[present])
-    halves = [_near_median(height, present & half) for half in (upper, ~upper)]
-    if min(map(_area_mm2, halves)) < AREA_MIN_MM2:
-        return []
-    return [replace(surface, present=half) for half in halves]
+    halves = []
+    for half in (upper, ~upper):
+        near = _near_median(height, present & half)
+        if _area_mm2(near) < AREA_MIN_MM2:
+            return []
+        halves.append(replace(surface, present=near))
+    return halves
 
 
 def _near_median(height: NDArray[np.float64], columns: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -197,7 +219,7 @@ def _near_median(height: NDArray[np.float64], columns: NDArray[np.bool_]) -> NDA
 
 def _largest_part(columns: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The joined columns that are most; none where there are none."""
-    parts, _ = ndimage.label(columns)
+    parts = cc3d.connected_components(columns, connectivity=4)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
     return np.asarray(columns & (parts == sizes.argmax()))

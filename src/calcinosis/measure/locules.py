@@ -5,9 +5,9 @@ from itertools import product
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from calcinosis.measure.distance import Spacing, distance_within
+from calcinosis.measure.gaussian import gaussian
 from calcinosis.measure.masks import bounds, widened
 
 _WALL_HU = 60.0  # a septum differs this much from both sides; a named parameter
@@ -30,8 +30,8 @@ def count_locules(hu: NDArray[np.float32], envelope: NDArray[np.bool_], spacing_
     # no more than the filters see from the mass, and one voxel on
     room = widened(bounds(envelope), [int(_TRUNCATE * s) + 3 for s in wide])
     hu, envelope = hu[room], envelope[room]
-    fine = ndimage.gaussian_filter(hu, [0.25 * s for s in sigma], truncate=_TRUNCATE)
-    coarse = ndimage.gaussian_filter(hu, wide, truncate=_TRUNCATE)
+    fine = gaussian(hu, [0.25 * s for s in sigma], truncate=_TRUNCATE)
+    coarse = gaussian(hu, wide, truncate=_TRUNCATE)
     walls = (np.abs(fine - coarse) > _WALL_HU) & _thin(fine, coarse)
     box = widened(bounds(envelope), [1, 1, 1])
     inside, walls = envelope[box], walls[box]

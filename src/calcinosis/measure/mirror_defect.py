@@ -8,7 +8,6 @@ there, and what differs from the other side.
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from calcinosis.measure.bone_site import Site
@@ -21,6 +20,7 @@ from calcinosis.measure.bone_surface import (
     surface_points,
 )
 from calcinosis.measure.distance import Spacing
+from calcinosis.measure.gaussian import gaussian
 from calcinosis.measure.mirror_side import MirrorSide
 from calcinosis.measure.tissue import METAL_HU
 
@@ -106,7 +106,7 @@ def _filled_marrow(
 
 def _smooth(hu: NDArray[np.int16] | NDArray[np.float32], site: Site) -> NDArray[np.float32]:
     sigma = _BLUR_MM / np.asarray(site.spacing_mm)
-    return np.asarray(ndimage.gaussian_filter(hu.astype(np.float32), sigma))
+    return gaussian(hu.astype(np.float32), sigma)
 
 
 def _brightest(hu: NDArray[np.float32], surface: SurfacePoints, site: Site) -> Array:
@@ -177,7 +177,7 @@ def _excess_hu(
     The error of the fit lies across the expected surface.
     """
     spacing = np.asarray(spacing_mm)
-    smooth = ndimage.gaussian_filter(side.expected_mm, 1.0 / spacing)
+    smooth = gaussian(side.expected_mm, 1.0 / spacing)
     normals = gradient_at(smooth, voxels, spacing)
     normals /= np.maximum(np.linalg.norm(normals, axis=1), 0.1)[:, None]
     reach = float(np.clip(side.error_mm, *_TOLERANCE_MM))

@@ -17,8 +17,10 @@ from scipy.fft import irfftn, rfftn
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
+from calcinosis.measure.affine import affine
 from calcinosis.measure.bone_site import Site, filled, signed_distance_mm
 from calcinosis.measure.bone_surface import SurfacePoints, surface_points
+from calcinosis.measure.gaussian import gaussian
 from calcinosis.measure.working_grid import Box
 from calcinosis.volume import Volume
 
@@ -274,7 +276,7 @@ def _counted(places: Array, weights: Array | None, low: Array, high: Array) -> N
         counted[tuple(cells.T)] = 1
     else:
         np.add.at(counted, tuple(cells.T), weights.astype(np.float32))
-    return np.asarray(ndimage.gaussian_filter(counted, 0.7))
+    return gaussian(counted, 0.7)
 
 
 def _fitted(
@@ -358,12 +360,5 @@ def _laid_over(
     """A field on the other volume's grid, read on this one's; `far` outside it."""
     back = np.linalg.inv(other.affine[:3, :3])
     origin = pose(here.affine[:3, 3]) - other.affine[:3, 3]
-    laid: NDArray[np.float32] = ndimage.affine_transform(
-        field,
-        back @ pose.turn @ here.affine[:3, :3],
-        offset=back @ origin,
-        output_shape=here.shape,
-        order=1,
-        cval=far,
-    )
-    return laid
+    turn = back @ pose.turn @ here.affine[:3, :3]
+    return affine(field, turn, back @ origin, here.shape, far)

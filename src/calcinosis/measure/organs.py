@@ -11,11 +11,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from calcinosis.measure.beside import touching_hu
 from calcinosis.measure.chest import IN_CHEST, lies_between_lungs, lies_in_lung
 from calcinosis.measure.distance import distance_within
+from calcinosis.measure.gaussian import gaussian
 from calcinosis.measure.joint import Joint
 from calcinosis.measure.masks import places
 from calcinosis.measure.mass import (
@@ -199,7 +199,7 @@ def _is_even(crop: Volume, dense: NDArray[np.bool_], noise: float) -> bool:
     """Whether what is dense is as dense as what lies around it, as in a solution."""
     sigma = [_AROUND_MM / step for step in crop.spacing_mm]
     hu, weight = (
-        ndimage.gaussian_filter(field.astype(np.float32), sigma, truncate=2.0)
+        gaussian(field.astype(np.float32), sigma, truncate=2.0)
         for field in (np.where(dense, crop.voxels, 0), dense)
     )
     usual = hu[dense] / weight[dense]

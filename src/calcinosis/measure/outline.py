@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from calcinosis.measure.gaussian import gaussian
 from calcinosis.measure.working_grid import GRID_MM
 
 # A mass holds at least this share of sure voxels around each of its places (Gaussian mean, mm):
@@ -31,8 +32,7 @@ def drawn_back(region: NDArray[np.bool_], sure: NDArray[np.bool_]) -> NDArray[np
         sure: where the network is sure of a mass.
     """
     some, whole = (
-        ndimage.gaussian_filter(part.astype(np.float32), _NEARBY_MM / GRID_MM)
-        for part in (region & sure, region)
+        gaussian(part.astype(np.float32), _NEARBY_MM / GRID_MM) for part in (region & sure, region)
     )
     parts = cc3d.connected_components(region & (some >= _SURE_NEARBY * whole), connectivity=26)
     sizes = np.bincount(parts.ravel())

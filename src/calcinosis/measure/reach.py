@@ -8,10 +8,10 @@ walls, and none are added that no one sees.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from calcinosis.measure.closing import CLOSING_MM, closed
 from calcinosis.measure.distance import Spacing, distance_within
+from calcinosis.measure.gaussian import gaussian
 from calcinosis.measure.masks import bounds, widened
 from calcinosis.measure.working_grid import Box
 
@@ -65,9 +65,9 @@ def _like_fluid(hu: FloatArray, calcified: BoolArray, box: Box, spacing_mm: Spac
     sigma = [_AVERAGE_MM / step for step in spacing_mm]
     room = widened(box, [int(_TRUNCATE * s + 0.5) for s in sigma])
     soft = ~calcified[room] & (hu[room] > _SOFT_HU[0]) & (hu[room] < _SOFT_HU[1])
-    share = ndimage.gaussian_filter(soft.astype(np.float32), sigma, truncate=_TRUNCATE)
+    share = gaussian(soft.astype(np.float32), sigma, truncate=_TRUNCATE)
     inside = np.where(soft, hu[room], np.float32(0))
-    mean = ndimage.gaussian_filter(inside, sigma, truncate=_TRUNCATE)
+    mean = gaussian(inside, sigma, truncate=_TRUNCATE)
     mean /= np.maximum(share, 1e-3)
     like = np.zeros(hu.shape, np.bool_)
     like[room] = (mean > FLUID_HU[0]) & (mean < FLUID_HU[1])
