@@ -12,6 +12,8 @@ settings.register_profile("house", derandomize=True, **PATIENT)
 settings.register_profile("search", **PATIENT)
 settings.load_profile("house")
 
+SLOW_ROOMS = {"forecast", "measure", "serve"}
+
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory):
@@ -24,3 +26,8 @@ def orthanc(archive):
     """An empty archive; started once for all tests."""
     archive.empty()
     return archive
+
+
+def pytest_collection_modifyitems(items):
+    """The rooms whose tests take longest first: no process waits for another at the end."""
+    items.sort(key=lambda item: item.path.parent.name not in SLOW_ROOMS)
