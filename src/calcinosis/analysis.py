@@ -143,6 +143,7 @@ def _forecast(
 ) -> "Outlook | None":
     from calcinosis.forecast.patient_forecast import forecast_for
 
-    hydroxyapatite_mg = sum(mass.calcium_mass_mg for mass in measurement.masses)
-    calcium_g = CALCIUM_IN_HYDROXYAPATITE * hydroxyapatite_mg / 1000.0
+    calcium_g = [
+        CALCIUM_IN_HYDROXYAPATITE * mass.calcium_mass_mg / 1000.0 for mass in measurement.masses
+    ]
     return forecast_for(patient, calcium_g, header_weight_kg=weight_kg, prescription=prescription)

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from calcinosis.errors import InputError, NotReadableError
+from calcinosis.forecast.assumptions import assumptions
 from calcinosis.forecast.fit import Observation, beyond_bounds, joint_scatter
 from calcinosis.forecast.outlook import forecast
 from calcinosis.forecast.patient_forecast import forecast_for
+from calcinosis.forecast.prescription import before_day_0
 from calcinosis.forecast.scenario import parse_scenario, read_scenario
 from calcinosis.lab_result import LabResult
 from calcinosis.patient import Patient
@@ -487,7 +489,7 @@ def with_pth(value, comparator=""):
             ("pth", value, "pg/mL", comparator),
         )
     )
-    return forecast_for(Patient(ckd="dialysis_hd", labs=labs), 12.5, ensemble=12)
+    return forecast_for(Patient(ckd="dialysis_hd", labs=labs), [12.5], ensemble=12)
 
 
 def pth_today(outlook):
@@ -590,6 +592,46 @@ def test_a_mass_that_is_told_twice_is_refused():
         forecast(parse_scenario({"patient": patient, "phases": [NINE]}), ensemble=2)
 
 
+@pytest.mark.parametrize(
+    ("patient", "told"),
+    [
+        ({"deposit_calcium_g": 20}, "The deposit is taken for one mass"),
+        ({"deposit_calcium_g": 20, "deposit_masses": 1}, None),
+        ({"labs": [MASS], "deposit_masses": 8}, "The deposit counts as 8 masses"),
+        ({}, None),
+    ],
+)
+def test_it_is_told_as_how_many_masses_the_deposit_counts(patient, told):
+    scenario = parse_scenario({"patient": patient, "phases": [NINE]})
+    before = before_day_0(scenario.patient, scenario.phases[0])[-1]
+    said = [line for line in assumptions(scenario, before) if "mass" in line]
+    assert len(said) == bool(told)
+    assert all(line.startswith(told) for line in said)
+
+
+def test_many_masses_shrink_sooner_than_one_that_holds_as_much():
+    one, many = (
+        forecast(
+            parse_scenario(
+                {
+                    "patient": {"deposit_calcium_g": 20, "deposit_masses": masses},
+                    "phases": [{"days": 28, "event": GRAFT}],
+                }
+            ),
+            ensemble=2,
+        ).courses[0]
+        for masses in (1, 8)
+    )
+    lost = [1 - course.outcomes["deposit_relative"] for course in (one, many)]
+    assert 1.5 * lost[0] < lost[1] <= 2.0 * lost[0]
+
+
+def test_masses_without_their_calcium_are_refused():
+    scenario = parse_scenario({"patient": {"deposit_masses": 3}, "phases": [NINE]})
+    with pytest.raises(InputError, match="deposit_masses: found 3 without their calcium"):
+        forecast(scenario, ensemble=2)
+
+
 def test_two_deposit_measurements_move_the_deposit():
     """A mass that halved in a year under treatment goes on shrinking."""
     first = date(2024, 1, 3)
@@ -624,13 +666,14 @@ def test_an_analysed_dialysis_patient_gets_a_forecast_and_others_none():
             ("calcium", 9.8, "mg/dL"), ("phosphate", 2.3, "mmol/L"), ("pth", 90, "pmol/L"),
         )
     )  # fmt: skip
-    outlook = forecast_for(Patient(ckd="dialysis_hd", labs=labs), 12.5, ensemble=4)
+    outlook = forecast_for(Patient(ckd="dialysis_hd", labs=labs), [10, 2.5], ensemble=4)
+    assert any("counts as 1.7 masses" in line for line in outlook.assumptions)
     names = [course.name for course in outlook.courses]
     assert names[0] == "as now"
     assert "parathyroidectomy" in names
     assert outlook.courses[0].central["deposit_calcium_g"][0] == pytest.approx(12.5)
-    assert forecast_for(Patient(ckd="none", labs=labs), 12.5) is None
-    assert forecast_for(Patient(ckd="dialysis_hd"), 12.5) is None
+    assert forecast_for(Patient(ckd="none", labs=labs), [12.5]) is None
+    assert forecast_for(Patient(ckd="dialysis_hd"), [12.5]) is None
 
 
 def test_a_child_is_not_forecast_as_an_adult():
@@ -639,7 +682,7 @@ def test_a_child_is_not_forecast_as_an_adult():
         for name, value in (("calcium", 9.8), ("phosphate", 7.4))
     )
     child, adult, unknown = (
-        forecast_for(Patient(ckd="dialysis_hd", labs=labs, age_years=age), 12.5, ensemble=2)
+        forecast_for(Patient(ckd="dialysis_hd", labs=labs, age_years=age), [12.5], ensemble=2)
         for age in (9, 18, None)
     )
     assert child is None

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from calcinosis.forecast import model, states
 from calcinosis.forecast.cohort import simulate_cohort, virtual_patients
+from calcinosis.forecast.deposit import equal_masses, grown_and_lost
 from calcinosis.forecast.labs import laboratory
 from calcinosis.forecast.parameters import (
     CA_MG_PER_MMOL,
@@ -29,7 +30,7 @@ MINERAL = [states.CA_BONE, *DEPOSIT]
 
 def run(phases, *, patient=None, p=None, fineness=1.0):
     scenario = parse_scenario({"patient": patient or {}, "phases": phases})
-    p = p or population(scenario.patient.dry_weight_kg)
+    p = p or population(scenario.patient.dry_weight_kg, scenario.patient.deposit_masses)
     before = before_day_0(scenario.patient, scenario.phases[0])[-1]
     mmol = scenario.patient.deposit_calcium_g / 0.04008
     start = starting_state(p, before, deposit_mmol=mmol)
@@ -272,7 +273,14 @@ def prescriptions():
         {"days": 29, "dialysis": None, "active_vitamin_d_ug_per_week": 46,
          "diet": {"phosphorus_mg_d": 100, "calcium_mg_d": 3835}},
     ],
-    weight=20, gfr=0, deposit=0,
+    weight=20, gfr=0, deposit=0, masses=1,
+)  # fmt: skip
+@example(  # many masses that empty plasma, and all it is refilled from, within hours
+    phases=[
+        {"days": 4, "dialysis": None, "active_vitamin_d_ug_per_week": 46,
+         "diet": {"phosphorus_mg_d": 760, "calcium_mg_d": 8}},
+    ],
+    weight=78, gfr=0, deposit=187, masses=870,
 )  # fmt: skip
 @settings(
     max_examples=15, deadline=None, phases=set(Phase) - {Phase.shrink}
@@ -282,9 +290,13 @@ def prescriptions():
     weight=st.floats(20, 250),
     gfr=st.floats(0, 150),
     deposit=st.floats(0, 1000),
+    masses=st.floats(1, 1000),
 )
-def test_no_legal_prescription_makes_an_amount_negative_or_loses_any(phases, weight, gfr, deposit):
+def test_no_legal_prescription_makes_an_amount_negative_or_loses_any(
+    phases, weight, gfr, deposit, masses
+):
     patient = {"dry_weight_kg": weight, "gfr_ml_min": gfr, "deposit_calcium_g": deposit}
+    patient["deposit_masses"] = masses
     start, _, trajectory, p = run(phases, patient=patient)
     amounts = [
         i
@@ -294,6 +306,29 @@ def test_no_legal_prescription_makes_an_amount_negative_or_loses_any(phases, wei
     assert np.isfinite(trajectory.states).all()
     assert trajectory.states[:, amounts].min() >= 0
     assert max(imbalance(start, trajectory.states[-1], p)) < 1e-9
+
+
+@pytest.mark.parametrize("product", [3.0, 6.0])
+def test_eight_masses_change_twice_as_fast_as_one_that_holds_as_much(product):
+    one, eight = population(), population(deposit_masses=8)
+    y = np.zeros(states.N_STATES)
+    y[DEPOSIT] = 150.0, 350.0
+    alone, together = (np.array(grown_and_lost(y, product, p)) for p in (one, eight))
+    seed = one.growth_rate * one.nucleation * one.deposit_ref * (product / one.growth_product - 1)
+    assert alone.max() > 0
+    np.testing.assert_allclose(together, 2 * alone, rtol=1e-5)
+    np.testing.assert_allclose(together, 2 * alone, atol=2 * abs(seed))
+    y[DEPOSIT] = 0.0
+    assert grown_and_lost(y, product, one) == grown_and_lost(y, product, eight)
+
+
+@pytest.mark.parametrize(
+    ("calcium_g", "masses"),
+    [([7.3], 1), ([5, 5, 5], 3), ([12, 5, 3], 2.69), ([20, 1e-9], 1), ([0], 1), ([], 1)],
+)
+def test_unequal_masses_count_as_so_many_of_one_size(calcium_g, masses):
+    assert equal_masses(calcium_g) == pytest.approx(masses, abs=1e-2)
+    assert equal_masses(calcium_g) >= 1
 
 
 def test_every_parameter_has_a_value_a_unit_a_meaning_and_a_source():

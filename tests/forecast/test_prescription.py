@@ -42,7 +42,7 @@ def low_calcium(content, ckd="dialysis_hd"):
 @pytest.fixture(scope="module")
 def loaded():
     given = GivenPrescription.model_validate(LOAD)
-    return forecast_for(dialysed(), 12.5, header_weight_kg=71, prescription=given, ensemble=2)
+    return forecast_for(dialysed(), [12.5], header_weight_kg=71, prescription=given, ensemble=2)
 
 
 def test_as_now_is_the_prescription_and_low_calcium_takes_less():
@@ -193,7 +193,7 @@ def test_etelcalcetide_takes_the_place_of_cinacalcet():
 
 def test_dialysis_without_a_modality_is_the_patients():
     given = GivenPrescription.model_validate({"dialysis": {"dialysate_calcium_mmol_l": 1.75}})
-    outlook = forecast_for(dialysed("dialysis_pd"), 12.5, prescription=given, ensemble=2)
+    outlook = forecast_for(dialysed("dialysis_pd"), [12.5], prescription=given, ensemble=2)
     now = next(line for line in outlook.assumptions if line.startswith("As now"))
     assert "as given: peritoneal dialysis, dialysate calcium 1.75 mmol/L" in now
 
@@ -210,7 +210,7 @@ def test_dialysis_without_a_modality_is_the_patients():
 def test_dialysis_that_contradicts_the_patient_file_is_refused(ckd, dialysis, said):
     given = GivenPrescription.model_validate({"dialysis": dialysis})
     with pytest.raises(InputError, match=said):
-        forecast_for(dialysed(ckd), 12.5, prescription=given)
+        forecast_for(dialysed(ckd), [12.5], prescription=given)
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def forecasted(analysis) -> Analysis:
     )
     patient = Patient(ckd="dialysis_hd", labs=labs)
     explanation = explain(Case(), patient, findings_of_masses(analysis.measurement))
-    outlook = forecast_for(patient, 12.5, ensemble=4)
+    outlook = forecast_for(patient, [12.5], ensemble=4)
     return replace(analysis, patient=patient, explanation=explanation, outlook=outlook)
 
 

@@ -46,6 +46,7 @@ def assumptions(scenario: Scenario, before: Prescription) -> Iterator[str]:
         "when a graft fails haemodialysis begins."
     )
     yield from _much_vitamin_d([before, *(one for plan in plans for one in plan)])
+    yield from _several_masses(scenario.patient)
     yield from _old_mass(scenario.patient.labs)
     yield from _long_sessions(options)
 
@@ -119,6 +120,24 @@ def _much_vitamin_d(plans: Sequence[Prescription]) -> Iterator[str]:
             f"Active vitamin D is meant as calcitriol, of which {most:g} µg a week are much: of "
             "alfacalcidol take half (doi:10.1111/j.1440-1797.2010.01398.x), of paricalcitol a "
             "quarter (doi:10.1111/j.1440-1797.2008.01058.x)."
+        )
+
+
+def _several_masses(patient: ScenarioPatient) -> Iterator[str]:
+    """As how many masses the deposit counts, in words."""
+    masses = patient.deposit_masses
+    if not patient.bears_deposit:
+        return
+    if masses > 1:
+        yield (
+            f"The deposit counts as {round(masses, 1):g} masses of one size: they have "
+            f"{masses ** (1 / 3):.2g} times the surface of one that holds as much, so it grows and "
+            "dissolves so much faster."
+        )
+    elif "deposit_masses" not in patient.model_fields_set:
+        yield (
+            "The deposit is taken for one mass: several that hold as much have more surface, and "
+            "would grow and dissolve faster."
         )
 
 

@@ -3,10 +3,23 @@
 Compiled with numba, as ``model.py``, which holds the rest of the patient.
 """
 
+from collections.abc import Sequence
+
 from numba import njit
 
 from calcinosis.forecast.parameters import Parameters
 from calcinosis.forecast.states import DEPOSIT_LABILE, DEPOSIT_MATURE, Array
+
+
+def equal_masses(calcium_g: Sequence[float]) -> float:
+    """How many masses of one size have as much surface as these, of the same calcium together.
+
+    Surface goes with the power 2/3 of what a mass holds; so masses of 12, 5 and 3 g are as 2.7.
+    """
+    together = sum(calcium_g)
+    if together <= 0.0:
+        return 1.0
+    return max(1.0, float(sum((one / together) ** (2.0 / 3.0) for one in calcium_g)) ** 3)
 
 
 @njit(cache=True, nogil=True)
@@ -36,7 +49,8 @@ def grown_and_lost(y: Array, product: float, p: Parameters) -> tuple[float, floa
     """Deposit growth and dissolution of its labile and mature part (mmol calcium per h).
 
     Grows above one `apatite_product`, dissolves below a lower one, rests between. Acts at its
-    surface, hence the power 2/3; `nucleation` is the surface a patient without a deposit offers.
+    surface, hence the power 2/3; of several masses `deposit_ref` is so much larger (see
+    `parameters.population`). `nucleation` is the surface a patient without a deposit offers.
     """
     labile = max(y[DEPOSIT_LABILE], 0.0)
     mature = max(y[DEPOSIT_MATURE], 0.0)

@@ -10,7 +10,6 @@ from calcinosis.forecast.parameters import (
     CA_MG_PER_MMOL,
     Parameters,
     patient_spread,
-    population,
 )
 from calcinosis.forecast.prescription import Prescription, before_day_0
 from calcinosis.forecast.scenario import Phase, ScenarioPatient
@@ -111,9 +110,8 @@ def _calendar(past: Past, p: Parameters) -> Timeline:
     return course._replace(controls=controls, repeats=repeats)
 
 
-def population_members(past: Past, weight_kg: float, n: int) -> list[Member]:
+def population_members(past: Past, centre: Parameters, n: int) -> list[Member]:
     """The average patient first, then `n` drawn from the spread between patients."""
-    centre = population(weight_kg)
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda p: live(p, past)[0], [centre, *draw(centre, n)]))
 

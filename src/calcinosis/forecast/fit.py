@@ -143,7 +143,7 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
     """Fit a scenario's patient to the labs, then draw `n` patients the labs leave possible."""
     observed, _ = observations(patient.labs)
     past = _past(patient, first, observed)
-    centre = population(patient.dry_weight_kg)
+    centre = population(patient.dry_weight_kg, patient.deposit_masses)
     rows = sample_rows(observed, timeline(past.prescriptions, centre, start_day=-past.days))
     free = _free(observed, past)
     alp = np.array([o.column == "alp_relative" for o in observed])

@@ -208,10 +208,10 @@ def mobilised(y: Array, phosphate: float, p: Parameters) -> tuple[float, float]:
     phosphate falls fast in the first hour of dialysis and climbs again before the end.
     """
     deep = max(y[P_DEEP], 1e-6) / p.p_deep_volume
-    drive = y[P_DRIVE]
+    drive = min(y[P_DRIVE], deep)  # it lags, but a pool cannot be further ahead than it is full
     flux = p.mobilisation * drive * (1.0 + p.mobilisation_rise * max(0.0, drive) / deep)
     flux *= min(1.0, (phosphate if flux < 0.0 else deep) / 0.1)  # an empty pool gives nothing
-    return flux, (deep - phosphate - drive) / p.mobilisation_lag
+    return flux, (deep - phosphate - y[P_DRIVE]) / p.mobilisation_lag
 
 
 @njit(cache=True, nogil=True)

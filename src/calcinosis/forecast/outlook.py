@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from calcinosis.errors import InputError
 from calcinosis.forecast.assumptions import assumptions, doubt_in_words
 from calcinosis.forecast.ensemble import Member, past_of, population_members
 from calcinosis.forecast.fit import Finding, fit
@@ -26,6 +27,7 @@ from calcinosis.forecast.hazards import (
     warnings_of,
 )
 from calcinosis.forecast.labs import ANALYTES, CLOSE_LOOK_DAYS, SCATTER, WANDER, laboratory
+from calcinosis.forecast.parameters import population
 from calcinosis.forecast.prescription import (
     Filtration,
     Prescription,
@@ -119,7 +121,8 @@ def forecast(
         progress: told how many options are done, of how many.
 
     Raises:
-        InputError: a laboratory result that cannot be used, or a plan that contradicts the kidneys.
+        InputError: a laboratory result that cannot be used, masses without calcium, or a plan that
+            contradicts the kidneys.
     """
     patient, first = scenario.patient, scenario.phases[0]
     _check(scenario)
@@ -131,7 +134,8 @@ def forecast(
         doubts = tuple(doubt_in_words(*one, patient.labs) for one in fitted.missed)
     else:
         past = past_of(patient, first)
-        members = population_members(past, patient.dry_weight_kg, ensemble)
+        centre = population(patient.dry_weight_kg, patient.deposit_masses)
+        members = population_members(past, centre, ensemble)
     options = scenario.options()
     courses = []
     for done, option in enumerate(options, start=1):
@@ -143,8 +147,13 @@ def forecast(
 
 
 def _check(scenario: Scenario) -> None:
-    """Refuse plans that contradict the kidneys."""
+    """Refuse plans that contradict the kidneys, and masses that hold nothing."""
     patient = scenario.patient
+    if patient.deposit_masses > 1 and not patient.bears_deposit:
+        raise InputError(
+            f"patient.deposit_masses: found {patient.deposit_masses:g} without their calcium; "
+            "expected deposit_calcium_g, or results deposit_calcium"
+        )
     own = Filtration(typical(patient).gfr_ml_min)
     today = check_kidneys(patient.history, "patient.history", own)
     check_kidneys(scenario.phases, "phases", today)

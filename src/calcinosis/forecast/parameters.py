@@ -135,14 +135,22 @@ def table() -> dict[str, dict[str, Any]]:
     return rows
 
 
-def population(weight_kg: float = REFERENCE_WEIGHT_KG) -> Parameters:
-    """Parameters of the average patient of this dry weight (kg)."""
+def population(weight_kg: float = REFERENCE_WEIGHT_KG, deposit_masses: float = 1.0) -> Parameters:
+    """Parameters of the average patient of this dry weight (kg), the deposit in so many masses.
+
+    Masses of one size change at the surface of each: together as one would that is held against
+    so many times `deposit_ref`. A new mass begins as it does in others.
+    """
     size = weight_kg / REFERENCE_WEIGHT_KG
-    return Parameters(
+    usual = Parameters(
         **{
             name: float(row["value"]) * (size if row.get("scales") else 1.0)
             for name, row in table().items()
         }
+    )
+    return usual._replace(
+        deposit_ref=usual.deposit_ref * deposit_masses,
+        nucleation=usual.nucleation / deposit_masses,
     )
 
 

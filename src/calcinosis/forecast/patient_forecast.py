@@ -1,11 +1,12 @@
 """The forecast an analysed study adds: this patient's labs, the measured deposit, usual options."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+from calcinosis.forecast.deposit import equal_masses
 from calcinosis.forecast.given_prescription import GivenPrescription, prescription_for
 from calcinosis.forecast.outlook import Outlook, forecast
 from calcinosis.forecast.parameters import REFERENCE_WEIGHT_KG
@@ -26,7 +27,7 @@ DAYS_BACK = 365  # older results belong to another treatment; assumed
 
 def forecast_for(
     patient: Patient,
-    deposit_calcium_g: float,
+    masses_calcium_g: Sequence[float],
     *,
     header_weight_kg: float | None = None,
     prescription: GivenPrescription | None = None,
@@ -37,7 +38,7 @@ def forecast_for(
     Args:
         patient: labs in canonical units; undated results count as of today, those of the last
             year are fitted to.
-        deposit_calcium_g: calcium of all masses together, from CT.
+        masses_calcium_g: calcium of each mass, from CT.
         header_weight_kg: by the images; 70 is assumed where no weight is known.
         prescription: today's; without one the usual is assumed, and the outlook says so.
         ensemble: conceivable patients per option.
@@ -65,7 +66,8 @@ def forecast_for(
                 "gfr_ml_min": given.gfr_ml_min,
                 "diet": given.diet or Diet(),
                 "labs": labs,
-                "deposit_calcium_g": deposit_calcium_g,
+                "deposit_calcium_g": sum(masses_calcium_g),
+                "deposit_masses": equal_masses(masses_calcium_g),
             },
             "phases": _lasting(now),
             "compare": [{"name": other.name, "phases": _lasting(other)} for other in others],

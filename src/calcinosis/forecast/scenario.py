@@ -44,6 +44,7 @@ SHOWN = 60  # characters of what was found
 DryWeightKg = Annotated[float, Field(ge=20, le=250)]
 FiltrationMlMin = Annotated[float, Field(ge=0, le=150)]
 MOST_DEPOSIT_CALCIUM_G = 1000.0  # as much as a skeleton holds: ours, more is a slip of the unit
+MOST_DEPOSIT_MASSES = 1000.0  # ours, more is a slip
 
 
 class _Strict(BaseModel):
@@ -88,14 +89,25 @@ class Lab(_Strict):
 
 
 class ScenarioPatient(_Strict):
-    """The patient today; `history` are phases that end today, labs may fall into them."""
+    """The patient today; `history` are phases that end today, labs may fall into them.
+
+    `deposit_masses`: masses of one size in which the deposit lies; see `deposit.equal_masses`.
+    """
 
     dry_weight_kg: DryWeightKg = 70
     gfr_ml_min: FiltrationMlMin | None = None
     diet: Diet = Diet()
     labs: tuple[Lab, ...] = ()
     deposit_calcium_g: float = Field(default=0, ge=0, le=MOST_DEPOSIT_CALCIUM_G)
+    deposit_masses: float = Field(default=1, ge=1, le=MOST_DEPOSIT_MASSES)
     history: tuple["Phase", ...] = ()
+
+    @property
+    def bears_deposit(self) -> bool:
+        """Whether a deposit was measured, today or before."""
+        return self.deposit_calcium_g > 0 or any(
+            lab.analyte == "deposit_calcium" for lab in self.labs
+        )
 
 
 class Haemodialysis(_Strict):
