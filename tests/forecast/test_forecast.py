@@ -359,7 +359,10 @@ def test_a_wrong_field_is_refused_by_name(content, named):
 
 NINE = {"days": 9}
 RESIN = {"drug": "sevelamer", "g_per_day": 4.8}
-SALTS_AND_RESINS = "'sevelamer', 'lanthanum', 'calcium_acetate' or 'calcium_carbonate'"
+SALTS_AND_RESINS = (
+    "'sevelamer', 'lanthanum', 'sucroferric_oxyhydroxide', 'ferric_citrate', 'calcium_acetate', "
+    "'calcium_carbonate', 'magnesium_carbonate' or 'aluminium_hydroxide'"
+)
 LAB = {"date": "2025-01-08", "analyte": "pth", "value": 9, "unit": "pg/mL"}
 
 
@@ -607,6 +610,18 @@ def test_it_is_told_as_how_many_masses_the_deposit_counts(patient, told):
     said = [line for line in assumptions(scenario, before) if "mass" in line]
     assert len(said) == bool(told)
     assert all(line.startswith(told) for line in said)
+
+
+def test_of_binders_that_are_absorbed_it_is_told_what_the_model_leaves_out():
+    phases = [
+        {**NINE, "binder": [RESIN, {"drug": "magnesium_carbonate", "g_per_day": 2}]},
+        {**NINE, "binder": {"drug": "aluminium_hydroxide", "g_per_day": 3}},
+        {**NINE, "binder": {"drug": "ferric_citrate", "g_per_day": 0}},
+    ]
+    scenario = parse_scenario({"phases": phases})
+    before = before_day_0(scenario.patient, scenario.phases[0])[-1]
+    said = [line for line in assumptions(scenario, before) if "only the phosphate" in line]
+    assert [line.split()[-4] for line in said] == ["aluminium", "magnesium"]
 
 
 def test_many_masses_shrink_sooner_than_one_that_holds_as_much():

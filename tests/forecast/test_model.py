@@ -20,7 +20,7 @@ from calcinosis.forecast.parameters import (
 from calcinosis.forecast.prescription import before_day_0, prescribe
 from calcinosis.forecast.scenario import parse_scenario
 from calcinosis.forecast.simulate import controls_of, simulate, starting_state
-from calcinosis.forecast.treatments import gland_tissue, timeline
+from calcinosis.forecast.treatments import BOUND_MG_PER_G, gland_tissue, timeline
 
 CALCIUM = [states.CA_PLASMA, states.CA_SURFACE, states.CA_BONE]
 DEPOSIT = [states.DEPOSIT_LABILE, states.DEPOSIT_MATURE]
@@ -234,7 +234,7 @@ def prescriptions():
             "ultrafiltration_l": st.floats(0, 5),
         }
     )
-    drugs = ["sevelamer", "lanthanum", "calcium_acetate", "calcium_carbonate"]
+    drugs = list(BOUND_MG_PER_G)
     events = st.one_of(
         st.none(),
         st.floats(0, 1).map(lambda x: {"parathyroidectomy": {"remnant_fraction": x}}),

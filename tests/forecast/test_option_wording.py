@@ -1,7 +1,8 @@
 """Each option is told in words: what happens, and what changes of today's treatment."""
 
 from calcinosis.forecast.option_wording import options_in_words
-from calcinosis.forecast.scenario import parse_scenario
+from calcinosis.forecast.scenario import Binder, parse_scenario
+from calcinosis.forecast.wording import binders_in_words
 
 HISTORY = [{"days": 300, "dialysis": {}, "binder": {"drug": "lanthanum", "g_per_day": 2}}]
 CUT = {"parathyroidectomy": {"remnant_fraction": 0.05}}
@@ -51,6 +52,12 @@ def test_binders_given_together_are_told_together():
     both = [{"drug": "lanthanum", "g_per_day": 2}, {"drug": "calcium_acetate", "g_per_day": 3}]
     _, added = told(("added", [{"days": 700, "binder": both}]))
     assert added == "Added: lanthanum 2 g and calcium acetate 3 g a day."
+
+
+def test_sucroferric_oxyhydroxide_is_told_as_iron():
+    """A tablet of 2.5 g holds 0.5 g of it."""
+    binder = Binder(drug="sucroferric_oxyhydroxide", g_per_day=1.5)
+    assert binders_in_words([binder]) == "sucroferric oxyhydroxide 1.5 g of iron a day"
 
 
 def test_a_graft_that_fails_is_told_with_what_it_leaves():

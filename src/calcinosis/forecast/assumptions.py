@@ -13,6 +13,11 @@ from calcinosis.forecast.wording import USUAL_CARE, dialysis_in_words, drugs_in_
 
 WORKING_GFR_ML_MIN = 60.0  # KDIGO 2012: below, filtration is reduced
 MOST_CALCITRIOL_UG_PER_WEEK = 12.0  # 4 µg a session are seldom exceeded: ours
+ABSORBED_METALS = {
+    "aluminium_hydroxide": "aluminium",
+    "magnesium_carbonate": "magnesium",
+    "ferric_citrate": "iron",
+}
 LONG_SESSION_H = 6.0  # from here on as at night: blood is mostly pumped slower; assumed
 
 
@@ -45,7 +50,9 @@ def assumptions(scenario: Scenario, before: Prescription) -> Iterator[str]:
         "A treatment that a phase does not name goes on as before; transplantation ends it, and "
         "when a graft fails haemodialysis begins."
     )
-    yield from _much_vitamin_d([before, *(one for plan in plans for one in plan)])
+    given = [before, *(one for plan in plans for one in plan)]
+    yield from _much_vitamin_d(given)
+    yield from _absorbed_metals(given)
     yield from _several_masses(scenario.patient)
     yield from _old_mass(scenario.patient.labs)
     yield from _long_sessions(options)
@@ -121,6 +128,17 @@ def _much_vitamin_d(plans: Sequence[Prescription]) -> Iterator[str]:
             "alfacalcidol take half (doi:10.1111/j.1440-1797.2010.01398.x), of paricalcitol a "
             "quarter (doi:10.1111/j.1440-1797.2008.01058.x)."
         )
+
+
+def _absorbed_metals(plans: Sequence[Prescription]) -> Iterator[str]:
+    """What of some binders is not in the model, in words."""
+    drugs = {binder.drug for one in plans for binder in one.binders if binder.g_per_day > 0}
+    yield from (
+        f"Of {drug.replace('_', ' ')} only the phosphate that it binds is in the model, not the "
+        f"{metal} that is absorbed."
+        for drug, metal in ABSORBED_METALS.items()
+        if drug in drugs
+    )
 
 
 def _several_masses(patient: ScenarioPatient) -> Iterator[str]:

@@ -143,9 +143,18 @@ Dialysis = Annotated[
 
 
 class Binder(_Strict):
-    """A phosphate binder; lanthanum as elemental lanthanum, the others as the salt."""
+    """A phosphate binder, as the salt; lanthanum as such, sucroferric oxyhydroxide as iron."""
 
-    drug: Literal["sevelamer", "lanthanum", "calcium_acetate", "calcium_carbonate"]
+    drug: Literal[
+        "sevelamer",
+        "lanthanum",
+        "sucroferric_oxyhydroxide",
+        "ferric_citrate",
+        "calcium_acetate",
+        "calcium_carbonate",
+        "magnesium_carbonate",
+        "aluminium_hydroxide",
+    ]
     g_per_day: float = Field(ge=0, le=30)
 
 

@@ -25,11 +25,20 @@ from calcinosis.forecast.states import Array, Controls
 # 2.5) mg/dL (84 patients, prescribing information), 2.4 g bind 60 mg of a meal's 282 (Martin 2011).
 # Lanthanum: between that review's 2.0 x calcium carbonate (90) and the 227 of Martin 2011; at 3 g/d
 # it must lower urine phosphate by 236-468 mg/d (Ren Fail 34:263).
+# Aluminium hydroxide 1.5 and heavy magnesium carbonate 1.3 times calcium carbonate, that review.
+# Sucroferric oxyhydroxide, per gram of iron, from three trials against sevelamer (what each arm
+# would need here for its fall of phosphate): 123 (doi:10.1038/ki.2014.58), 158
+# (doi:10.1159/000531869), 149 (doi:10.1111/nep.12891). Ferric citrate: between 97 (1.5 and 3 g
+# against placebo, doi:10.1159/000344008) and 37 (6 and 8 g, doi:10.1053/j.ajkd.2012.11.041).
 BOUND_MG_PER_G = {
     "sevelamer": 34.0,
+    "lanthanum": 165.0,
+    "sucroferric_oxyhydroxide": 145.0,
+    "ferric_citrate": 60.0,
     "calcium_acetate": 45.0,
     "calcium_carbonate": 45.0,
-    "lanthanum": 165.0,
+    "magnesium_carbonate": 59.0,
+    "aluminium_hydroxide": 68.0,
 }
 # Usual care after parathyroidectomy, where calcium is so low that all of it is given
 # (`model.need_of_calcium`): elemental calcium that 42 dialysis patients needed in the first week

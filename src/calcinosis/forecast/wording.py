@@ -11,6 +11,7 @@ from calcinosis.forecast.scenario import (
 )
 
 USUAL_CARE = "usual care after parathyroidectomy"
+_GRAMS = {"sucroferric_oxyhydroxide": "g of iron"}
 _HAEMODIALYSIS = {
     "sessions_per_week": "{:g} × a week",
     "hours": "{:g} hours a session",
@@ -55,7 +56,10 @@ def drugs_in_words(treatment: Treatment) -> tuple[str, ...]:
 
 def binders_in_words(binders: Sequence[Binder]) -> str:
     """Drugs and doses."""
-    said = [f"{binder.drug.replace('_', ' ')} {binder.g_per_day:g} g" for binder in binders]
+    said = [
+        f"{binder.drug.replace('_', ' ')} {binder.g_per_day:g} {_GRAMS.get(binder.drug, 'g')}"
+        for binder in binders
+    ]
     return f"{' and '.join(said)} a day" if said else "no binder"
 
 

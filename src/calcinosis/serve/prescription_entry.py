@@ -39,8 +39,12 @@ _KIND = Asked(
 _BINDERS = (
     ("sevelamer", "Sevelamer"),
     ("lanthanum", "Lanthanum"),
+    ("sucroferric_oxyhydroxide", "Sucroferric oxyhydroxide (g of iron)"),
+    ("ferric_citrate", "Ferric citrate"),
     ("calcium_acetate", "Calcium acetate"),
     ("calcium_carbonate", "Calcium carbonate"),
+    ("magnesium_carbonate", "Magnesium carbonate"),
+    ("aluminium_hydroxide", "Aluminium hydroxide"),
 )
 FORM: dict[str, tuple[Asked, ...]] = {
     "Dialysis": (
