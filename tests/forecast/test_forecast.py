@@ -16,6 +16,7 @@ from calcinosis.forecast.outlook import forecast
 from calcinosis.forecast.patient_forecast import forecast_for
 from calcinosis.forecast.prescription import before_day_0
 from calcinosis.forecast.scenario import parse_scenario, read_scenario
+from calcinosis.forecast.wording import calcimimetic_in_words
 from calcinosis.lab_result import LabResult
 from calcinosis.patient import Patient
 from calcinosis.write.forecast_page.page import render
@@ -424,6 +425,17 @@ LAB = {"date": "2025-01-08", "analyte": "pth", "value": 9, "unit": "pg/mL"}
             'compare.0.name: found " ", expected a text that is not empty',
         ),
         (
+            {"phases": [{**NINE, "calcimimetic": {"drug": "cinacalcet", "mg_per_week": 21}}]},
+            (
+                'phases.0.calcimimetic: found {"drug": "cinacalcet", "mg_per_week": 21}, '
+                "expected of cinacalcet one dose: mg_per_day or relative_dose"
+            ),
+        ),
+        (
+            {"phases": [{**NINE, "calcimimetic": {"drug": "etelcalcetide", "mg_per_week": 50}}]},
+            "phases.0.calcimimetic.mg_per_week: found 50, expected at most 45",
+        ),
+        (
             {"phases": [{**NINE, "name": ""}]},
             'phases.0.name: found "", expected a text that is not empty',
         ),
@@ -622,6 +634,37 @@ def test_of_binders_that_are_absorbed_it_is_told_what_the_model_leaves_out():
     before = before_day_0(scenario.patient, scenario.phases[0])[-1]
     said = [line for line in assumptions(scenario, before) if "only the phosphate" in line]
     assert [line.split()[-4] for line in said] == ["aluminium", "magnesium"]
+
+
+@pytest.mark.parametrize(
+    ("dose", "strength", "words"),
+    [
+        ({"drug": "cinacalcet"}, 1, "cinacalcet at the mean dose of its trials"),
+        ({"drug": "cinacalcet", "mg_per_day": 60}, 2, "cinacalcet 60 mg a day"),
+        ({"drug": "cinacalcet", "mg_per_day": 180}, 3, "cinacalcet 180 mg a day"),
+        ({"drug": "etelcalcetide", "mg_per_week": 21}, 1, "etelcalcetide 21 mg a week"),
+        ({"drug": "etelcalcetide", "mg_per_week": None, "relative_dose": 2}, 2, "2 times"),
+    ],
+)
+def test_a_calcimimetic_is_dosed_in_mg_or_relative_to_its_trials(dose, strength, words):
+    mimetic = parse_scenario({"phases": [{**NINE, "calcimimetic": dose}]}).phases[0].calcimimetic
+    assert mimetic.strength == strength
+    assert words in calcimimetic_in_words(mimetic)
+
+
+def test_two_doses_of_a_calcimimetic_are_refused():
+    both = {"drug": "cinacalcet", "mg_per_day": 60, "relative_dose": 1}
+    with pytest.raises(InputError, match=r"phases\.0\.calcimimetic: .* one dose"):
+        parse_scenario({"phases": [{**NINE, "calcimimetic": both}]})
+
+
+def test_it_is_told_that_much_cinacalcet_may_do_less_than_in_proportion():
+    for mg, told in ((30, False), (90, True)):
+        plan = {**NINE, "calcimimetic": {"drug": "cinacalcet", "mg_per_day": mg}}
+        scenario = parse_scenario({"phases": [plan]})
+        before = before_day_0(scenario.patient, scenario.phases[0])[-1]
+        said = [line for line in assumptions(scenario, before) if "responds less" in line]
+        assert bool(said) == told
 
 
 def test_many_masses_shrink_sooner_than_one_that_holds_as_much():

@@ -187,8 +187,11 @@ def test_what_the_patient_has_already_is_no_option():
 
 def test_etelcalcetide_takes_the_place_of_cinacalcet():
     option = options({"calcimimetic": {"drug": "cinacalcet", "relative_dose": 1.5}})["calcimimetic"]
-    assert option.phase["calcimimetic"].relative_dose == 1.5
+    assert option.phase["calcimimetic"].strength == 1.5
     assert "(now cinacalcet at 1.5 times the mean dose of its trials)" in option.meaning
+    much = options({"calcimimetic": {"drug": "cinacalcet", "mg_per_day": 90}})["calcimimetic"]
+    said = "etelcalcetide 45 mg a week (now cinacalcet 90 mg a day), all else as now"
+    assert much.meaning == said
 
 
 def test_dialysis_without_a_modality_is_the_patients():

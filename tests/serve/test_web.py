@@ -404,6 +404,11 @@ def test_two_binders_typed_in_are_kept_and_shown(node, person):
         ({"binder.g_per_day": "3"}, "Phosphate binder: found nothing"),
         ({"binder.drug": "chalk", "binder.g_per_day": "3"}, "Phosphate binder: found"),
         ({"dry_weight_kg": "620"}, "Dry weight, kg: found 620.0, expected at most 250"),
+        ({"calcimimetic.mg_per_day": "60"}, "Calcimimetic: found nothing"),
+        (
+            {"calcimimetic.drug": "cinacalcet", "calcimimetic.mg_per_week": "21"},
+            "Calcimimetic: found",
+        ),
     ],
 )
 def test_a_prescription_that_cannot_be_is_refused_by_the_name_of_its_field(

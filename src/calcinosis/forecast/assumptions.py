@@ -7,7 +7,15 @@ from calcinosis.analyte import level_of, to_canonical
 from calcinosis.forecast.model import CARE_STOPS_AT
 from calcinosis.forecast.parameters import CA_MG_PER_MMOL
 from calcinosis.forecast.prescription import Prescription, prescribe
-from calcinosis.forecast.scenario import Haemodialysis, Lab, Option, Scenario, ScenarioPatient
+from calcinosis.forecast.scenario import (
+    CINACALCET_MG_PER_DAY,
+    MOST_RELATIVE_DOSE,
+    Haemodialysis,
+    Lab,
+    Option,
+    Scenario,
+    ScenarioPatient,
+)
 from calcinosis.forecast.treatments import CARE_CALCIUM_G_D, CARE_VITAMIN_D_UG_PER_WEEK
 from calcinosis.forecast.wording import USUAL_CARE, dialysis_in_words, drugs_in_words
 
@@ -52,6 +60,7 @@ def assumptions(scenario: Scenario, before: Prescription) -> Iterator[str]:
     )
     given = [before, *(one for plan in plans for one in plan)]
     yield from _much_vitamin_d(given)
+    yield from _much_cinacalcet(given)
     yield from _absorbed_metals(given)
     yield from _several_masses(scenario.patient)
     yield from _old_mass(scenario.patient.labs)
@@ -127,6 +136,19 @@ def _much_vitamin_d(plans: Sequence[Prescription]) -> Iterator[str]:
             f"Active vitamin D is meant as calcitriol, of which {most:g} µg a week are much: of "
             "alfacalcidol take half (doi:10.1111/j.1440-1797.2010.01398.x), of paricalcitol a "
             "quarter (doi:10.1111/j.1440-1797.2008.01058.x)."
+        )
+
+
+def _much_cinacalcet(plans: Sequence[Prescription]) -> Iterator[str]:
+    """How doses above that of the trial are taken, in words."""
+    mimetics = [one.calcimimetic for one in plans if one.calcimimetic]
+    if max((one.mg_per_day or 0.0 for one in mimetics), default=0.0) > CINACALCET_MG_PER_DAY:
+        yield (
+            f"The effect of cinacalcet is that of {CINACALCET_MG_PER_DAY:g} mg a day in a trial; "
+            "more is taken to do so much more, up to "
+            f"{MOST_RELATIVE_DOSE * CINACALCET_MG_PER_DAY:g} mg. Who is given more mostly "
+            "responds less: what its beginning or end does to PTH is told too strong rather than "
+            "too weak."
         )
 
 

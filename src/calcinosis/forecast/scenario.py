@@ -16,6 +16,7 @@ from pydantic import (
     Tag,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -45,6 +46,12 @@ DryWeightKg = Annotated[float, Field(ge=20, le=250)]
 FiltrationMlMin = Annotated[float, Field(ge=0, le=150)]
 MOST_DEPOSIT_CALCIUM_G = 1000.0  # as much as a skeleton holds: ours, more is a slip of the unit
 MOST_DEPOSIT_MASSES = 1000.0  # ours, more is a slip
+# Doses whose effect is the model's: of the trial that cinacalcet was fitted to (Aggarwal 2013,
+# romj.org/2013-0309), and of 24 patients whose PTH fell by 56 % on etelcalcetide (G Ital Nefrol
+# 2020;37(5)), by 55 % in the trial that it was fitted to.
+CINACALCET_MG_PER_DAY, ETELCALCETIDE_MG_PER_WEEK = 30.0, 21.0
+MOST_CINACALCET_MG_PER_DAY, MOST_ETELCALCETIDE_MG_PER_WEEK = 180.0, 45.0  # prescribing information
+MOST_RELATIVE_DOSE = 3.0  # ours: further the effect is not known
 
 
 class _Strict(BaseModel):
@@ -183,10 +190,36 @@ Binders = Annotated[
 
 
 class Calcimimetic(_Strict):
-    """`relative_dose` 1 is the mean dose of the registration trials."""
+    """In one of three doses: cinacalcet mg a day, etelcalcetide mg a week, or relative to trials.
+
+    `relative_dose` 1, which is meant without any, is the dose that the model's effect comes from.
+    """
 
     drug: Literal["cinacalcet", "etelcalcetide"]
-    relative_dose: float = Field(default=1, ge=0, le=3)
+    relative_dose: float = Field(default=1, ge=0, le=MOST_RELATIVE_DOSE)
+    mg_per_day: Annotated[float, Field(ge=0, le=MOST_CINACALCET_MG_PER_DAY)] | None = None
+    mg_per_week: Annotated[float, Field(ge=0, le=MOST_ETELCALCETIDE_MG_PER_WEEK)] | None = None
+
+    @model_validator(mode="after")
+    def _one_dose(self) -> "Calcimimetic":
+        own = "mg_per_day" if self.drug == "cinacalcet" else "mg_per_week"
+        given = {name for name in self.model_fields_set if getattr(self, name) is not None}
+        if given not in ({"drug"}, {"drug", own}, {"drug", "relative_dose"}):
+            raise PydanticCustomError(
+                "dose",
+                "of {drug} one dose: {own} or relative_dose",
+                {"drug": self.drug, "own": own},
+            )
+        return self
+
+    @property
+    def strength(self) -> float:
+        """Dose relative to that of the trials; more than the largest relative dose counts as it."""
+        if self.mg_per_day is not None:
+            return min(self.mg_per_day / CINACALCET_MG_PER_DAY, MOST_RELATIVE_DOSE)
+        if self.mg_per_week is not None:
+            return self.mg_per_week / ETELCALCETIDE_MG_PER_WEEK
+        return self.relative_dose
 
 
 class Parathyroidectomy(_Strict):

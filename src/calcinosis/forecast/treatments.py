@@ -202,7 +202,7 @@ def _controls(prescription: Prescription, p: Parameters, since: int) -> Controls
     )
     if mimetic is not None:
         shifts = {"etelcalcetide": p.etelcalcetide_shift, "cinacalcet": p.cinacalcet_shift}
-        shift = shifts[mimetic.drug] * mimetic.relative_dose
+        shift = shifts[mimetic.drug] * mimetic.strength
     gfr = prescription.gfr_ml_min
     if prescription.graft_day is not None:
         days = prescription.graft_day + since + 0.5

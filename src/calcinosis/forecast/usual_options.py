@@ -17,6 +17,8 @@ from calcinosis.forecast.given_prescription import MODALITIES, GivenPrescription
 from calcinosis.forecast.parameters import REFERENCE_WEIGHT_KG
 from calcinosis.forecast.prescription import DIALYSIS_PHOSPHORUS_MG_D
 from calcinosis.forecast.scenario import (
+    ETELCALCETIDE_MG_PER_WEEK,
+    MOST_ETELCALCETIDE_MG_PER_WEEK,
     Binder,
     Calcimimetic,
     Diet,
@@ -126,7 +128,7 @@ def _others(today: Today, patient: Patient) -> Iterator[UsualOption]:
         yield _daily(today)
     if (patient.value("pth") or 0.0) > PTH_TO_TREAT_PG_ML:
         mimetic = today.drugs.calcimimetic
-        if not mimetic or mimetic.drug != "etelcalcetide" or mimetic.relative_dose < 1:
+        if not mimetic or mimetic.drug != "etelcalcetide" or mimetic.strength < 1:
             yield _calcimimetic(today)
         yield _parathyroidectomy(today)
     yield UsualOption(
@@ -213,8 +215,9 @@ def _daily(today: Today) -> UsualOption:
 
 def _calcimimetic(today: Today) -> UsualOption:
     now = today.drugs.calcimimetic
-    dose = max(1.0, now.relative_dose) if now else 1.0
-    mimetic = Calcimimetic(drug="etelcalcetide", relative_dose=dose)
+    as_strong = now.strength * ETELCALCETIDE_MG_PER_WEEK if now else 0.0
+    mg = max(ETELCALCETIDE_MG_PER_WEEK, min(round(as_strong, 1), MOST_ETELCALCETIDE_MG_PER_WEEK))
+    mimetic = Calcimimetic(drug="etelcalcetide", mg_per_week=mg)
     instead = f" (now {calcimimetic_in_words(now)})" if now else ""
     return UsualOption(
         CALCIMIMETIC,

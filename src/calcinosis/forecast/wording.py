@@ -72,5 +72,9 @@ def calcimimetic_in_words(calcimimetic: Calcimimetic | None) -> str:
     """Drug and dose."""
     if calcimimetic is None:
         return "no calcimimetic"
-    times = "" if calcimimetic.relative_dose == 1 else f"{calcimimetic.relative_dose:g} times "
+    if calcimimetic.mg_per_day is not None:
+        return f"{calcimimetic.drug} {calcimimetic.mg_per_day:g} mg a day"
+    if calcimimetic.mg_per_week is not None:
+        return f"{calcimimetic.drug} {calcimimetic.mg_per_week:g} mg a week"
+    times = "" if calcimimetic.relative_dose == 1 else f"{calcimimetic.relative_dose:.3g} times "
     return f"{calcimimetic.drug} at {times}the mean dose of its trials"

@@ -69,7 +69,9 @@ FORM: dict[str, tuple[Asked, ...]] = {
             "Calcimimetic",
             (("cinacalcet", "Cinacalcet"), ("etelcalcetide", "Etelcalcetide")),
         ),
-        Asked("calcimimetic.relative_dose", "Its dose (1: mean of the trials)"),
+        Asked("calcimimetic.mg_per_day", "Cinacalcet, mg a day"),
+        Asked("calcimimetic.mg_per_week", "Etelcalcetide, mg a week"),
+        Asked("calcimimetic.relative_dose", "Or its dose relative to trials (1: as much)"),
     ),
     "Body and diet": (
         Asked("dry_weight_kg", "Dry weight, kg"),
@@ -150,6 +152,7 @@ def _in_words_of_the_form(error: str) -> str:
     """An error with the label of its field, where it has one."""
     for number, place in enumerate(("binder", "second_binder")):
         error = error.replace(f"prescription: binder.{number}.", f"prescription: {place}.")
+    error = error.replace("prescription: calcimimetic: ", "Calcimimetic: ")
     for asked in _ASKED:
         error = error.replace(f"prescription: {asked.name}: ", f"{asked.label}: ")
     return error
