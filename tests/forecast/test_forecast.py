@@ -640,7 +640,7 @@ def test_of_binders_that_are_absorbed_it_is_told_what_the_model_leaves_out():
     ("dose", "strength", "words"),
     [
         ({"drug": "cinacalcet"}, 1, "cinacalcet at the mean dose of its trials"),
-        ({"drug": "cinacalcet", "mg_per_day": 60}, 2, "cinacalcet 60 mg a day"),
+        ({"drug": "cinacalcet", "mg_per_day": 90}, 2, "cinacalcet 90 mg a day"),
         ({"drug": "cinacalcet", "mg_per_day": 180}, 3, "cinacalcet 180 mg a day"),
         ({"drug": "etelcalcetide", "mg_per_week": 21}, 1, "etelcalcetide 21 mg a week"),
         ({"drug": "etelcalcetide", "mg_per_week": None, "relative_dose": 2}, 2, "2 times"),

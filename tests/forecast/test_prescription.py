@@ -190,7 +190,7 @@ def test_etelcalcetide_takes_the_place_of_cinacalcet():
     assert option.phase["calcimimetic"].strength == 1.5
     assert "(now cinacalcet at 1.5 times the mean dose of its trials)" in option.meaning
     much = options({"calcimimetic": {"drug": "cinacalcet", "mg_per_day": 90}})["calcimimetic"]
-    said = "etelcalcetide 45 mg a week (now cinacalcet 90 mg a day), all else as now"
+    said = "etelcalcetide 42 mg a week (now cinacalcet 90 mg a day), all else as now"
     assert much.meaning == said
 
 

@@ -140,13 +140,12 @@ def _much_vitamin_d(plans: Sequence[Prescription]) -> Iterator[str]:
 
 
 def _much_cinacalcet(plans: Sequence[Prescription]) -> Iterator[str]:
-    """How doses above that of the trial are taken, in words."""
+    """How doses above those of most trials are taken, in words."""
     mimetics = [one.calcimimetic for one in plans if one.calcimimetic]
     if max((one.mg_per_day or 0.0 for one in mimetics), default=0.0) > CINACALCET_MG_PER_DAY:
         yield (
-            f"The effect of cinacalcet is that of {CINACALCET_MG_PER_DAY:g} mg a day in a trial; "
-            "more is taken to do so much more, up to "
-            f"{MOST_RELATIVE_DOSE * CINACALCET_MG_PER_DAY:g} mg. Who is given more mostly "
+            "Cinacalcet is taken to do the more the more of it is given, up to "
+            f"{MOST_RELATIVE_DOSE * CINACALCET_MG_PER_DAY:g} mg a day. Who is given much mostly "
             "responds less: what its beginning or end does to PTH is told too strong rather than "
             "too weak."
         )

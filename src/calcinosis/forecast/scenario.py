@@ -46,10 +46,12 @@ DryWeightKg = Annotated[float, Field(ge=20, le=250)]
 FiltrationMlMin = Annotated[float, Field(ge=0, le=150)]
 MOST_DEPOSIT_CALCIUM_G = 1000.0  # as much as a skeleton holds: ours, more is a slip of the unit
 MOST_DEPOSIT_MASSES = 1000.0  # ours, more is a slip
-# Doses whose effect is the model's: of the trial that cinacalcet was fitted to (Aggarwal 2013,
-# romj.org/2013-0309), and of 24 patients whose PTH fell by 56 % on etelcalcetide (G Ital Nefrol
-# 2020;37(5)), by 55 % in the trial that it was fitted to.
-CINACALCET_MG_PER_DAY, ETELCALCETIDE_MG_PER_WEEK = 30.0, 21.0
+# Doses whose effect is the model's. Etelcalcetide: of 24 patients whose PTH fell by 56 % (G Ital
+# Nefrol 2020;37(5)), by 55 % in the trial that the model was fitted to. Cinacalcet: 30 mg lowered
+# PTH by 34 % more than calcitriol alone did (Aggarwal 2013, romj.org/2013-0309), as 0.65 of the
+# dose does here; 29 patients got 0.111 x mg a day + 0.96 mg etelcalcetide a session instead
+# (Blood Purif 2019;48:106), so that 38 to 45 mg are 1 between 30 and 90.
+CINACALCET_MG_PER_DAY, ETELCALCETIDE_MG_PER_WEEK = 45.0, 21.0
 MOST_CINACALCET_MG_PER_DAY, MOST_ETELCALCETIDE_MG_PER_WEEK = 180.0, 45.0  # prescribing information
 MOST_RELATIVE_DOSE = 3.0  # ours: further the effect is not known
 
