@@ -19,6 +19,7 @@ from calcinosis.forecast.scenario import parse_scenario, read_scenario
 from calcinosis.forecast.wording import calcimimetic_in_words
 from calcinosis.lab_result import LabResult
 from calcinosis.patient import Patient
+from calcinosis.write.forecast_page.files import summary
 from calcinosis.write.forecast_page.page import render
 
 CUT = {"parathyroidectomy": {"remnant_fraction": 0.05}}
@@ -533,6 +534,20 @@ def test_a_result_that_does_not_go_with_the_treatment_is_named(options):
     low = {**LAB, "analyte": "phosphate", "value": 2.0, "unit": "mg/dL"}
     said = forecast(parse_scenario({"patient": {"labs": [low]}, "phases": [NINE]}), ensemble=2)
     assert said.assumptions[0].startswith("Not reached by the fit: phosphate 2 mg/dL, where")
+    assert said.doubts == said.assumptions[:1]
+    page = render(said)
+    assert page.count(said.doubts[0]) == 1
+    assert page.index(said.doubts[0]) < page.index("Before dialysis, over time")
+    assert next(iter(summary(said))) == said.doubts[0]
+
+
+def test_what_results_pull_far_from_other_patients_is_known_from_the_data():
+    """One result is enough, though it leaves much open."""
+    low = {**LAB, "analyte": "phosphate", "value": 1.5, "unit": "mg/dL"}
+    said = forecast(parse_scenario({"patient": {"labs": [low]}, "phases": [NINE]}), ensemble=2)
+    (intake,) = (finding for finding in said.fit if finding.name == "p_intake_factor")
+    assert intake.high < intake.typical
+    assert intake.moved
 
 
 def test_of_several_results_one_that_is_not_reached_is_named_with_its_date():

@@ -1,7 +1,8 @@
 """Fit the patient in hand: maximum a posteriori on a laboratory series, then Laplace's spread.
 
 What may move, and by how much between patients, stands in ``parameters.yaml`` (`patient_sd`). A
-parameter whose spread the data shrink by less than 30 % is reported as prior: the data say little.
+parameter whose spread the data shrink by less than 30 %, and whose interval holds the typical
+value, is reported as prior: the data say little.
 """
 
 from collections.abc import Callable, Sequence
@@ -394,6 +395,6 @@ def _findings(
         )
         found.append(
             Finding(name, meaning[name], typical[name], float(value), float(low), float(high),
-                    bool(sd < MOVED_BELOW))
+                    bool(sd < MOVED_BELOW or abs(step) > 1.645 * sd))
         )  # fmt: skip
     return tuple(found)

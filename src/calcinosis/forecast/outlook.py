@@ -102,12 +102,14 @@ class Outlook:
         assumptions: what the scenario left open, and how it was filled.
         fit: what the laboratory told of this patient; empty without results.
         limits: what the model cannot say.
+        doubts: those of the assumptions that make all of it less sure.
     """
 
     courses: tuple[Course, ...]
     assumptions: tuple[str, ...]
     fit: tuple[Finding, ...] = ()
     limits: tuple[str, ...] = LIMITS
+    doubts: tuple[str, ...] = ()
 
 
 def forecast(
@@ -143,7 +145,7 @@ def forecast(
         if progress:
             progress(done, len(options))
     said = (*doubts, *assumptions(scenario, past.now))
-    return Outlook(tuple(courses), said, findings)
+    return Outlook(tuple(courses), said, findings, doubts=doubts)
 
 
 def _check(scenario: Scenario) -> None:

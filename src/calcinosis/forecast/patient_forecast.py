@@ -81,10 +81,13 @@ def forecast_for(
 
 def without_weight_and_days(outlook: Outlook) -> Outlook:
     """The same forecast, silent about weight, what tells it, and the days of results."""
-    hidden = outlook.assumptions
-    for told, instead in _HIDDEN.items():
-        hidden = tuple(re.sub(told, instead, line) for line in hidden)
-    return replace(outlook, assumptions=hidden)
+
+    def hidden(lines: tuple[str, ...]) -> tuple[str, ...]:
+        for told, instead in _HIDDEN.items():
+            lines = tuple(re.sub(told, instead, line) for line in lines)
+        return lines
+
+    return replace(outlook, assumptions=hidden(outlook.assumptions), doubts=hidden(outlook.doubts))
 
 
 def _body_as_told(given: GivenPrescription, header_weight_kg: float | None) -> Iterator[str]:

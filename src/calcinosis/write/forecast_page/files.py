@@ -37,8 +37,9 @@ def write_forecast(
     with result_folder(output, force=force) as folder:
         outlook = forecast(scenario, progress=progress)
         rests_on = (*outlook.assumptions, *_not_from_today(scenario))
-        told = (*_doubts(scenario), *rests_on, *options_in_words(scenario))
-        outlook = replace(outlook, assumptions=told)
+        doubts = _doubts(scenario)
+        told = (*doubts, *rests_on, *options_in_words(scenario))
+        outlook = replace(outlook, assumptions=told, doubts=(*doubts, *outlook.doubts))
         record = json.dumps(as_record(outlook), indent=1, ensure_ascii=False) + "\n"
         (folder / "forecast.json").write_text(record, encoding="utf-8")
         (folder / "forecast.csv").write_text(as_csv(outlook), encoding="utf-8")
@@ -134,7 +135,8 @@ def _rows(course: Course) -> Iterator[list[str]]:
 
 
 def summary(outlook: Outlook) -> Iterator[str]:
-    """A few lines per option for the terminal, then what they rest on."""
+    """For the terminal: what makes all less sure, a few lines per option, what they rest on."""
+    yield from outlook.doubts
     for course in outlook.courses:
         seen = course.outcomes
         line = (
@@ -149,4 +151,4 @@ def summary(outlook: Outlook) -> Iterator[str]:
         yield line
         yield from (f"  {warning}" for warning in course.warnings)
     yield "This rests on:"
-    yield from (f"  {told}" for told in outlook.assumptions)
+    yield from (f"  {told}" for told in outlook.assumptions if told not in outlook.doubts)
