@@ -1,10 +1,13 @@
 """The lines of the forecast page can be seen, and what is doubtful of the labs is said."""
 
 import json
+import re
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from calcinosis.write.forecast_page.chart import COLOURS, swatch
+from calcinosis.write.forecast_page.chart import COLOURS, LABEL, PANELS, panel_svg, swatch
 from calcinosis.write.forecast_page.files import summary, write_forecast
 
 
@@ -51,3 +54,17 @@ def test_a_drug_of_the_first_phase_is_said_to_be_taken_before_today(tmp_path):
     (told,) = (line for line in printed if "Until today" in line)
     assert "cinacalcet" in told
     assert "  A drug that is to begin only today needs a history without it." in printed
+
+
+@pytest.mark.parametrize("highest", [305.0, 330.0, 900.0])
+def test_the_text_of_a_limit_is_never_cut_off_at_the_top(highest):
+    panel = next(panel for panel in PANELS if panel.analyte == "pth_pg_ml")
+    levels = {panel.analyte: np.array([100.0, highest / 1.2])}
+    course = SimpleNamespace(
+        name="one", day=np.array([0.0, 7.0]), central=levels, low=levels, high=levels, changes=()
+    )
+    drawn = panel_svg(panel, [course])
+    heights = [float(y) for y in re.findall(r'y="([\d.]+)" class="end limit"', drawn)]
+    assert heights
+    assert min(heights) >= LABEL
+    assert drawn.rindex("<polyline") < drawn.index('class="end limit"'), "texts lie on top"

@@ -14,8 +14,9 @@ from calcinosis.forecast.states import Array
 # darker, so that each line has a contrast of 3 and more on white paper and on a dark screen.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#c4709f", "#b97f00", "#2f93cc", "#7f7f7f")
 DASHES = ("", "7 3", "2 3", "9 3 2 3")
-WIDTH, HEIGHT = 520, 250
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34
+WIDTH, HEIGHT = 520, 258
+LABEL = 16  # height of a text, at most: print and telephones draw it large
+LEFT, RIGHT, TOP, BOTTOM = 46, 12, LABEL + 4, 34
 DENSEST_BAND, ALL_BANDS = 0.13, 0.36  # opacity of one, and of all where they lie over each other
 SHORTEST_DAYS = 1.0  # of an axis: a plan may end before a second sample is due
 
@@ -78,6 +79,7 @@ def panel_svg(panel: Panel, courses: Sequence[Course]) -> str:
     parts.append(f'<g fill-opacity="{shade:.2f}">{bands}</g>')
     parts += [_changes(axes, course, i) for i, course in enumerate(courses)]
     parts += [_line(axes, panel, course, i) for i, course in enumerate(courses)]
+    parts.append(_limit_texts(axes, panel))
     label = f"{panel.title} in {panel.unit} over time"
     return (
         f'<svg class="course-chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
@@ -109,14 +111,25 @@ def _grid(axes: _Axes, panel: Panel) -> str:
         x = float(axes.x(month * 365.25 / 12))
         parts.append(f'<text x="{x:.1f}" y="{base + 16}" class="middle">{month:g}</text>')
     parts.append(f'<text x="{right}" y="{base + 30}" class="end">months</text>')
-    for value, text in panel.limits:
-        y = float(axes.y(value))
-        if TOP < y < base:
-            parts.append(
-                f'<line class="limit" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            )
-            parts.append(f'<text x="{right}" y="{y - 4:.1f}" class="end limit">{text}</text>')
+    parts += [
+        f'<line class="limit" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        for y, _ in _limits(axes, panel)
+    ]
     return "".join(parts)
+
+
+def _limits(axes: _Axes, panel: Panel) -> list[tuple[float, str]]:
+    """Height and text of the limits that are in sight."""
+    limits = [(float(axes.y(value)), text) for value, text in panel.limits]
+    return [(y, text) for y, text in limits if TOP < y < HEIGHT - BOTTOM]
+
+
+def _limit_texts(axes: _Axes, panel: Panel) -> str:
+    """Above each line; on top of all that is drawn."""
+    return "".join(
+        f'<text x="{WIDTH - RIGHT}" y="{y - 4:.1f}" class="end limit">{text}</text>'
+        for y, text in _limits(axes, panel)
+    )
 
 
 def _months(days: float) -> list[float]:
