@@ -682,6 +682,14 @@ def test_it_is_told_that_much_cinacalcet_may_do_less_than_in_proportion():
         assert bool(said) == told
 
 
+def test_tablets_of_sucroferric_oxyhydroxide_taken_for_their_iron_are_remarked_on():
+    for grams, told in ((3, False), (7.5, True)):
+        binder = {"drug": "sucroferric_oxyhydroxide", "g_per_day": grams}
+        scenario = parse_scenario({"phases": [{**NINE, "binder": [RESIN, binder]}]})
+        before = before_day_0(scenario.patient, scenario.phases[0])[-1]
+        assert any("meant as iron" in line for line in assumptions(scenario, before)) == told
+
+
 def test_many_masses_shrink_sooner_than_one_that_holds_as_much():
     one, many = (
         forecast(

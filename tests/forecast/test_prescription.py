@@ -194,6 +194,16 @@ def test_etelcalcetide_takes_the_place_of_cinacalcet():
     assert much.meaning == said
 
 
+def test_in_peritoneal_dialysis_the_calcimimetic_is_one_to_swallow():
+    """Etelcalcetide is injected at haemodialysis, and was studied there only."""
+    usual = options({}, "dialysis_pd")["calcimimetic"].meaning
+    assert usual == "cinacalcet 60 mg a day, all else as now"
+    less = options({"calcimimetic": {"drug": "cinacalcet", "mg_per_day": 30}}, "dialysis_pd")
+    assert less["calcimimetic"].meaning.startswith("cinacalcet 60 mg a day (now cinacalcet 30 mg")
+    enough = options({"calcimimetic": {"drug": "cinacalcet", "mg_per_day": 90}}, "dialysis_pd")
+    assert "calcimimetic" not in enough
+
+
 def test_dialysis_without_a_modality_is_the_patients():
     given = GivenPrescription.model_validate({"dialysis": {"dialysate_calcium_mmol_l": 1.75}})
     outlook = forecast_for(dialysed("dialysis_pd"), [12.5], prescription=given, ensemble=2)

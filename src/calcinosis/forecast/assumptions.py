@@ -21,6 +21,7 @@ from calcinosis.forecast.wording import USUAL_CARE, dialysis_in_words, drugs_in_
 
 WORKING_GFR_ML_MIN = 60.0  # KDIGO 2012: below, filtration is reduced
 MOST_CALCITRIOL_UG_PER_WEEK = 12.0  # 4 µg a session are seldom exceeded: ours
+MOST_SUCROFERRIC_IRON_G = 3.0  # a day, the most that was studied: doi:10.1038/ki.2014.58
 ABSORBED_METALS = {
     "aluminium_hydroxide": "aluminium",
     "magnesium_carbonate": "magnesium",
@@ -61,6 +62,7 @@ def assumptions(scenario: Scenario, before: Prescription) -> Iterator[str]:
     given = [before, *(one for plan in plans for one in plan)]
     yield from _much_vitamin_d(given)
     yield from _much_cinacalcet(given)
+    yield from _much_iron(given)
     yield from _absorbed_metals(given)
     yield from _several_masses(scenario.patient)
     yield from _old_mass(scenario.patient.labs)
@@ -148,6 +150,17 @@ def _much_cinacalcet(plans: Sequence[Prescription]) -> Iterator[str]:
             f"{MOST_RELATIVE_DOSE * CINACALCET_MG_PER_DAY:g} mg a day. Who is given much mostly "
             "responds less: what its beginning or end does to PTH is told too strong rather than "
             "too weak."
+        )
+
+
+def _much_iron(plans: Sequence[Prescription]) -> Iterator[str]:
+    """That a dose nobody gives of iron may be one of tablets, in words."""
+    binders = [binder for one in plans for binder in one.binders]
+    most = max((b.g_per_day for b in binders if b.drug == "sucroferric_oxyhydroxide"), default=0.0)
+    if most > MOST_SUCROFERRIC_IRON_G:
+        yield (
+            f"Sucroferric oxyhydroxide is meant as iron, of which {most:g} g a day are much: a "
+            "tablet holds 0.5 g of it."
         )
 
 

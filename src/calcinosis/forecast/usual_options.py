@@ -17,7 +17,9 @@ from calcinosis.forecast.given_prescription import MODALITIES, GivenPrescription
 from calcinosis.forecast.parameters import REFERENCE_WEIGHT_KG
 from calcinosis.forecast.prescription import DIALYSIS_PHOSPHORUS_MG_D
 from calcinosis.forecast.scenario import (
+    CINACALCET_MG_PER_DAY,
     ETELCALCETIDE_MG_PER_WEEK,
+    MOST_CINACALCET_MG_PER_DAY,
     MOST_ETELCALCETIDE_MG_PER_WEEK,
     Binder,
     Calcimimetic,
@@ -42,6 +44,7 @@ LOW_DIALYSATE_CALCIUM_MMOL_L = 1.25
 LOW_PERITONEAL_CALCIUM_MMOL_L = 1.0
 LOW_PHOSPHORUS_MG_D, LOW_PHOSPHORUS_SHARE = 800.0, 0.8
 MOST_SEVELAMER_G = 14.0
+USUAL_CINACALCET_MG_PER_DAY = 60.0  # of the tablets (30, 60, 90 mg) the middle one
 DAILY_SESSIONS, DAILY_HOURS = 6.0, 3.0
 REMNANT_FRACTION = 0.05
 GRAFT_GFR_ML_MIN = 50.0
@@ -127,8 +130,8 @@ def _others(today: Today, patient: Patient) -> Iterator[UsualOption]:
     if today.dialysis.modality == "pd" or today.dialysis.sessions_per_week < DAILY_SESSIONS:
         yield _daily(today)
     if (patient.value("pth") or 0.0) > PTH_TO_TREAT_PG_ML:
-        mimetic = today.drugs.calcimimetic
-        if not mimetic or mimetic.drug != "etelcalcetide" or mimetic.strength < 1:
+        now, wanted = today.drugs.calcimimetic, _usual_calcimimetic(today)
+        if not now or now.drug != wanted.drug or now.strength < wanted.strength:
             yield _calcimimetic(today)
         yield _parathyroidectomy(today)
     yield UsualOption(
@@ -213,11 +216,18 @@ def _daily(today: Today) -> UsualOption:
     )
 
 
+def _usual_calcimimetic(today: Today) -> Calcimimetic:
+    """As strong as today's at least. Etelcalcetide is given at haemodialysis, and only there."""
+    now = today.drugs.calcimimetic.strength if today.drugs.calcimimetic else 0.0
+    if today.dialysis.modality == "pd":
+        mg = min(round(now * CINACALCET_MG_PER_DAY, 1), MOST_CINACALCET_MG_PER_DAY)
+        return Calcimimetic(drug="cinacalcet", mg_per_day=max(USUAL_CINACALCET_MG_PER_DAY, mg))
+    mg = min(round(now * ETELCALCETIDE_MG_PER_WEEK, 1), MOST_ETELCALCETIDE_MG_PER_WEEK)
+    return Calcimimetic(drug="etelcalcetide", mg_per_week=max(ETELCALCETIDE_MG_PER_WEEK, mg))
+
+
 def _calcimimetic(today: Today) -> UsualOption:
-    now = today.drugs.calcimimetic
-    as_strong = now.strength * ETELCALCETIDE_MG_PER_WEEK if now else 0.0
-    mg = max(ETELCALCETIDE_MG_PER_WEEK, min(round(as_strong, 1), MOST_ETELCALCETIDE_MG_PER_WEEK))
-    mimetic = Calcimimetic(drug="etelcalcetide", mg_per_week=mg)
+    now, mimetic = today.drugs.calcimimetic, _usual_calcimimetic(today)
     instead = f" (now {calcimimetic_in_words(now)})" if now else ""
     return UsualOption(
         CALCIMIMETIC,
