@@ -1,5 +1,7 @@
 """The physiology holds together: nothing is created or lost, health is at rest, chains run."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import Phase, example, given, settings
@@ -338,6 +340,7 @@ def test_every_parameter_has_a_value_a_unit_a_meaning_and_a_source():
         assert set(row) <= {
             "value", "prior", "unit", "what", "source", "fit_sd", "patient_sd", "scales"
         }, name  # fmt: skip
+        assert not re.search(r"[a-z]\.[a-z]|_", row["what"]), "read on the page: no names of code"
 
 
 def test_bound_calcium_differs_in_the_laboratory_only():
