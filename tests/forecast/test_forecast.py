@@ -539,15 +539,9 @@ def test_a_result_that_does_not_go_with_the_treatment_is_named(options):
     assert page.count(said.doubts[0]) == 1
     assert page.index(said.doubts[0]) < page.index("Before dialysis, over time")
     assert next(iter(summary(said))) == said.doubts[0]
-
-
-def test_what_results_pull_far_from_other_patients_is_known_from_the_data():
-    """One result is enough, though it leaves much open."""
-    low = {**LAB, "analyte": "phosphate", "value": 1.5, "unit": "mg/dL"}
-    said = forecast(parse_scenario({"patient": {"labs": [low]}, "phases": [NINE]}), ensemble=2)
     (intake,) = (finding for finding in said.fit if finding.name == "p_intake_factor")
     assert intake.high < intake.typical
-    assert intake.moved
+    assert intake.moved, "one result is enough to pull it far, though it leaves much open"
 
 
 def test_of_several_results_one_that_is_not_reached_is_named_with_its_date():
