@@ -11,7 +11,7 @@ import pytest
 
 from calcinosis.errors import InputError, NotReadableError
 from calcinosis.forecast.assumptions import assumptions
-from calcinosis.forecast.fit import Observation, beyond_bounds, joint_scatter
+from calcinosis.forecast.observed import Observation, beyond_bounds, joint_scatter
 from calcinosis.forecast.outlook import forecast
 from calcinosis.forecast.patient_forecast import forecast_for
 from calcinosis.forecast.prescription import before_day_0

@@ -5,7 +5,8 @@ import pytest
 
 from calcinosis.errors import InputError
 from calcinosis.forecast.ensemble import past_of
-from calcinosis.forecast.fit import Observation, sample_rows
+from calcinosis.forecast.fit import sample_rows
+from calcinosis.forecast.observed import Observation
 from calcinosis.forecast.outlook import forecast
 from calcinosis.forecast.parameters import population
 from calcinosis.forecast.patient_forecast import labs_of

@@ -8,7 +8,6 @@ value, is reported as prior: the data say little.
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import date, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +15,21 @@ from numpy.typing import NDArray
 from calcinosis.errors import InputError
 from calcinosis.forecast.dialysis import arterial_share
 from calcinosis.forecast.ensemble import LINEAR, Member, Past, antithetic, live, moved, past_of
-from calcinosis.forecast.labs import CLOSE_LOOK_DAYS, SCATTER, WANDER, laboratory
+from calcinosis.forecast.labs import CLOSE_LOOK_DAYS, laboratory
+from calcinosis.forecast.likely import CANDIDATES, likely
+from calcinosis.forecast.observed import (
+    ALP_SD,
+    Observation,
+    beyond_bounds,
+    followed_masses,
+    joint_scatter,
+    observations,
+)
 from calcinosis.forecast.parameters import Parameters, patient_spread, population, table
-from calcinosis.forecast.scenario import MOST_DEPOSIT_CALCIUM_G, Lab, Phase, ScenarioPatient
+from calcinosis.forecast.scenario import Lab, Phase, ScenarioPatient
 from calcinosis.forecast.simulate import Trajectory
 from calcinosis.forecast.states import GLAND, Array, Controls
 from calcinosis.forecast.treatments import Timeline, timeline
-from calcinosis.lab_result import LabResult
 
 FITTED = (
     "p_intake_factor",
@@ -38,39 +45,12 @@ FITTED_TO_ALP = ("turnover",)
 FITTED_TO_OPERATION = ("remnant_function", "overlooked_tissue")
 GLAND_SD = 1.0  # of ln parathyroid mass at the start of the past, around the average patient's
 MOVED_BELOW = 0.7  # posterior / prior spread
-MOST_YEARS_BACK = 50.0  # between results: ours, more is a slip of the date
 MISSED_BY = 2.5  # SD of a result around what the fit makes of it: of 80 results one by chance
-NORMAL_ALP_U_L = 75.0  # mid-normal
-ALP_SD = 0.35  # of the logarithm, between healthy people; all results of a patient share it
-# Analytes of the laboratory, of the scenario file, and the forecast's column they belong to.
-COLUMNS = {
-    "calcium": "calcium_mg_dl",
-    "corrected_calcium": "calcium_mg_dl",
-    "phosphate": "phosphate_mg_dl",
-    "pth": "pth_pg_ml",
-    "alp": "alp_relative",
-}
-BOUND = {"": 0, ">": 1, "<": -1}
 Residuals = Callable[[Array], Array]
 RULED_OUT = 1e-3  # share of conceivable patients that fit so badly: ours
 HALVINGS = 6
 NEWTON_STEPS = 20  # most fits settle in five; a mass that vanished takes more than ten
 DIFFERENCE = 0.05
-
-
-@dataclass(frozen=True)
-class Observation:
-    """One result: days from today (negative), column, value, SD of its logarithm.
-
-    `bound`: 1 where the laboratory gave only that it is more, -1 less, 0 where the value is known.
-    """
-
-    day: int
-    column: str
-    value: float
-    sd: float
-    after_session: bool = False
-    bound: int = 0
 
 
 @dataclass(frozen=True)
@@ -96,50 +76,6 @@ class Fit:
     missed: tuple[tuple[Lab, float], ...]  # results that do not fit, and fitted / measured
 
 
-def observations(labs: Sequence[Lab]) -> tuple[list[Observation], date]:
-    """Results in the forecast's units, and the day of the last, which counts as today.
-
-    Raises:
-        InputError: a result whose analyte, unit or value cannot be used.
-    """
-    today = max(lab.date for lab in labs)
-    found = []
-    for number, lab in enumerate(labs, start=1):
-        try:
-            found.append(_observation(lab, (lab.date - today).days))
-        except InputError as error:
-            raise InputError(f"patient.labs: result {number}: {error}") from error
-    return found, today
-
-
-def _observation(lab: Lab, day: int) -> Observation:
-    if -day > 365.25 * MOST_YEARS_BACK:
-        raise InputError(
-            f"date {lab.date} lies more than {MOST_YEARS_BACK:g} years before the last result"
-        )
-    if lab.analyte == "deposit_calcium":
-        if lab.unit != "g":
-            raise InputError(f"deposit_calcium in {lab.unit!r}; expected 'g'")
-        if lab.value > MOST_DEPOSIT_CALCIUM_G:
-            raise InputError(
-                f"deposit_calcium {lab.value:g} g; expected at most {MOST_DEPOSIT_CALCIUM_G:g}"
-            )
-        if lab.date > datetime.now().astimezone().date():
-            raise InputError(f"date {lab.date} lies in the future")
-        column = "deposit_calcium_g"
-        return Observation(day, column, lab.value, SCATTER[column], bound=BOUND[lab.comparator])
-    after = lab.analyte == "phosphate_post"
-    name = "phosphate" if after else lab.analyte
-    result = LabResult.measured(name, lab.value, lab.unit, lab.date)
-    if result.analyte not in COLUMNS:
-        known = ", ".join([*COLUMNS, "phosphate_post", "deposit_calcium"])
-        raise InputError(f"analyte {lab.analyte!r} is not fitted; expected one of {known}")
-    column = COLUMNS[result.analyte]
-    sd = float(np.hypot(SCATTER[column], WANDER[column]))
-    value = result.value / NORMAL_ALP_U_L if column == "alp_relative" else max(result.value, 0.1)
-    return Observation(day, column, value, sd, after, BOUND[lab.comparator])
-
-
 def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
     """Fit a scenario's patient to the labs, then draw `n` patients the labs leave possible."""
     observed, _ = observations(patient.labs)
@@ -157,34 +93,51 @@ def fit(patient: ScenarioPatient, first: Phase, n: int) -> Fit:
         own = moved(centre, free, steps[:-1])
         return own, typical_gland * float(np.exp(GLAND_SD * steps[-1]))
 
-    def excess(steps: Array) -> Array:
+    def excess(p: Parameters, course: Timeline | None, lived: Trajectory | None) -> Array:
         """Of each result over what a patient would have, on the logarithm."""
-        p, gland = patient_at(steps)
-        _, course, trajectory = live(p, past, gland=gland)
-        expected = _expected(observed, rows, course, trajectory, p)
+        expected = _expected(observed, rows, course, lived, p)
         expected[alp] *= own_bone(p, centre)
         return np.asarray(np.log(values) - np.log(expected), dtype=np.float64)
 
+    def excess_at(steps: Array) -> Array:
+        p, gland = patient_at(steps)
+        _, course, trajectory = live(p, past, gland=gland)
+        return excess(p, course, trajectory)
+
+    def misses(excess: Array) -> Array:
+        alone = np.asarray(np.linalg.solve(scatter, excess), dtype=np.float64)
+        return beyond_bounds(alone, bound)
+
     def residuals(steps: Array) -> Array:
-        misses = np.asarray(np.linalg.solve(scatter, excess(steps)), dtype=np.float64)
-        return np.concatenate([beyond_bounds(misses, bound), steps])
+        return np.concatenate([misses(excess_at(steps)), steps])
 
-    best, covariance = posterior(residuals, np.zeros(len(free) + 1))
+    best, jacobian = posterior(residuals, np.zeros(len(free) + 1))
+    covariance = np.asarray(np.linalg.inv(jacobian.T @ jacobian), dtype=np.float64)
     hidden = _hiding(residuals, best, list(free))
-    draws = best + antithetic(n, len(best)) @ np.linalg.cholesky(covariance).T
+    followed = followed_masses(observed)
+    drawn = n * CANDIDATES if followed.any() else n
+    draws = best + antithetic(drawn, len(best)) @ np.linalg.cholesky(covariance).T
     others = {k: sd for k, sd in patient_spread().items() if k not in free}
-    unknown = antithetic(n, len(others), seed=7)
+    unknown = antithetic(drawn, len(others), seed=7)
 
-    def member(index: int) -> Member:
+    def member(index: int) -> tuple[Member, Array]:
+        """A conceivable patient, and by how much it misses the masses that were measured again."""
         p, gland = patient_at(best if index < 0 else hidden(draws[index]))
         if index >= 0:
             p = moved(p, others, unknown[index])
-        return live(p, past, gland=gland)[0]
+        one, course, trajectory = live(p, past, gland=gland)
+        return one, misses(excess(p, course, trajectory))[followed]
 
     with ThreadPoolExecutor() as pool:
-        members = list(pool.map(member, range(-1, n)))
+        (most_probable, _), *conceivable = pool.map(member, range(-1, drawn))
+    members = [one for one, _ in conceivable]
+    if followed.any():
+        straight = residuals(best)[: len(observed)] + (draws - best) @ jacobian[: len(observed)].T
+        kept = likely(np.array([off for _, off in conceivable]), straight[:, followed], n)
+        members = [members[index] for index in kept]
     findings = _findings(centre, free, typical_gland, best, covariance)
-    return Fit(members, findings, past, missed(patient.labs, observed, excess(best)))
+    told = missed(patient.labs, observed, excess_at(best))
+    return Fit([most_probable, *members], findings, past, told)
 
 
 def _hiding(residuals: Residuals, best: Array, free: list[str]) -> Callable[[Array], Array]:
@@ -222,28 +175,6 @@ def missed(
         if wrong_side and abs(logarithm) > MISSED_BY * alone:
             found.append((lab, float(np.exp(-logarithm))))
     return tuple(found)
-
-
-def joint_scatter(observed: Sequence[Observation]) -> Array:
-    """Square root of the covariance of the results' logarithms, [results, results].
-
-    Each result scatters for itself. How far a patient's ALP is from others' for no reason of bone
-    stays the same from day to day: many tell hardly more of its level than one, but of its trend.
-    """
-    alp = np.array([o.column == "alp_relative" for o in observed], dtype=np.float64)
-    own = np.diag([o.sd**2 for o in observed])
-    return np.linalg.cholesky(own + ALP_SD**2 * np.outer(alp, alp)).astype(np.float64)
-
-
-def beyond_bounds(misses: Array, bound: NDArray[np.int64]) -> Array:
-    """Misses as they are, but of a bound only what it tells: how unlikely a value beyond it is.
-
-    Half the square is minus the logarithm of that probability, so next to nothing far beyond.
-    """
-    from scipy.special import log_ndtr
-
-    unlikely = np.sqrt(-2.0 * log_ndtr(-bound * misses))
-    return np.where(bound == 0, misses, unlikely)
 
 
 def own_bone(p: Parameters, centre: Parameters) -> float:
@@ -339,7 +270,7 @@ def _expected(
 def posterior(
     residuals: Residuals, start: Array, *, rounds: int = NEWTON_STEPS
 ) -> tuple[Array, Array]:
-    """Gauss-Newton with damping: most probable point and Laplace covariance, in prior SDs.
+    """Gauss-Newton with damping: most probable point and the misses' slopes there, in prior SDs.
 
     Args:
         residuals: misses of the data in their SD, then the steps themselves, of steps from prior.
@@ -363,7 +294,7 @@ def posterior(
                 break
         else:
             damping *= 6.0
-    return at, np.asarray(np.linalg.inv(jacobian.T @ jacobian), dtype=np.float64)
+    return at, jacobian
 
 
 def _jacobian(residuals: Residuals, at: Array, here: Array) -> Array:
