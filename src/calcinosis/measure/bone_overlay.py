@@ -52,6 +52,18 @@ class Pose:
         return places @ self.turn.T + self.shift
 
     @property
+    def matrix(self) -> Array:
+        """4×4, for places with a 1 behind them."""
+        matrix = np.eye(4)
+        matrix[:3, :3], matrix[:3, 3] = self.turn, self.shift
+        return matrix
+
+    @property
+    def turned_deg(self) -> float:
+        """By how much it turns, if it does not mirror."""
+        return float(np.degrees(Rotation.from_matrix(self.turn).magnitude()))
+
+    @property
     def inverse(self) -> "Pose":
         """The way back."""
         return Pose(self.turn.T, -self.turn.T @ self.shift)
