@@ -75,3 +75,11 @@ def test_a_mass_that_the_other_scan_holds_but_does_not_call_is_asked_for_there()
 def test_a_mass_that_dissolved_is_not_asked_for():
     earlier, later = scanned((SITE, 14)), scanned((SITE, 6), pose=MOVED, called=())
     assert overlooked(earlier, later, match_masses(earlier, later)) == ((), ())
+
+
+def test_a_density_in_doubt_at_the_place_of_a_mass_is_asked_for():
+    earlier, later = scanned((SITE, 14)), scanned((SITE, 6), pose=MOVED, called=())
+    x, y, z = np.round(MOVED(np.array(SITE))).astype(int)
+    doubt = f"A density was not called; if it is a mass, --seed {x},{y},{z} measures it."
+    object.__setattr__(later.measurement, "remarks", (doubt,))
+    assert overlooked(earlier, later, match_masses(earlier, later)) == ((), ((x, y, z),))

@@ -8,10 +8,12 @@ import numpy as np
 from calcinosis.measure.mass import Calibration, Interval, Mass
 
 _NORMAL_95 = 1.96
-# What two scans of the same mass differ by, as a share of what each may be off by: walls and
-# muscle between pieces are taken or left alike each time.
-_VOLUME_RECURS = 1.0
-_VOLUME_AGAIN, _CALCIUM_AGAIN = 0.04, 0.04
+# What the changes told of masses drawn anew, larger or smaller, into moved scans were off by
+# (benchmarks/follow.py): of volumes half of what the printed intervals of both add up to, because
+# walls and muscle between pieces are taken or left alike each time; of calcium this standard
+# deviation of the logarithm. The same mass scanned again differs by 0.05 and 0.01.
+_VOLUME_SHARE = 0.5
+_CALCIUM_SPREAD = 0.08
 _LEAST = 0.05  # an interval that reaches 0 is taken to end at this share of the value
 
 
@@ -46,7 +48,7 @@ class Change:
 
 def volume_change(earlier: Sequence[Mass], later: Sequence[Mass]) -> Change | None:
     """Change of the envelope volume (mL) of the same masses; None where one side is empty."""
-    spread = np.hypot(_spread(earlier), _spread(later)) * _VOLUME_RECURS
+    spread = np.hypot(_spread(earlier), _spread(later)) * _VOLUME_SHARE
     return _change(
         sum(mass.volume_ml for mass in earlier),
         sum(mass.volume_ml for mass in later),
@@ -70,7 +72,7 @@ def calcium_change(
     return _change(
         sum(mass.calcium_mass_mg for mass in earlier),
         sum(mass.calcium_mass_mg for mass in later),
-        float(np.hypot(_CALCIUM_AGAIN, apart)),
+        float(np.hypot(_CALCIUM_SPREAD, apart)),
     )
 
 

@@ -29,7 +29,7 @@ class FollowedMass:
     Attributes:
         earlier: in the earlier scan; empty where it holds none.
         later: in the later scan; empty where it holds none.
-        course: what became of it: by its volume, or its calcium where that alone surely changed.
+        course: what became of its volume.
         volume: the envelope volume in both, mL; None unless both scans show all of it.
         calcium: the calcium mass in both, mg of hydroxyapatite.
         pose: from places in the earlier scan to places in the later one; None where not known.
@@ -73,8 +73,8 @@ def follow_up(
 ) -> FollowUp:
     """Measure two scans of one patient, match their masses and tell how each changed.
 
-    A mass that only one scan has, though its place is as dense in the other, is asked for there by
-    a seed point: the program had taken it for bone.
+    A mass that only one scan has, though its place is as dense in the other or a density in doubt
+    there, is asked for there by a seed point.
 
     Args:
         earlier: the scan of the earlier day.
@@ -133,26 +133,22 @@ def _followed(earlier: Scan, later: Scan, match: Match) -> FollowedMass:
     return FollowedMass(
         before,
         after,
-        "not comparable" if hidden else _course(before, after, volume, calcium),
+        "not comparable" if hidden else _course(before, after, volume),
         volume,
         calcium,
         match.pose,
-        (*hidden, *_remarks(earlier, later, match)),
+        (*hidden, *_of_calcium(volume, calcium), *_remarks(earlier, later, match)),
     )
 
 
-def _course(
-    before: Sequence[Mass], after: Sequence[Mass], volume: Change | None, calcium: Change | None
-) -> Course:
-    """By the volume where its change is sure, else by calcium, which is measured more closely."""
+def _course(before: Sequence[Mass], after: Sequence[Mass], volume: Change | None) -> Course:
     if not before:
         return "new"
     if not after:
         return "gone"
-    for change in (volume, calcium):
-        if change and change.is_sure:
-            return "grown" if change.ratio > 1 else "shrunk"
-    return "no sure change"
+    if volume is None or not volume.is_sure:
+        return "no sure change"
+    return "grown" if volume.ratio > 1 else "shrunk"
 
 
 def _not_comparable(earlier: Scan, later: Scan, match: Match) -> tuple[str, ...]:
@@ -166,6 +162,16 @@ def _not_comparable(earlier: Scan, later: Scan, match: Match) -> tuple[str, ...]
     return ()
 
 
+def _of_calcium(volume: Change | None, calcium: Change | None) -> tuple[str, ...]:
+    """Where calcium went another way than volume: paste that dissolved, fluid that calcified."""
+    if calcium is None or not calcium.is_sure:
+        return ()
+    if volume and volume.is_sure and (volume.ratio > 1) == (calcium.ratio > 1):
+        return ()
+    less = "more" if calcium.ratio > 1 else "less"
+    return (f"It surely holds {less} calcium than before, whatever its volume did.",)
+
+
 def _remarks(earlier: Scan, later: Scan, match: Match) -> Iterator[str]:
     if len(match.earlier) > 1:
         yield f"{len(match.earlier)} masses of the earlier scan are followed together."
@@ -174,8 +180,8 @@ def _remarks(earlier: Scan, later: Scan, match: Match) -> Iterator[str]:
     for scan, ids, name in ((earlier, match.earlier, "earlier"), (later, match.later, "later")):
         if scan.asked_for(ids):
             yield (
-                f"The {name} scan had it for bone; it was measured there because the other scan "
-                "shows it."
+                f"In the {name} scan it was not called a mass by itself; it was measured there "
+                "because the other scan shows it."
             )
     if match.pose is None or (match.earlier and match.later):
         return

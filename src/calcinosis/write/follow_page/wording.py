@@ -39,7 +39,7 @@ def summary(follow: FollowUp) -> str:
     if not follow.masses:
         return "No calcified soft-tissue mass of 1 mL or more in either scan."
     if len(follow.masses) == 1:
-        return f"{sentence(follow.masses[0])}{_time(follow.days)}."
+        return f"{sentence(follow.masses[0], follow.days)}."
     courses = Counter(mass.course for mass in follow.masses)
     counts = [
         f"{plural(courses[course], '', '').strip()} {verbs[courses[course] > 1]}"
@@ -54,12 +54,16 @@ def summary(follow: FollowUp) -> str:
     )
 
 
-def sentence(mass: FollowedMass) -> str:
-    """``Mass 1 (left hip) has shrunk: volume 86 → 52 mL (−40 % [−52 to −25]), calcium …``."""
-    masses = mass.later or mass.earlier
-    subject = f"{name(mass)} ({place(mass)}) {_VERBS[mass.course][len(masses) > 1]}"
-    told = _in_both(mass.volume, mass.calcium) or _volume(masses)
-    return f"{subject}: {told}"
+def sentence(mass: FollowedMass, days: int | None = None) -> str:
+    """``Mass 1 (left hip) has shrunk in 182 days: volume 86 → 52 mL (−40 % [−52 to −25]), …``."""
+    verb = _VERBS[mass.course][len(mass.later or mass.earlier) > 1]
+    time = "" if mass.course == "not comparable" else _time(days)
+    told = _in_both(mass.volume, mass.calcium) or ", ".join(
+        f"{_volume(masses)} in the {when} scan"
+        for when, masses in (("earlier", mass.earlier), ("later", mass.later))
+        if masses
+    )
+    return f"{name(mass)} ({place(mass)}) {verb}{time}: {told}"
 
 
 def _in_both(volume: Change | None, calcium: Change | None) -> str:
