@@ -11,7 +11,7 @@ from calcinosis.measure.mass import Calibration, CtMeasurement
 from calcinosis.volume import Study, Volume
 from ct_scene import MASS
 
-SHAPE, STEP_MM = (60, 90, 100), 3.0
+SHAPE, STEP_MM = (45, 66, 75), 4.0
 HERE = Pose(np.eye(3), np.zeros(3))
 SITE = (60.0, 5.0, 10.0)  # soft tissue beside a bone of patient 0, LPS mm
 
@@ -33,7 +33,7 @@ def scanned(*balls, pose=HERE, patient=0, z_mm=(-90, 90), called=None, **study):
     affine[3, 3] = 1
     shape = (round((z_mm[1] - z_mm[0]) / STEP_MM), *SHAPE[1:])
     volume = Volume(np.full(shape, 40, np.int16), affine)
-    places = pose.inverse(volume.to_lps(np.moveaxis(np.indices(shape), 0, -1)))
+    places = pose.inverse(volume.to_lps(np.moveaxis(np.indices(shape), 0, -1))).astype(np.float32)
     skeleton = np.zeros(shape, bool)
     rng = np.random.default_rng(patient)
     for centre in rng.uniform((-110, -80, -70), (40, 80, 70), (8, 3)):
