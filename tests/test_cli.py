@@ -19,6 +19,7 @@ from calcinosis import arguments, cli
 from calcinosis.phantom.dicom import write_series
 from calcinosis.phantom.masses import MassOptions
 from calcinosis.phantom.patient import PhantomOptions, make_phantom
+from follow_scene import posed
 
 RESULTS = [
     "bundle.fhir.json",
@@ -42,7 +43,7 @@ def phantom():
             z_range_mm=(-60, 60),
         )
     )
-    left = (slice(0, None), slice(90, 230), slice(128, 250))
+    left = (slice(0, None), slice(70, 230), slice(128, 250))
     truth = replace(
         whole.truth, envelope=whole.truth.envelope[left], skeleton=whole.truth.skeleton[left]
     )
@@ -146,6 +147,51 @@ def test_deidentified_results_name_no_uid_of_the_scan(series, tmp_path, calcinos
     mapped = json.loads((tmp_path / "result.json").read_text())["series"]["series_instance_uid"]
     reference = dcmread(tmp_path / "masses.seg.dcm").ReferencedSeriesSequence[0]
     assert reference.SeriesInstanceUID == mapped
+
+
+@pytest.fixture(scope="session")
+def later_series(phantom, tmp_path_factory):
+    """The same mass half a year later: the patient lay turned and shifted."""
+    affine = posed((4, -3, 6), (12, -20, 35)).matrix @ phantom.volume.affine
+    moved = replace(phantom.volume, affine=affine)
+    folder = tmp_path_factory.mktemp("later") / "dicom"
+    options = replace(phantom.options, seed=4)  # another study: its UIDs follow from it
+    for file in write_series(replace(phantom, volume=moved, options=options), folder):
+        image = dcmread(file)
+        image.StudyDate = "20200701"
+        image.save_as(file)
+    return folder
+
+
+def test_a_mass_of_a_patient_who_lay_otherwise_is_followed(
+    series, later_series, tmp_path, calcinosis
+):
+    output = tmp_path / "out"
+    run = calcinosis("follow", series, later_series, "--output", output)
+    assert (run.status, run.err) == (0, "")
+    assert run.out.startswith("Mass 1 (")
+    assert "shows no sure change in 182 days: volume " in run.out
+    assert run.out.endswith(f"Report: {output / 'follow.html'}\n")
+    (mass,) = json.loads((output / "follow.json").read_text())["masses"]
+    assert (mass["earlier_ids"], mass["later_ids"]) == ([1], [1])
+    assert mass["volume_ml"]["ratio"] == pytest.approx(1, abs=0.1)
+    moved = posed((4, -3, 6), (12, -20, 35))
+    assert dcmread(output / "earlier.measurements.sr.dcm").StudyDate == "20200101"
+    assert np.abs(np.array(mass["earlier_to_later_lps"]) - moved.matrix).max() < 2
+
+
+def test_studies_that_cannot_be_followed_are_one_line(series, later_series, tmp_path, calcinosis):
+    for earlier, later, words in (
+        (later_series, series, "give the earlier one first"),
+        (series, series, "the same series"),
+        (series, tmp_path / "nowhere", "nowhere"),
+    ):
+        output = tmp_path / "out"
+        run = calcinosis("follow", earlier, later, "--output", output)
+        assert run.status == 2
+        assert words in run.err
+        assert run.err.count("\n") == 1
+        assert not output.exists()
 
 
 def test_a_skeleton_from_a_file_is_used(series, phantom, tmp_path, calcinosis):

@@ -116,6 +116,48 @@ def analyze(
 
 
 @commands.command()
+@click.argument("earlier", metavar="EARLIER", type=FOLDER)
+@click.argument("later", metavar="LATER", type=FOLDER)
+@click.option("--output", type=FOLDER, default=Path("calcinosis-follow"), show_default=True)
+@click.option("--days", type=click.IntRange(min=1), help="Between them, instead of the headers'.")
+@click.option("--deidentify", is_flag=True, help="Leave out who the patient is; map every UID.")
+@quiet_option
+@force_option
+def follow(
+    earlier: Path,
+    later: Path,
+    output: Path,
+    *,
+    days: int | None,
+    deidentify: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
+    """Measure two CT scans of one patient, and tell how each mass changed.
+
+    EARLIER and LATER are what `analyze` takes: a folder or zip of DICOM, or a NIfTI or NRRD file.
+    """
+    from calcinosis.follow.follow_up import follow_up
+    from calcinosis.memory import give_memory_back
+    from calcinosis.read.study import read_study
+    from calcinosis.terminal import progress_bars
+    from calcinosis.write.files import result_folder
+    from calcinosis.write.follow_page.files import write_follow_up
+    from calcinosis.write.follow_page.wording import in_brief
+
+    give_memory_back()
+    with result_folder(output, force=force) as folder, progress_bars(quiet=quiet) as begin:
+        studies = [read_study(path, progress=begin("Reading")) for path in (earlier, later)]
+        compared = follow_up(studies[0], studies[1], days=days, begin=begin)
+        begin("Writing")
+        write_follow_up(compared, folder, deidentify=deidentify)
+    if not quiet:
+        for line in in_brief(compared):
+            print(line)
+        print(f"Report: {output / 'follow.html'}")
+
+
+@commands.command()
 @click.option("--output", type=FOLDER, default=Path("calcinosis-demo"), show_default=True)
 @quiet_option
 @force_option

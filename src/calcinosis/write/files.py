@@ -10,9 +10,7 @@ from pathlib import Path
 
 from calcinosis.errors import CalcinosisError, OutputError
 
-# What an analysis, a forecast or a diagnosis may leave in its output folder (docs): beside results
-# of another run they would be taken for the same patient's.
-RESULT_FILES = (
+ANALYSIS_FILES = (
     "report.html",
     "result.json",
     "forecast.csv",
@@ -20,10 +18,19 @@ RESULT_FILES = (
     "masses.seg.dcm",
     "measurements.sr.dcm",
     "bundle.fhir.json",
+)
+SCANS = ("earlier", "later")  # a follow-up leaves the files of both, by these names before theirs
+# All that a command may leave in its output folder (docs): beside results of another run they would
+# be taken for the same patient's.
+RESULT_FILES = (
+    *ANALYSIS_FILES,
+    *(f"{scan}.{name}" for scan in SCANS for name in ANALYSIS_FILES),
     "forecast.html",
     "forecast.json",
     "diagnosis.json",
     "diagnosis.jsonl",
+    "follow.html",
+    "follow.json",
 )
 
 

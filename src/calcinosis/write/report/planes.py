@@ -103,7 +103,7 @@ def place_view(volume: Volume, labels: NDArray[np.uint8], place: Point) -> Figur
     """The axial plane through a place, which is ringed, every mass outlined."""
     name, right, down, letters = PLANES[0]
     plane = Plane(place, right, down, PLACE_SIDE_MM, CLOSE_SIDE)
-    grey, marks = _with_masses(volume, labels, plane, letters)
+    grey, marks = with_masses(volume, labels, plane, letters)
     marks.append(ring(plane.side / 2, plane.side / 2, 20, kind="other"))
     axes = zip("xyz", place, strict=True)
     where = ", ".join(f"{axis} {number(value, 0)}" for axis, value in axes) + " mm"
@@ -111,7 +111,7 @@ def place_view(volume: Volume, labels: NDArray[np.uint8], place: Point) -> Figur
     return figure(grey, (plane.side, plane.side), marks, alt=alt, caption=where)
 
 
-def _with_masses(
+def with_masses(
     volume: Volume, labels: NDArray[np.uint8], plane: Plane, letters: str
 ) -> tuple[NDArray[np.uint8], list[str]]:
     """A plane in the bone window, and its marks: every mass in its colour, sides and scale."""
@@ -129,7 +129,7 @@ def _with_masses(
 def _cut(
     volume: Volume, labels: NDArray[np.uint8], mass: Mass, plane: Plane, name: str, letters: str
 ) -> Figure:
-    grey, marks = _with_masses(volume, labels, plane, letters)
+    grey, marks = with_masses(volume, labels, plane, letters)
     axis = next(i for i in range(3) if plane.right[i] == plane.down[i] == 0)
     place = f"{'xyz'[axis]} = {number(plane.centre[axis], 0)} mm"
     alt = (

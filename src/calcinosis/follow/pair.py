@@ -1,0 +1,78 @@
+"""Whether two scans can be compared: of one patient, in this order, taken alike."""
+
+from collections.abc import Iterator
+
+from calcinosis.errors import InputError
+from calcinosis.volume import Study
+
+_SPACING_RATIO = 1.5  # coarser by more, what is small shows otherwise; a named parameter
+
+
+def days_between(earlier: Study, later: Study) -> int | None:
+    """Days from one study to the other by their headers; None where one does not say.
+
+    Raises:
+        InputError: the studies stand in the wrong order.
+    """
+    before, after = earlier.subject.study_date, later.subject.study_date
+    if before is None or after is None:
+        return None
+    days = (after - before).days
+    if days < 0:
+        raise InputError(
+            f"the first study was made {-days} days after the second; give the earlier one first"
+        )
+    return days
+
+
+def remarks_on_pair(earlier: Study, later: Study) -> tuple[str, ...]:
+    """What the reader should know of two scans that are compared.
+
+    Raises:
+        InputError: both are the same series.
+    """
+    one, other = earlier.series_instance_uid, later.series_instance_uid
+    if one and one == other:
+        raise InputError("both studies are the same series; give two scans of different days")
+    return tuple(_remarks(earlier, later))
+
+
+def _remarks(earlier: Study, later: Study) -> Iterator[str]:
+    apart = [
+        name
+        for name, one, other in (
+            ("patient IDs", earlier.subject.patient_id, later.subject.patient_id),
+            ("birth dates", earlier.subject.birth_date, later.subject.birth_date),
+            ("sexes", earlier.subject.sex, later.subject.sex),
+        )
+        if one and other and one != other
+    ]
+    if apart:
+        yield f"The two studies give different {' and '.join(apart)}: is it the same patient?"
+    voltages = earlier.tube_voltage_kv, later.tube_voltage_kv
+    if voltages[0] != voltages[1]:
+        told = [f"{kv:g} kV" if kv else "an unknown voltage" for kv in voltages]
+        yield (
+            f"Scanned at {told[0]} and at {told[1]}: each has its own calibration, and what they "
+            "may be off by is in the interval of calcium."
+        )
+    if earlier.contrast_agent != later.contrast_agent and True in (
+        earlier.contrast_agent,
+        later.contrast_agent,
+    ):
+        yield "Only one of the scans was made with contrast agent, which may read as calcium."
+    coarser = [
+        max(one, other) / min(one, other)
+        for one, other in zip(
+            sorted(earlier.volume.spacing_mm), sorted(later.volume.spacing_mm), strict=True
+        )
+    ]
+    if max(coarser) > _SPACING_RATIO:
+        yield (
+            f"Voxels of {_size(earlier)} and of {_size(later)} mm: small masses, levels and pits "
+            "may show in one scan alone."
+        )
+
+
+def _size(study: Study) -> str:
+    return " × ".join(f"{step:.2g}" for step in study.volume.spacing_mm)

@@ -1,0 +1,1 @@
+"""What the ``follow`` command writes."""

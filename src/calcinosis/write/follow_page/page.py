@@ -1,0 +1,64 @@
+"""follow.html: what became of each mass, on one self-contained page."""
+
+import json
+from typing import Any
+
+from calcinosis import __version__
+from calcinosis.follow.follow_up import FollowedMass, FollowUp
+from calcinosis.follow.scan import Scan
+from calcinosis.write.follow_page import wording
+from calcinosis.write.follow_page.pictures import pictures
+from calcinosis.write.follow_page.record import scenario_labs
+from calcinosis.write.report.numbers import colour
+from calcinosis.write.report.planes import WINDOW_HU
+from calcinosis.write.report.wording import identity
+
+PICTURED = 12  # masses shown in pictures, the largest
+
+
+def render(follow: FollowUp) -> str:
+    """Draw the page: no script, nothing fetched from anywhere."""
+    from jinja2 import Environment, PackageLoader, PrefixLoader
+
+    loader = PrefixLoader(
+        {
+            "own": PackageLoader("calcinosis.write.follow_page", "templates"),
+            "house": PackageLoader("calcinosis.write.report", "templates"),
+        }
+    )
+    page = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    labs = scenario_labs(follow)
+    return page.get_template("own/follow.html.j2").render(
+        version=__version__,
+        identity=identity(follow.later.study.subject),
+        days=follow.days,
+        heads=[_dated(name, scan) for name, scan in _scans(follow)],
+        summary=wording.summary(follow),
+        remarks=follow.remarks,
+        masses=[_view(follow, mass, order) for order, mass in enumerate(follow.masses)],
+        window=WINDOW_HU,
+        pictured=PICTURED,
+        labs=",\n".join(json.dumps(row) for row in labs),
+    )
+
+
+def _scans(follow: FollowUp) -> tuple[tuple[str, Scan], ...]:
+    return ("Earlier", follow.earlier), ("Later", follow.later)
+
+
+def _dated(name: str, scan: Scan) -> str:
+    day = scan.study.subject.study_date
+    return f"{name}, {day.isoformat()}" if day else name
+
+
+def _view(follow: FollowUp, mass: FollowedMass, order: int) -> dict[str, Any]:
+    return {
+        "name": wording.name(mass),
+        "place": wording.place(mass),
+        "course": mass.course,
+        "colour": colour((mass.later or mass.earlier)[0].id),
+        "rows": list(wording.rows(mass)),
+        "pace": wording.pace(mass.volume, follow.days),
+        "pictures": pictures(follow, mass) if order < PICTURED else [],
+        "remarks": mass.remarks,
+    }

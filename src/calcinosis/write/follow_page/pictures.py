@@ -1,0 +1,51 @@
+"""The same cut through a mass in both scans, side by side."""
+
+import numpy as np
+
+from calcinosis.follow.follow_up import FollowedMass, FollowUp
+from calcinosis.follow.scan import Scan
+from calcinosis.measure.bone_overlay import Pose
+from calcinosis.write.report.drawing import Figure, figure
+from calcinosis.write.report.planes import PLANES, Plane, with_masses
+
+LARGEST_MM, LEAST_MM, ROOM = 500.0, 110.0, 1.7  # side of a picture, and room around the mass
+
+
+def pictures(follow: FollowUp, mass: FollowedMass) -> list[tuple[Figure, Figure]]:
+    """Axial and coronal cut through the mass, in the earlier scan and in the later one.
+
+    Empty where the scans could not be laid over each other.
+    """
+    if mass.pose is None:
+        return []
+    home, masses = (follow.later, mass.later) if mass.later else (follow.earlier, mass.earlier)
+    points = np.concatenate([home.points_of(one.id) for one in masses])
+    if not mass.later:
+        points = mass.pose(points)
+    low, high = points.min(axis=0), points.max(axis=0)
+    x, y, z = ((low + high) / 2).tolist()
+    side_mm = float(np.clip(ROOM * (high - low).max(), LEAST_MM, LARGEST_MM))
+    return [
+        _pair(follow, mass.pose, Plane((x, y, z), right, down, side_mm), name, letters)
+        for name, right, down, letters in PLANES[:2]
+    ]
+
+
+def _pair(
+    follow: FollowUp, pose: Pose, plane: Plane, name: str, letters: str
+) -> tuple[Figure, Figure]:
+    before = _cut(follow.earlier, _carried(plane, pose.inverse), letters, f"{name}, earlier scan")
+    return before, _cut(follow.later, plane, letters, f"{name}, later scan")
+
+
+def _carried(plane: Plane, pose: Pose) -> Plane:
+    """The plane where the other scan's bones lie as this one's do."""
+    x, y, z = pose(np.array(plane.centre)).tolist()
+    right, down = (tuple((pose.turn @ np.array(way)).tolist()) for way in (plane.right, plane.down))
+    return Plane((x, y, z), right, down, plane.side_mm)
+
+
+def _cut(scan: Scan, plane: Plane, letters: str, caption: str) -> Figure:
+    grey, marks = with_masses(scan.volume, scan.measurement.labels, plane, letters)
+    alt = f"{caption}: the same cut in both, every mass of that scan outlined."
+    return figure(grey, (plane.side, plane.side), marks, alt=alt, caption=caption)

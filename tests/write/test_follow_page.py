@@ -1,0 +1,135 @@
+"""What `follow` leaves: a page, a record, and the results of both scans."""
+
+import json
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from calcinosis.analysis import CALCIUM_IN_HYDROXYAPATITE
+from calcinosis.follow.change import calcium_change, volume_change
+from calcinosis.follow.follow_up import FollowedMass, FollowUp
+from calcinosis.follow.scan import Scan
+from calcinosis.forecast.scenario import Scenario
+from calcinosis.measure.bone_overlay import Pose
+from calcinosis.volume import Subject
+from calcinosis.write.files import RESULT_FILES
+from calcinosis.write.follow_page.files import write_follow_up
+from calcinosis.write.follow_page.page import render
+from calcinosis.write.follow_page.record import follow_record
+from calcinosis.write.follow_page.wording import in_brief, summary
+from follow_scene import posed
+
+NAME, IDENTIFIER = "Plantedname^Ulrike", "PLANTED-4711"
+POSE = posed((3, 0, -4), (5, -8, 20))
+
+
+def scan(analysis, day, share):
+    """The fabricated scan of one day, with masses of a share of their size."""
+    subject = Subject(name=NAME, patient_id=IDENTIFIER, study_date=day)
+    measurement = analysis.measurement
+    masses = tuple(
+        replace(
+            mass,
+            volume_ml=share * mass.volume_ml,
+            volume_ci95_ml=tuple(share * bound for bound in mass.volume_ci95_ml),
+            calcium_mass_mg=share * mass.calcium_mass_mg,
+        )
+        for mass in measurement.masses
+    )
+    return Scan(replace(analysis.study, subject=subject), replace(measurement, masses=masses))
+
+
+@pytest.fixture(scope="module")
+def followed(analysis):
+    """Mass 1 halved in half a year, mass 2 of the earlier scan went, another came."""
+    earlier = scan(analysis, date(2025, 1, 1), 1.0)
+    later = scan(analysis, date(2025, 7, 2), 0.5)
+    (one, gone), (same, new) = earlier.measurement.masses, later.measurement.masses
+    both = (earlier.measurement.calibration, later.measurement.calibration)
+    volume, calcium = volume_change([one], [same]), calcium_change([one], [same], both)
+    nowhere = replace(new, id=2, site=None)
+    masses = (
+        FollowedMass((one,), (same,), "shrunk", volume, calcium, POSE, ("It lay <apart>.",)),
+        FollowedMass((), (nowhere,), "new", None, None, POSE, ()),
+        FollowedMass((gone,), (), "gone", None, None, None, ()),
+    )
+    return FollowUp(earlier, later, 182, masses, volume, calcium, ("Seen by the test.",))
+
+
+def test_the_first_line_says_what_became_of_every_mass(followed):
+    told = summary(followed)
+    assert told.startswith(
+        "Three calcified masses in 182 days: one has shrunk, one is new, one is gone. Together"
+    )
+    assert "−50\u00a0%" in told
+
+
+def test_a_single_mass_is_told_in_one_sentence(followed):
+    told = summary(replace(followed, masses=followed.masses[:1]))
+    assert told.startswith("Mass 1 (left hip) has shrunk in 182 days: volume ")
+
+
+def test_without_any_mass_the_first_line_says_so(followed):
+    assert "in either scan" in summary(replace(followed, masses=(), volume=None, calcium=None))
+
+
+def test_the_terminal_gives_no_name(followed):
+    assert not any(NAME[:7] in line or IDENTIFIER in line for line in in_brief(followed))
+
+
+def test_the_page_shows_each_mass_in_both_scans(followed):
+    page = render(followed)
+    assert page.count("<svg") == 8  # two cuts in two scans for each mass that has a place in both
+    assert "halves in 182 days at this pace" in page
+    assert "It lay &lt;apart&gt;." in page
+    assert "Earlier, 2025-01-01" in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_the_record_can_be_read_back_and_carries_places_over(followed):
+    record = json.loads(follow_record(followed).model_dump_json(by_alias=True))
+    assert record["schema"] == "calcinosis-follow/1"
+    shrunk, new, gone = record["masses"]
+    assert (shrunk["earlier_ids"], shrunk["later_ids"]) == ([1], [1])
+    assert shrunk["volume_ml"]["ratio"] == pytest.approx(0.5)
+    assert shrunk["volume_ml"]["doubling_days"] == pytest.approx(-182)
+    assert Pose(*_parted(shrunk["earlier_to_later_lps"])).turned_deg == pytest.approx(5, abs=0.01)
+    assert (new["course"], gone["course"], gone["earlier_to_later_lps"]) == ("new", "gone", None)
+
+
+def _parted(rows):
+    import numpy as np
+
+    matrix = np.array(rows)
+    return matrix[:3, :3], matrix[:3, 3]
+
+
+def test_the_calcium_of_both_days_goes_into_a_scenario_as_it_stands(followed):
+    labs = follow_record(followed).model_dump()["scenario_labs"]
+    scenario = Scenario.model_validate(
+        {"patient": {"dry_weight_kg": 70, "labs": labs}, "phases": [{"days": 30}]}
+    )
+    grams = [lab.value for lab in scenario.patient.labs]
+    first = followed.calcium.earlier * CALCIUM_IN_HYDROXYAPATITE / 1000
+    assert grams == pytest.approx([first, first / 2], rel=0.005)
+
+
+def test_the_folder_holds_page_record_and_both_results_and_nothing_else(followed, tmp_path):
+    write_follow_up(followed, tmp_path)
+    names = {file.name for file in tmp_path.iterdir()}
+    assert names <= set(RESULT_FILES)
+    expected = {"follow.html", "follow.json"} | {
+        f"{when}.{name}"
+        for when in ("earlier", "later")
+        for name in ("report.html", "result.json", "masses.nii.gz")
+    }
+    assert names == expected
+
+
+def test_deidentified_results_name_neither_patient_nor_day(followed, tmp_path):
+    write_follow_up(followed, tmp_path, deidentify=True)
+    for file in tmp_path.glob("*.[hj]*"):
+        text = file.read_text(encoding="utf-8")
+        for told in ("Plantedname", IDENTIFIER, "2025-01-01", "2025-07-02"):
+            assert told not in text, file.name
