@@ -173,6 +173,8 @@ class Study:
         tube_voltage_kv: KVP (0018,0060), or None.
         contrast_agent: True/False where the header says, else None.
         source_files: the files the voxels came from, slice order z = 0 first.
+        source_frames: each file and frame, counted from 0, that the voxels came from; where empty,
+            all frames of all files.
         input_grid: grid of a NIfTI or NRRD input, or None (DICOM, or a resampled image).
         subject: whom the images are of, and when.
         stated_side: of the limb in the picture, where the header says it.
@@ -186,6 +188,7 @@ class Study:
     tube_voltage_kv: float | None = None
     contrast_agent: bool | None = None
     source_files: tuple[Path, ...] = field(default=(), repr=False)
+    source_frames: frozenset[tuple[Path, int]] = field(default=frozenset(), repr=False)
     input_grid: Grid | None = None
     subject: Subject = field(default=Subject(), repr=False)
     stated_side: StatedSide | None = None

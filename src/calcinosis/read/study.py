@@ -14,13 +14,12 @@ from calcinosis.read.archive import Unpacked, unpack
 from calcinosis.read.geometry import canonical, evenly_spaced, shear_deg, straightened
 from calcinosis.read.grid import LPS_FROM_RAS, GridImage
 from calcinosis.read.hounsfield import AIR_HU, remarks_on_gaps, require_hounsfield, to_int16
-from calcinosis.read.nifti import read_nifti
+from calcinosis.read.nifti import is_nifti, read_nifti
 from calcinosis.read.nrrd import read_nrrd
 from calcinosis.read.pixels import read_hounsfield
 from calcinosis.read.series import Candidate, Series, choose, scan
 from calcinosis.volume import GRAVITY_LPS, Grid, Study, Volume
 
-NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img")
 TILT_TOLERATED_DEG = 0.1
 SCAN_SHARE = 0.4  # of the progress: headers first, then pixels
 
@@ -38,7 +37,7 @@ def read_study(
 
     Args:
         path: what to read; a folder may hold any mix of series and other files.
-        series_uid: SeriesInstanceUID to take instead of the best.
+        series_uid: SeriesInstanceUID to take instead of the best; UID:2 for its second part.
         patient_position: how the patient lay (HFS, FFS, HFP, …), instead of what the file says.
         progress: called with the fraction done, 0 to 1.
 
@@ -92,7 +91,7 @@ def silent_libraries() -> Iterator[None]:
 
 def _grid_image(path: Path) -> GridImage | None:
     """A NIfTI or NRRD file read; None for anything else."""
-    if path.name.lower().endswith(NIFTI_SUFFIXES):
+    if is_nifti(path):
         return read_nifti(path)
     with path.open("rb") as file:
         return read_nrrd(path) if file.read(4) == b"NRRD" else None
@@ -153,6 +152,7 @@ def _dicom_study(
         tube_voltage_kv=None if chosen.other_energies else about.tube_voltage_kv,
         contrast_agent=about.contrast_agent,
         source_files=tuple(dict.fromkeys(plane.path for plane in stack.planes)),
+        source_frames=frozenset((plane.path, plane.frame) for plane in stack.planes),
         subject=about.subject,
         stated_side=about.stated_side,
         unpacked=unpacked,
@@ -207,6 +207,16 @@ def _remarks_on_others(series: Sequence[Series]) -> list[str]:
     return []
 
 
+def _on_parts(chosen: Candidate) -> str:
+    series = chosen.series
+    told = " and ".join(series.told_by)
+    other = 1 if series.part > 1 else 2
+    return (
+        f"The series holds {series.parts} parts (phases, reconstructions or pieces), told apart by "
+        f"{told}: part {series.part} was measured; --series UID:{other} takes part {other}."
+    )
+
+
 def _remarks(chosen: Candidate) -> list[str]:
     """What the chosen series makes one mention."""
     stack, remarks = chosen.stack, []
@@ -219,6 +229,8 @@ def _remarks(chosen: Candidate) -> list[str]:
             f"Slices {stack.spacing_mm:.2f} to {widest:.2f} mm apart "
             f"were resampled to {stack.spacing_mm:.2f} mm."
         )
+    if chosen.series.parts > 1:
+        remarks.append(_on_parts(chosen))
     copies = sum(len(one.planes) for one in chosen.series.slices) - len(stack.planes)
     if copies:
         remarks.append(f"Copies of slices passed over: {copies}.")
