@@ -41,3 +41,21 @@ def test_an_unknown_tube_voltage_is_told_and_widens_the_interval():
     assert unknown.relative_uncertainty == 2 * known.relative_uncertainty
     assert "assumed" in unknown.source
     assert "assumed" not in known.source
+
+
+def test_tin_hardens_the_beam_so_that_the_same_brightness_is_more_calcium():
+    plain, tin = calibration_for(100.0), calibration_for(100.0, tin_filter=True)
+    ratio = tin.mg_hydroxyapatite_per_ml_per_hu / plain.mg_hydroxyapatite_per_ml_per_hu
+    assert ratio == pytest.approx(0.871 / 0.662, rel=1e-3)
+    assert "100 kV behind 0.6 mm of tin" in tin.source
+
+
+def test_images_of_one_energy_are_calibrated_at_that_energy_with_double_width():
+    factors = [
+        calibration_for(None, photon_energy_kev=kev).mg_hydroxyapatite_per_ml_per_hu
+        for kev in (40.0, 70.0, 140.0)
+    ]
+    assert factors == pytest.approx([0.297, 0.765, 1.428])  # calcium is brightest at 40 keV
+    found = calibration_for(None, photon_energy_kev=70.0)
+    assert found.relative_uncertainty == 2 * calibration_for(120.0).relative_uncertainty
+    assert "70 keV" in found.source

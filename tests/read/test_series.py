@@ -299,6 +299,45 @@ def test_images_of_two_energies_alone_are_measured_with_a_remark_and_no_voltage(
 
 
 @pytest.mark.parametrize(
+    ("described", "energy_kev"),
+    [
+        ("MonoE 40keV", 40),
+        ("Mono+ 1.0 Br40 70keV", 70),
+        ("Monoenergetic Plus 190 keV", 190),
+        ("MONO+ 55", 55),
+        ("monoénergétique_60", 60),
+        ("GSI Mono 70.0 keV", 70),
+        ("Mono+ 1.5 mm", None),
+        ("VNC 70 keV 512", 70),
+        ("Virtual Non Contrast 3.0", None),
+        ("hip 120kV 70keV", 70),
+        ("Monoenergetic 10 keV", None),
+    ],
+)
+def test_the_energy_of_monoenergetic_images_is_read_from_their_description(
+    tmp_path, described, energy_kev
+):
+    study = read_study(save(ct_series(SeriesDescription=described), tmp_path))
+    assert study.photon_energy_kev == energy_kev
+
+
+@pytest.mark.parametrize(
+    ("tags", "tin"),
+    [
+        ({"KVP": 100, "FilterMaterial": ["ALUMINUM", "TIN"]}, True),
+        ({"KVP": 100, "SeriesDescription": "Hip Sn100 1.0 Br40"}, True),
+        ({"KVP": 150, "ProtocolName": "Becken_Sn150_nativ"}, True),
+        ({"KVP": 100, "SeriesDescription": "Hip 100kV Sn"}, True),
+        ({"KVP": 100, "SeriesDescription": "DE hip 100/Sn150"}, False),
+        ({"KVP": 150, "SeriesDescription": "DE hip 100/Sn150"}, True),
+        ({"KVP": 120, "FilterType": "WEDGE_3", "SeriesDescription": "Hip 1.0"}, False),
+    ],
+)
+def test_a_tin_filter_is_known_by_its_material_or_by_the_name_of_the_voltage(tmp_path, tags, tin):
+    assert read_study(save(ct_series(**tags), tmp_path)).tin_filter is tin
+
+
+@pytest.mark.parametrize(
     "described",
     ["CT with iodine contrast", "mixed F_0.5 120kV", "Calcium (score)", "Vue axiale"],
 )

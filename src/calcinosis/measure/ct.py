@@ -87,7 +87,7 @@ def measure_ct(
         study: a CT volume in Hounsfield units.
         seeds_lps_mm: points on calcification that must be taken as a mass and cut from bone.
         skeleton: mask on the volume's grid that replaces the built-in skeleton.
-        calibration: from Hounsfield units to calcium, instead of the one for the tube voltage.
+        calibration: from Hounsfield units to calcium, instead of the one for the X-rays used.
         progress: called with 0…1.
 
     Raises:
@@ -96,7 +96,11 @@ def measure_ct(
     if skeleton is not None:
         skeleton = fitting_skeleton(study.volume, skeleton)
     order = ArrayOrder.of(study.volume)
-    calibration = calibration or calibration_for(study.tube_voltage_kv)
+    calibration = calibration or calibration_for(
+        study.tube_voltage_kv,
+        tin_filter=study.tin_filter,
+        photon_energy_kev=study.photon_energy_kev,
+    )
     if order.usual:
         return _measure(study, seeds_lps_mm, skeleton, calibration, progress)
     voxels, affine = canonical(study.volume.voxels, study.volume.affine)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from calcinosis.errors import InputError, NotCtError, NotReadableError
 from calcinosis.read import dicom
-from calcinosis.read.computed import from_other_energies, require_slices
+from calcinosis.read.computed import from_other_energies, photon_energy_kev, require_slices
 from calcinosis.read.dicom import Header, Plane
 from calcinosis.read.laterality import stated_side
 from calcinosis.read.marks import Marks, marks_of
@@ -46,6 +46,7 @@ SHARP_KERNEL = re.compile(
     r"^(bone|lung|edge|ultra|detail|[bhijuqt][a-z]?[5-9]\d|fc[358]\d|(d|e|l|y[a-e])\b)",
     re.IGNORECASE,
 )
+TIN = re.compile(r"\bsn ?(\d{2,3})(?!\d)|\b(\d{2,3}) ?(?:kvp? ?)?sn\b", re.IGNORECASE)  # Sn100
 HOUNSFIELD_TYPES = {"", "HU", "US", "HOUNSFIELD"}  # US: unspecified, told by the values
 
 
@@ -77,7 +78,12 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Acquisition:
-    """What the first slice of a series says for all of it; empty or None where it is silent."""
+    """What the first slice of a series says for all of it; empty or None where it is silent.
+
+    Attributes:
+        photon_energy_kev: of virtual monoenergetic images.
+        tin_filter: whether the beam went through tin.
+    """
 
     series_uid: str
     study_uid: str
@@ -85,7 +91,9 @@ class Acquisition:
     kernel: str
     contrast_agent: bool | None
     other_energies: bool
+    photon_energy_kev: float | None
     tube_voltage_kv: float | None
+    tin_filter: bool
     subject: Subject
     stated_side: StatedSide | None
 
@@ -148,7 +156,9 @@ def acquisition(path: Path, header: "Dataset", frame: int = 0) -> Acquisition:
         kernel=_kernel(path, header, frame),
         contrast_agent=_contrast_agent(path, header, frame),
         other_energies=from_other_energies(path, header),
+        photon_energy_kev=photon_energy_kev(path, header),
         tube_voltage_kv=_tube_voltage(path, header, frame),
+        tin_filter=_tin_filter(path, header, frame),
         subject=subject_of(path, header),
         stated_side=stated_side(path, header),
     )
@@ -183,6 +193,21 @@ def _tube_voltage(path: Path, header: "Dataset", frame: int) -> float | None:
     except NotReadableError:
         return None
     return found[0] if found and found[0] > 0 else None
+
+
+def _tin_filter(path: Path, header: "Dataset", frame: int) -> bool:
+    """By the filter's material or type, or by a description that names it with the tube voltage.
+
+    Of two tubes (100/Sn150) only one may have it.
+    """
+    place = dicom.functional_group(header, frame, "CTXRayDetailsSequence")
+    filters = " ".join(dicom.text(path, place, tag) for tag in ("FilterMaterial", "FilterType"))
+    if {"TIN", "SN"} & set(filters.upper().split()):
+        return True
+    tags = ("SeriesDescription", "ProtocolName")
+    described = " ".join(dicom.text(path, header, tag) for tag in tags).replace("_", " ")
+    voltage_kv = _tube_voltage(path, header, frame)
+    return any(float(told[1] or told[2]) == voltage_kv for told in TIN.finditer(described))
 
 
 def told_of_contrast(described: str) -> bool | None:

@@ -150,6 +150,8 @@ def _dicom_study(
         chosen_because=because,
         remarks=tuple(remarks),
         tube_voltage_kv=None if chosen.other_energies else about.tube_voltage_kv,
+        tin_filter=about.tin_filter,
+        photon_energy_kev=about.photon_energy_kev if chosen.other_energies else None,
         contrast_agent=about.contrast_agent,
         source_files=tuple(dict.fromkeys(plane.path for plane in stack.planes)),
         source_frames=frozenset((plane.path, plane.frame) for plane in stack.planes),
@@ -239,9 +241,13 @@ def _remarks(chosen: Candidate) -> list[str]:
     if any(image.lossy for image in chosen.series.slices):
         remarks.append("The images were compressed with loss: fine detail and noise were altered.")
     if chosen.other_energies:
+        energy_kev = chosen.series.about.photon_energy_kev
         remarks.append(
             "The images were computed from two energies: Hounsfield units, and with them volumes "
             "and above all the mass of calcium, may be far off those of a plain CT."
+            if energy_kev is None
+            else f"The images were computed from two energies for {energy_kev:g} keV: the mass of "
+            "calcium is calibrated for it, but volumes may be off those of a plain CT."
         )
     if chosen.enhanced:
         remarks.append("Contrast agent was given: bright vessels and urine may not be calcium.")
