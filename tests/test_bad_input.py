@@ -171,6 +171,11 @@ def no_rescale_slope(folder):
     return changed(folder, RescaleSlope=None)
 
 
+@bad(r"slice003\.dcm: the values run from .*; expected Hounsfield units, where fat is")
+def one_slice_without_its_intercept(folder):
+    return changed(folder, RescaleIntercept=0)
+
+
 @bad(r"slice003\.dcm: RescaleSlope is 0; expected another number")
 def zero_rescale_slope(folder):
     return changed(folder, RescaleSlope=0)

@@ -173,6 +173,7 @@ class Study:
         tube_voltage_kv: KVP (0018,0060), or None.
         tin_filter: whether the beam went through tin.
         photon_energy_kev: of virtual monoenergetic images, or None.
+        slice_thickness_mm: as stated, which need not be the distance between slices; or None.
         contrast_agent: True/False where the header says, else None.
         source_files: the files the voxels came from, slice order z = 0 first.
         source_frames: each file and frame, counted from 0, that the voxels came from; where empty,
@@ -190,6 +191,7 @@ class Study:
     tube_voltage_kv: float | None = None
     tin_filter: bool = False
     photon_energy_kev: float | None = None
+    slice_thickness_mm: float | None = None
     contrast_agent: bool | None = None
     source_files: tuple[Path, ...] = field(default=(), repr=False)
     source_frames: frozenset[tuple[Path, int]] = field(default=frozenset(), repr=False)

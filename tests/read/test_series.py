@@ -77,6 +77,15 @@ def test_a_short_fine_slab_does_not_replace_the_whole_scan(tmp_path):
     assert read_study(tmp_path).series_instance_uid == whole[0].SeriesInstanceUID
 
 
+def test_thick_slices_close_together_are_no_finer_than_they_are_thick(tmp_path):
+    save(ct_series(body((24, 24, 28)), spacing_mm=(1, 1, 1), SliceThickness=5), tmp_path / "slab")
+    chosen = ct_series(body((12, 24, 28)), spacing_mm=(2, 1, 1))
+    save(chosen, tmp_path / "thin")
+    study = read_study(tmp_path)
+    assert study.series_instance_uid == chosen[0].SeriesInstanceUID
+    assert study.chosen_because.endswith("(slices 5.00 mm thick)")
+
+
 def test_a_series_with_a_lost_slice_gives_way_to_a_complete_one(tmp_path):
     lossy = ct_series(SeriesNumber=2)
     del lossy[2]
@@ -266,6 +275,7 @@ def test_material_maps_of_a_dual_energy_scan_are_no_hounsfield_units(tmp_path):
 
 ORIGINAL = ["ORIGINAL", "PRIMARY", "AXIAL"]
 OTHER_ENERGIES = [
+    {"RescaleType": "HU_MOD"},
     {"ImageType": [*ORIGINAL, "VMI"]},
     {"ImageType": [*ORIGINAL, "MAT_REMOVED"]},
     {"SeriesDescription": "DE_Virtual Non Contrast 3.0"},

@@ -141,7 +141,8 @@ def _measure(
     unsure = [*found.unsure_lps_mm, *unclassified_places(volume, others, found.unsure_lps_mm)]
     others += [(content.calcification, content.where) for content in contents]
     others.sort(key=lambda other: -other[0].volume_ml)
-    remarks = (*remarks_on_slices(volume.spacing_mm), *found.remarks)
+    on_slices = remarks_on_slices(volume.spacing_mm, study.slice_thickness_mm)
+    remarks = (*on_slices, *found.remarks)
     return CtMeasurement(
         masses,
         found.labels,

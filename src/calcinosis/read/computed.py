@@ -20,6 +20,7 @@ MATERIAL_MAPS = {
     "ELECTRON_DENSITY",
 }
 OTHER_ENERGIES = {"VMI", "MAT_REMOVED", "MAT_MODIFIED"}
+MODIFIED = "HU_MOD"  # a Rescale Type: such Hounsfield units, too (PS3.3 C.11.1.1.2)
 # Defined terms of Volume Based Calculation Technique (PS3.3 C.8.16.2), and what scanners write.
 PROJECTIONS = {
     "MIP",
@@ -61,7 +62,9 @@ def from_other_energies(path: Path, header: "Dataset") -> bool:
     """Whether the header tells of an energy or a material that the scan itself does not show."""
     terms = set(dicom.text(path, header, "ImageType").upper().split())
     described = dicom.text(path, header, "SeriesDescription").replace("_", " ")
-    return bool(terms & OTHER_ENERGIES or IN_WORDS.search(described))
+    place = dicom.functional_group(header, 0, "PixelValueTransformationSequence")
+    modified = dicom.text(path, place, "RescaleType").upper() == MODIFIED
+    return bool(modified or terms & OTHER_ENERGIES or IN_WORDS.search(described))
 
 
 def photon_energy_kev(path: Path, header: "Dataset") -> float | None:

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 from calcinosis.errors import InputError, NotCtError, NotReadableError
 from calcinosis.read import dicom
-from calcinosis.read.computed import from_other_energies, photon_energy_kev, require_slices
+from calcinosis.read.computed import (
+    MODIFIED,
+    from_other_energies,
+    photon_energy_kev,
+    require_slices,
+)
 from calcinosis.read.dicom import Header, Plane
 from calcinosis.read.laterality import stated_side
 from calcinosis.read.marks import Marks, marks_of
@@ -47,7 +52,7 @@ SHARP_KERNEL = re.compile(
     re.IGNORECASE,
 )
 TIN = re.compile(r"\bsn ?(\d{2,3})(?!\d)|\b(\d{2,3}) ?(?:kvp? ?)?sn\b", re.IGNORECASE)  # Sn100
-HOUNSFIELD_TYPES = {"", "HU", "US", "HOUNSFIELD"}  # US: unspecified, told by the values
+HOUNSFIELD_TYPES = {"", "HU", "US", "HOUNSFIELD", MODIFIED}  # US: unspecified, told by the values
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,7 @@ class Acquisition:
     photon_energy_kev: float | None
     tube_voltage_kv: float | None
     tin_filter: bool
+    slice_thickness_mm: float | None
     subject: Subject
     stated_side: StatedSide | None
 
@@ -159,6 +165,9 @@ def acquisition(path: Path, header: "Dataset", frame: int = 0) -> Acquisition:
         photon_energy_kev=photon_energy_kev(path, header),
         tube_voltage_kv=_tube_voltage(path, header, frame),
         tin_filter=_tin_filter(path, header, frame),
+        slice_thickness_mm=_positive(
+            path, header, frame, "PixelMeasuresSequence", "SliceThickness"
+        ),
         subject=subject_of(path, header),
         stated_side=stated_side(path, header),
     )
@@ -187,9 +196,14 @@ def _kernel(path: Path, header: "Dataset", frame: int) -> str:
 
 
 def _tube_voltage(path: Path, header: "Dataset", frame: int) -> float | None:
-    place = dicom.functional_group(header, frame, "CTXRayDetailsSequence")
+    return _positive(path, header, frame, "CTXRayDetailsSequence", "KVP")
+
+
+def _positive(path: Path, header: "Dataset", frame: int, group: str, keyword: str) -> float | None:
+    """A number above zero; None where there is none, or several."""
+    place = dicom.functional_group(header, frame, group)
     try:
-        found = dicom.numbers(path, place, "KVP", 1)
+        found = dicom.numbers(path, place, keyword, 1)
     except NotReadableError:
         return None
     return found[0] if found and found[0] > 0 else None

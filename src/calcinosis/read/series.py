@@ -130,6 +130,11 @@ class Candidate:
         return self.series.about.other_energies
 
     @property
+    def coarseness_mm(self) -> float:
+        """Distance of slices, or their thickness where they overlap."""
+        return max(self.stack.spacing_mm, self.series.about.slice_thickness_mm or 0.0)
+
+    @property
     def study_date(self) -> date:
         """Of the study; the earliest there is where it has none."""
         return self.series.about.subject.study_date or date.min
@@ -289,15 +294,21 @@ def _best(candidates: Sequence[Candidate]) -> tuple[Candidate, list[str]]:
             lambda one: f"covers only {one.stack.extent_mm:.0f} mm",
         ),
         (
-            lambda one: one.stack.spacing_mm <= AS_FINE * finest(remaining),
-            lambda one: f"slices every {one.stack.spacing_mm:.2f} mm",
+            lambda one: one.coarseness_mm <= AS_FINE * finest(remaining),
+            lambda one: (
+                f"slices every {one.stack.spacing_mm:.2f} mm"
+                if one.coarseness_mm == one.stack.spacing_mm
+                else f"slices {one.coarseness_mm:.2f} mm thick"
+            ),
         ),
         (
             lambda one: not one.series.about.sharp,
             lambda one: f"sharp kernel {one.series.about.kernel}",
         ),
         (
-            lambda one: one.stack.spacing_mm <= 1.01 * finest(remaining),
+            lambda one: (
+                one.stack.spacing_mm <= 1.01 * min(each.stack.spacing_mm for each in remaining)
+            ),
             lambda one: f"slices every {one.stack.spacing_mm:.2f} mm",
         ),
         (lambda one: one.study_date == latest(remaining), lambda _: "an earlier study"),
@@ -316,8 +327,8 @@ def _best(candidates: Sequence[Candidate]) -> tuple[Candidate, list[str]]:
 
 
 def finest(candidates: Iterable[Candidate]) -> float:
-    """Smallest slice spacing, mm."""
-    return min(one.stack.spacing_mm for one in candidates)
+    """Of the finest slices, how far apart or thick they are, mm."""
+    return min(one.coarseness_mm for one in candidates)
 
 
 def longest(candidates: Iterable[Candidate]) -> float:

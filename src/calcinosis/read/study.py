@@ -3,17 +3,26 @@
 import logging
 import os
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calcinosis.errors import GeometryError, InputError, NotReadableError
 from calcinosis.read.archive import Unpacked, unpack
+from calcinosis.read.dicom import Plane
 from calcinosis.read.geometry import canonical, evenly_spaced, shear_deg, straightened
 from calcinosis.read.grid import LPS_FROM_RAS, GridImage
-from calcinosis.read.hounsfield import AIR_HU, remarks_on_gaps, require_hounsfield, to_int16
+from calcinosis.read.hounsfield import (
+    AIR_HU,
+    remarks_on_gaps,
+    require_fat_or_air,
+    require_hounsfield,
+    to_int16,
+)
 from calcinosis.read.nifti import is_nifti, read_nifti
 from calcinosis.read.nrrd import read_nrrd
 from calcinosis.read.pixels import read_hounsfield
@@ -137,6 +146,7 @@ def _dicom_study(
         stack.planes, lambda done: progress(SCAN_SHARE + (1 - SCAN_SHARE) * done)
     )
     require_hounsfield(voxels, chosen.series.name)
+    _require_one_scale(voxels, stack.planes)
     position, assumed, remarks = _position(chosen.series.patient_position, patient_position)
     remarks += _remarks(chosen) + _remarks_on_others(series)
     voxels, affine = evenly_spaced(voxels, stack), stack.affine
@@ -152,6 +162,7 @@ def _dicom_study(
         tube_voltage_kv=None if chosen.other_energies else about.tube_voltage_kv,
         tin_filter=about.tin_filter,
         photon_energy_kev=about.photon_energy_kev if chosen.other_energies else None,
+        slice_thickness_mm=about.slice_thickness_mm,
         contrast_agent=about.contrast_agent,
         source_files=tuple(dict.fromkeys(plane.path for plane in stack.planes)),
         source_frames=frozenset((plane.path, plane.frame) for plane in stack.planes),
@@ -159,6 +170,16 @@ def _dicom_study(
         stated_side=about.stated_side,
         unpacked=unpacked,
     )
+
+
+def _require_one_scale(voxels: NDArray[np.int16], planes: Sequence[Plane]) -> None:
+    """Refuse a slice that is rescaled otherwise than most, and holds neither fat nor air then."""
+    scales = [(plane.slope, plane.intercept) for plane in planes]
+    usual = Counter(scales).most_common(1)[0][0]
+    for plane, scale, image in zip(planes, scales, voxels, strict=True):
+        imaged = image[image > AIR_HU] if scale != usual else image[:0]
+        if imaged.size:
+            require_fat_or_air(imaged, plane.name)
 
 
 def _dicom_files(path: Path) -> tuple[list[Path], Unpacked | None]:
