@@ -199,6 +199,27 @@ def test_two_series_of_one_number_are_told_apart_by_their_uids(tmp_path):
     assert read_study(tmp_path).chosen_because.endswith(said)
 
 
+def test_a_projection_among_the_slices_is_set_aside(tmp_path):
+    projections = ct_series(body()[:3], ImageType=["DERIVED", "SECONDARY", "AXIAL", "MIP"])
+    study = read_study(one_series(tmp_path, ct_series(), projections))
+    np.testing.assert_array_equal(study.volume.voxels, body())
+    assert "(slice007.dcm: a projection or rendering (MIP)" in study.chosen_because
+
+
+def test_a_part_that_reaches_farther_is_remarked(tmp_path):
+    lower = ct_series(body((9, 24, 28)), AcquisitionNumber=1)
+    upper = ct_series(body((8, 24, 28)) + 1, AcquisitionNumber=2, origin=(-14, -12, -86))
+    study = read_study(one_series(tmp_path, lower, upper))
+    assert study.volume.shape[0] == 9
+    assert "Another of its parts reaches 12 mm farther than this one." in study.remarks
+
+
+def test_two_patients_under_one_series_are_refused_though_something_tells_them_apart(tmp_path):
+    other = ct_series(body() + 1, AcquisitionNumber=2, PatientID="0815")
+    with pytest.raises(InputError, match="is of another patient"):
+        read_study(one_series(tmp_path, ct_series(AcquisitionNumber=1), other))
+
+
 def test_a_broken_slice_still_refuses_a_series_of_several_phases(tmp_path):
     first, second = ct_series(AcquisitionNumber=1), ct_series(body() + 1, AcquisitionNumber=2)
     del second[3].ImagePositionPatient

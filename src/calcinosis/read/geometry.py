@@ -34,12 +34,14 @@ class Stack:
     Attributes:
         planes: lowest (feet, back or right) first.
         along_mm: distance of each plane along the normal.
+        normal: of all planes, upwards, shape (3,).
         ascent: change of place per millimetre along the normal, shape (3,); the normal itself,
             and the sideways drift of a tilted gantry.
     """
 
     planes: tuple[Plane, ...]
     along_mm: NDArray[np.float64]
+    normal: NDArray[np.float64]
     ascent: NDArray[np.float64]
 
     @property
@@ -95,7 +97,7 @@ def arrange(planes: Sequence[Plane]) -> Stack:
     _check_size(planes)
     _check_gaps(planes, along)
     drift = _drift(planes, positions, along, normal)
-    return Stack(tuple(planes), along, normal + drift)
+    return Stack(tuple(planes), along, normal, normal + drift)
 
 
 def one_at_each_place(planes: Sequence[Plane]) -> bool:

@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from calcinosis.errors import GeometryError
+from calcinosis.errors import GeometryError, NotCtError
 from calcinosis.read.ct_image import Image
 from calcinosis.read.dicom import Plane
 from calcinosis.read.geometry import FEWEST_SLICES, SAME_PLACE_MM, arrange, one_at_each_place
@@ -60,11 +60,22 @@ def parts_of(images: Sequence[Image]) -> list[Part]:
     """The parts of a series, the earliest first; all of it where it is one stack.
 
     It stays whole, too, where nothing tells parts apart of which one at least makes a volume. What
-    lies at one or two places (bolus tracking) comes together as the last part.
+    lies at one or two places (bolus tracking) comes together as the last part; behind it what is no
+    CT and of another image type (projections, maps).
 
     Args:
-        images: of one series, without localizers.
+        images: of one series and patient, without localizers.
     """
+    kinds = {image.image_type for image in images if not isinstance(image.fault, NotCtError)}
+    other = [image for image in images if image.image_type not in kinds]
+    if not kinds or not other:
+        return _stacks_of(images)
+    parts = _stacks_of([image for image in images if image.image_type in kinds])
+    told_by = tuple(dict.fromkeys(("image type", *parts[0].told_by)))
+    return [Part(part.images, told_by) for part in (*parts, Part(tuple(other)))]
+
+
+def _stacks_of(images: Sequence[Image]) -> list[Part]:
     slices = [
         _Slice(image, plane, image.marks[index])
         for image in images

@@ -77,7 +77,7 @@ class Series:
             InputError: they make no volume, or are of several patients.
         """
         images = self.slices
-        self._check_one_patient(images)
+        self._check_one_patient()
         for image in images:
             if image.fault:
                 raise image.fault
@@ -88,11 +88,17 @@ class Series:
                 )
         return arrange([plane for image in without_copies(images) for plane in image.planes])
 
-    def _check_one_patient(self, images: Sequence[Image]) -> None:
+    @property
+    def of_several_patients(self) -> bool:
         """By the number; where no image has one, by the name."""
-        numbered = [(image, image.patient_id) for image in images if image.patient_id]
-        named = [(image, image.patient_name) for image in images if image.patient_name]
-        known = numbered or named
+        return len({patient for _, patient in self._patients()}) > 1
+
+    def _patients(self) -> list[tuple[Image, str]]:
+        numbered = [(image, image.patient_id) for image in self.slices if image.patient_id]
+        return numbered or [(one, one.patient_name) for one in self.slices if one.patient_name]
+
+    def _check_one_patient(self) -> None:
+        known = self._patients()
         for image, patient in known:
             if patient != known[0][1]:
                 raise InputError(
@@ -128,6 +134,17 @@ class Candidate:
     def other_energies(self) -> bool:
         """Hounsfield units of an energy or without a material, computed from two energies."""
         return self.series.about.other_energies
+
+    def reached_beyond_mm(self, others: Iterable[Series]) -> float:
+        """How far slices of other series lie beyond the first or the last of these."""
+        along_mm = [
+            float(self.stack.normal @ plane.position_lps_mm)
+            for one in others
+            for image in one.slices
+            for plane in image.planes
+        ]
+        low, high = self.stack.along_mm[[0, -1]]
+        return float(max(low - min(along_mm), max(along_mm) - high))
 
     @property
     def coarseness_mm(self) -> float:
@@ -190,7 +207,7 @@ def scan(files: Sequence[Path], progress: Callable[[float], None] | None = None)
 
 def _in_parts(series: Series) -> list[Series]:
     """The series, or its phases and reconstructions where it holds several."""
-    parts = [] if series.scout else parts_of(series.slices)
+    parts = [] if series.scout or series.of_several_patients else parts_of(series.slices)
     if len(parts) < 2:
         return [series]
     return [
@@ -203,7 +220,7 @@ def _about(image: Image) -> Acquisition:
     found = dicom.read_header(image.path)
     if found is None:
         raise NotReadableError(f"{image.path.name}: is no DICOM any more")
-    return acquisition(image.path, found.dataset, image.planes[0].frame)
+    return acquisition(image.path, found.dataset, image.planes[0].frame if image.planes else 0)
 
 
 def _kind(path: Path) -> str:

@@ -30,6 +30,7 @@ from calcinosis.read.series import Candidate, Series, choose, scan
 from calcinosis.volume import GRAVITY_LPS, Grid, Study, Volume
 
 TILT_TOLERATED_DEG = 0.1
+BEYOND_MM = 10.0  # as far as slices may lie apart: less hides no mass
 SCAN_SHARE = 0.4  # of the progress: headers first, then pixels
 
 Progress = Callable[[float], None]
@@ -148,7 +149,7 @@ def _dicom_study(
     require_hounsfield(voxels, chosen.series.name)
     _require_one_scale(voxels, stack.planes)
     position, assumed, remarks = _position(chosen.series.patient_position, patient_position)
-    remarks += _remarks(chosen) + _remarks_on_others(series)
+    remarks += _remarks_on_parts(chosen, series) + _remarks(chosen) + _remarks_on_others(series)
     voxels, affine = evenly_spaced(voxels, stack), stack.affine
     if shear_deg(affine) > TILT_TOLERATED_DEG:
         voxels, affine = straightened(voxels, affine, AIR_HU)
@@ -230,14 +231,22 @@ def _remarks_on_others(series: Sequence[Series]) -> list[str]:
     return []
 
 
-def _on_parts(chosen: Candidate) -> str:
+def _remarks_on_parts(chosen: Candidate, every: Sequence[Series]) -> list[str]:
+    """That the series holds several parts, and how far others reach beyond the one measured."""
     series = chosen.series
+    if series.parts == 1:
+        return []
     told = " and ".join(series.told_by)
     other = 1 if series.part > 1 else 2
-    return (
+    remark = (
         f"The series holds {series.parts} parts (phases, reconstructions or pieces), told apart by "
         f"{told}: part {series.part} was measured; --series UID:{other} takes part {other}."
     )
+    uid = series.about.series_uid
+    beyond_mm = chosen.reached_beyond_mm([one for one in every if one.about.series_uid == uid])
+    if beyond_mm <= BEYOND_MM:
+        return [remark]
+    return [remark, f"Another of its parts reaches {beyond_mm:.0f} mm farther than this one."]
 
 
 def _remarks(chosen: Candidate) -> list[str]:
@@ -252,8 +261,6 @@ def _remarks(chosen: Candidate) -> list[str]:
             f"Slices {stack.spacing_mm:.2f} to {widest:.2f} mm apart "
             f"were resampled to {stack.spacing_mm:.2f} mm."
         )
-    if chosen.series.parts > 1:
-        remarks.append(_on_parts(chosen))
     copies = sum(len(one.planes) for one in chosen.series.slices) - len(stack.planes)
     if copies:
         remarks.append(f"Copies of slices passed over: {copies}.")
