@@ -130,11 +130,21 @@ def test_images_of_bolus_tracking_do_not_disturb(tmp_path):
     assert "part 3 of 3 of series 2 (slice" in study.chosen_because
 
 
-def test_two_phases_half_a_slice_apart_are_not_taken_for_one_finer_scan(tmp_path):
-    native = ct_series(AcquisitionNumber=1)
-    venous = ct_series(body() + SECOND_HU, AcquisitionNumber=2, origin=(-14, -12, -99))
+@pytest.mark.parametrize(
+    ("keyword", "values"), [("AcquisitionNumber", (1, 2)), ("AcquisitionTime", ("1015", "1016"))]
+)
+def test_two_phases_half_a_slice_apart_are_not_taken_for_one_finer_scan(tmp_path, keyword, values):
+    native = ct_series(**{keyword: values[0]})
+    venous = ct_series(body() + SECOND_HU, origin=(-14, -12, -99), **{keyword: values[1]})
     study = read_study(one_series(tmp_path, native, venous))
     assert (measured(study), study.volume.spacing_mm[0]) == (0, 2)
+
+
+def test_slices_made_in_two_runs_are_one_scan(tmp_path):
+    datasets = ct_series(body((12, 24, 28)))
+    for index, dataset in enumerate(datasets):
+        dataset.ContentTime = f"1015{index // 2 + 30 * (index % 2):02d}"
+    assert read_study(save(datasets, tmp_path)).volume.shape[0] == 12
 
 
 def test_a_scan_in_several_steps_of_the_table_is_one(tmp_path):

@@ -331,6 +331,11 @@ def test_the_energy_of_monoenergetic_images_is_read_from_their_description(
     assert study.photon_energy_kev == energy_kev
 
 
+@pytest.mark.parametrize("stated", [0, 120_000, [100, 140]])
+def test_a_tube_voltage_that_cannot_be_one_counts_as_not_stated(tmp_path, stated):
+    assert read_study(save(ct_series(KVP=stated), tmp_path)).tube_voltage_kv is None
+
+
 @pytest.mark.parametrize(
     ("tags", "tin"),
     [

@@ -52,6 +52,7 @@ SHARP_KERNEL = re.compile(
     re.IGNORECASE,
 )
 TIN = re.compile(r"\bsn ?(\d{2,3})(?!\d)|\b(\d{2,3}) ?(?:kvp? ?)?sn\b", re.IGNORECASE)  # Sn100
+HIGHEST_KV = 200.0  # no CT tube reaches it: volts, or no voltage at all
 HOUNSFIELD_TYPES = {"", "HU", "US", "HOUNSFIELD", MODIFIED}  # US: unspecified, told by the values
 
 
@@ -196,7 +197,8 @@ def _kernel(path: Path, header: "Dataset", frame: int) -> str:
 
 
 def _tube_voltage(path: Path, header: "Dataset", frame: int) -> float | None:
-    return _positive(path, header, frame, "CTXRayDetailsSequence", "KVP")
+    found_kv = _positive(path, header, frame, "CTXRayDetailsSequence", "KVP")
+    return found_kv if found_kv and found_kv <= HIGHEST_KV else None
 
 
 def _positive(path: Path, header: "Dataset", frame: int, group: str, keyword: str) -> float | None:

@@ -10,6 +10,7 @@ from calcinosis.read import dicom
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+ACQUISITION_TIME = "acquisition time"
 # Under what name, in which functional group of an enhanced image, and by which keyword.
 _KINDS = (
     ("acquisition number", "FrameContentSequence", "FrameAcquisitionNumber"),
@@ -26,8 +27,8 @@ _KINDS = (
 )
 # These may differ from slice to slice of one phase: they tell which came first.
 _ORDERS = (
-    ("acquisition time", "FrameContentSequence", "FrameAcquisitionDateTime"),
-    ("acquisition time", "", "AcquisitionTime"),
+    (ACQUISITION_TIME, "FrameContentSequence", "FrameAcquisitionDateTime"),
+    (ACQUISITION_TIME, "", "AcquisitionTime"),
     ("time of the image", "", "ContentTime"),
     ("number of the image", "UnassignedPerFrameConvertedAttributesSequence", "InstanceNumber"),
 )

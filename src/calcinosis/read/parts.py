@@ -15,7 +15,7 @@ from calcinosis.errors import GeometryError, NotCtError
 from calcinosis.read.ct_image import Image
 from calcinosis.read.dicom import Plane
 from calcinosis.read.geometry import FEWEST_SLICES, SAME_PLACE_MM, arrange, one_at_each_place
-from calcinosis.read.marks import KINDS, ORDERS, Marks, Value
+from calcinosis.read.marks import ACQUISITION_TIME, KINDS, ORDERS, Marks, Value
 from calcinosis.read.pixels import read_hounsfield
 
 _GEOMETRY, _COPIES = "direction, matrix or size of pixels", "copies"
@@ -137,12 +137,14 @@ def _parted(stack: _Stack, ways: Sequence[str]) -> tuple[list[_Stack], tuple[str
 
 
 def _one_but_for_copies(stack: _Stack) -> bool:
+    images = _images(stack)
     first: dict[object, Image] = {}
-    for image in _images(stack):
+    for image in images:
         other = first.setdefault(_places(image), image)
         if other is not image and not _same_values(other, image):
             return False
-    return one_at_each_place([plane for image in first.values() for plane in image.planes])
+    planes = [plane for image in first.values() for plane in image.planes]
+    return len(first) < len(images) and one_at_each_place(planes)
 
 
 def _pieces(stack: _Stack, way: str) -> list[_Stack]:
@@ -181,8 +183,11 @@ def _sensible(stacks: Sequence[_Stack]) -> bool:
 
 
 def _interleaved(stack: _Stack) -> bool:
-    """Whether the slices of several volumes lie between each other, as told by one of the kinds."""
-    for kind in KINDS:
+    """Whether slices of several volumes lie between each other, told by a kind or by their times.
+
+    When an image was made tells nothing here: odd slices may have been made before even ones.
+    """
+    for kind in (*KINDS, ACQUISITION_TIME):
         pieces = [piece for piece in _pieces(stack, kind) if _is_large(piece)]
         if len(pieces) > 1 and all(map(_makes_volume, pieces)):
             return any(_between(one, other) for one, other in combinations(pieces, 2))
