@@ -16,9 +16,9 @@ SECOND_HU, THIRD_HU = 7, 11  # what tells the values of later phases from those 
 
 def one_series(folder, *phases):
     """All slices under one series UID."""
-    uid = generate_uid()
+    uids = generate_uid(), generate_uid()
     for number, dataset in enumerate((one for phase in phases for one in phase), start=1):
-        dataset.SeriesInstanceUID = uid
+        dataset.StudyInstanceUID, dataset.SeriesInstanceUID = uids
         dataset.save_as(folder / f"slice{number:03d}.dcm", enforce_file_format=True)
     return folder
 

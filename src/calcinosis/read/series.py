@@ -49,6 +49,11 @@ class Series:
             return self.name
         return f"{self.name} with UID {self.about.series_uid or 'missing'}"
 
+    def beside(self, other: "Series") -> bool:
+        """Whether both are parts of one series."""
+        one, two = self.about, other.about
+        return self.parts > 1 and (one.series_uid, one.number) == (two.series_uid, two.number)
+
     @property
     def scout(self) -> bool:
         """Only localizers."""
@@ -122,8 +127,7 @@ class Candidate:
 
     def follows(self, other: "Candidate") -> bool:
         """Whether this is a later phase or reconstruction of the same series."""
-        same = self.series.about.series_uid == other.series.about.series_uid
-        return same and self.series.part > other.series.part
+        return self.series.beside(other.series) and self.series.part > other.series.part
 
     @property
     def enhanced(self) -> bool:

@@ -242,8 +242,7 @@ def _remarks_on_parts(chosen: Candidate, every: Sequence[Series]) -> list[str]:
         f"The series holds {series.parts} parts (phases, reconstructions or pieces), told apart by "
         f"{told}: part {series.part} was measured; --series UID:{other} takes part {other}."
     )
-    uid = series.about.series_uid
-    beyond_mm = chosen.reached_beyond_mm([one for one in every if one.about.series_uid == uid])
+    beyond_mm = chosen.reached_beyond_mm(filter(series.beside, every))
     if beyond_mm <= BEYOND_MM:
         return [remark]
     return [remark, f"Another of its parts reaches {beyond_mm:.0f} mm farther than this one."]
