@@ -5,7 +5,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from calcinosis.measure.calcium import calcium_mass, calibration_by_phantom, calibration_for
+from calcinosis.measure.calcium import (
+    as_at_120_kv,
+    calcium_mass,
+    calibration_by_phantom,
+    calibration_for,
+)
 
 VOXEL_ML = 0.001
 
@@ -59,3 +64,11 @@ def test_images_of_one_energy_are_calibrated_at_that_energy_with_double_width():
     found = calibration_for(None, photon_energy_kev=70.0)
     assert found.relative_uncertainty == 2 * calibration_for(120.0).relative_uncertainty
     assert "70 keV" in found.source
+
+
+def test_calcium_computed_for_40_kev_is_read_as_bright_as_at_120_kv():
+    at_40_kev = calibration_for(None, photon_energy_kev=40.0)
+    brighter = calibration_for(120.0).mg_hydroxyapatite_per_ml_per_hu / 0.297
+    seen = np.array([[[-1024, -100, 50, round(50 + 900 * brighter), 32767]]], np.int16)
+    read = as_at_120_kv(seen, at_40_kev)
+    np.testing.assert_allclose(read[0, 0, :4], [-1024, -100, 50, 950], atol=1)

@@ -91,6 +91,9 @@ def _between(factors: dict[int, float], at: float) -> float:
     return float(np.interp(at, list(factors), list(factors.values())))
 
 
+AT_120_KV = calibration_for(_ASSUMED_TUBE_VOLTAGE_KV)
+
+
 def calibration_by_phantom(
     mg_hydroxyapatite_per_ml_per_hu: float, relative_uncertainty: float
 ) -> Calibration:
@@ -98,6 +101,22 @@ def calibration_by_phantom(
     return Calibration(
         mg_hydroxyapatite_per_ml_per_hu, relative_uncertainty, None, GIVEN_BY_THE_USER
     )
+
+
+def as_at_120_kv(hu: NDArray[np.int16], calibration: Calibration) -> NDArray[np.int16]:
+    """Hounsfield units [z, y, x] as 120 kV would show them.
+
+    What is denser than soft tissue is taken there by both calibrations, as if it were calcium.
+    """
+    share = calibration.mg_hydroxyapatite_per_ml_per_hu / AT_120_KV.mg_hydroxyapatite_per_ml_per_hu
+    every = np.iinfo(np.int16)
+    from_hu = np.arange(every.min, every.max + 1, dtype=np.float64)
+    to_hu = from_hu + np.maximum(from_hu - SOFT_TISSUE_HU, 0) * (share - 1)
+    table = np.rint(to_hu).clip(max=every.max).astype(np.int16)
+    result = np.empty_like(hu)
+    for here, there in zip(result, hu, strict=True):  # slice by slice, to spare memory
+        here[...] = table[there.astype(np.int32) - every.min]
+    return result
 
 
 def calcium_mass(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcinosis.measure.array_order import ArrayOrder
-from calcinosis.measure.calcium import calibration_for
+from calcinosis.measure.calcium import AT_120_KV, as_at_120_kv, calibration_for
 from calcinosis.measure.closing import CLOSING_MM
 from calcinosis.measure.doubts import (
     remarks_on_doubts,
@@ -71,6 +71,10 @@ METHOD = (
     "Volumes count voxels at the edge by the share they fill. Diameters are true Feret extents.",
     "Fluid–calcium levels were sought as flat interfaces perpendicular to gravity.",
 )
+AS_AT_120_KV = (
+    "What is denser than soft tissue was brought to the Hounsfield units that calcium has at "
+    "120 kV, and is told in these."
+)
 
 
 def measure_ct(
@@ -95,12 +99,29 @@ def measure_ct(
     """
     if skeleton is not None:
         skeleton = fitting_skeleton(study.volume, skeleton)
-    order = ArrayOrder.of(study.volume)
     calibration = calibration or calibration_for(
         study.tube_voltage_kv,
         tin_filter=study.tin_filter,
         photon_energy_kev=study.photon_energy_kev,
     )
+    if study.photon_energy_kev is None:
+        return _in_any_order(study, seeds_lps_mm, skeleton, calibration, progress)
+    voxels = as_at_120_kv(study.volume.voxels, calibration)
+    study = replace(study, volume=replace(study.volume, voxels=voxels))
+    factor = AT_120_KV.mg_hydroxyapatite_per_ml_per_hu
+    as_read = replace(calibration, mg_hydroxyapatite_per_ml_per_hu=factor)
+    found = _in_any_order(study, seeds_lps_mm, skeleton, as_read, progress)
+    return replace(found, calibration=calibration, method=(*found.method, AS_AT_120_KV))
+
+
+def _in_any_order(
+    study: Study,
+    seeds_lps_mm: Sequence[Point],
+    skeleton: NDArray[np.bool_] | None,
+    calibration: Calibration,
+    progress: Callable[[float], None] | None,
+) -> CtMeasurement:
+    order = ArrayOrder.of(study.volume)
     if order.usual:
         return _measure(study, seeds_lps_mm, skeleton, calibration, progress)
     voxels, affine = canonical(study.volume.voxels, study.volume.affine)

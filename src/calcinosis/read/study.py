@@ -273,8 +273,8 @@ def _remarks(chosen: Candidate) -> list[str]:
             "The images were computed from two energies: Hounsfield units, and with them volumes "
             "and above all the mass of calcium, may be far off those of a plain CT."
             if energy_kev is None
-            else f"The images were computed from two energies for {energy_kev:g} keV: the mass of "
-            "calcium is calibrated for it, but volumes may be off those of a plain CT."
+            else f"The images were computed from two energies for {energy_kev:g} keV and are read "
+            "as at 120 kV: volumes and the mass of calcium may be off those of a plain CT."
         )
     if chosen.enhanced:
         remarks.append("Contrast agent was given: bright vessels and urine may not be calcium.")
