@@ -7,6 +7,7 @@ import pytest
 
 from calcinosis.measure.calcium import (
     as_at_120_kv,
+    brightness_share,
     calcium_mass,
     calibration_by_phantom,
     calibration_for,
@@ -66,9 +67,22 @@ def test_images_of_one_energy_are_calibrated_at_that_energy_with_double_width():
     assert "70 keV" in found.source
 
 
-def test_calcium_computed_for_40_kev_is_read_as_bright_as_at_120_kv():
-    at_40_kev = calibration_for(None, photon_energy_kev=40.0)
-    brighter = calibration_for(120.0).mg_hydroxyapatite_per_ml_per_hu / 0.297
+@pytest.mark.parametrize(
+    "x_rays",
+    [
+        {"tube_voltage_kv": 80.0},
+        {"tube_voltage_kv": 150.0, "tin_filter": True},
+        {"tube_voltage_kv": None, "photon_energy_kev": 40.0},
+    ],
+)
+def test_calcium_is_read_as_bright_as_at_120_kv_whatever_the_x_rays(x_rays):
+    x_rays = calibration_for(**x_rays)
+    brighter = 0.759 / x_rays.mg_hydroxyapatite_per_ml_per_hu
     seen = np.array([[[-1024, -100, 50, round(50 + 900 * brighter), 32767]]], np.int16)
-    read = as_at_120_kv(seen, at_40_kev)
+    read = as_at_120_kv(seen, brightness_share(x_rays))
     np.testing.assert_allclose(read[0, 0, :4], [-1024, -100, 50, 950], atol=1)
+
+
+def test_at_120_kv_and_where_no_voltage_is_stated_nothing_is_changed():
+    assert brightness_share(calibration_for(120.0)) == 1
+    assert brightness_share(calibration_for(None)) == 1

@@ -91,9 +91,6 @@ def _between(factors: dict[int, float], at: float) -> float:
     return float(np.interp(at, list(factors), list(factors.values())))
 
 
-AT_120_KV = calibration_for(_ASSUMED_TUBE_VOLTAGE_KV)
-
-
 def calibration_by_phantom(
     mg_hydroxyapatite_per_ml_per_hu: float, relative_uncertainty: float
 ) -> Calibration:
@@ -103,12 +100,19 @@ def calibration_by_phantom(
     )
 
 
-def as_at_120_kv(hu: NDArray[np.int16], calibration: Calibration) -> NDArray[np.int16]:
-    """Hounsfield units [z, y, x] as 120 kV would show them.
+def brightness_share(x_rays: Calibration) -> float:
+    """How bright calcium is at 120 kV, for one HU above soft tissue with these X-rays."""
+    at_120_kv = calibration_for(_ASSUMED_TUBE_VOLTAGE_KV)
+    return x_rays.mg_hydroxyapatite_per_ml_per_hu / at_120_kv.mg_hydroxyapatite_per_ml_per_hu
 
-    What is denser than soft tissue is taken there by both calibrations, as if it were calcium.
+
+def as_at_120_kv(hu: NDArray[np.int16], share: float) -> NDArray[np.int16]:
+    """Hounsfield units [z, y, x] as 120 kV would show them, were all calcium that is dense.
+
+    Args:
+        hu: any.
+        share: from `brightness_share`.
     """
-    share = calibration.mg_hydroxyapatite_per_ml_per_hu / AT_120_KV.mg_hydroxyapatite_per_ml_per_hu
     every = np.iinfo(np.int16)
     from_hu = np.arange(every.min, every.max + 1, dtype=np.float64)
     to_hu = from_hu + np.maximum(from_hu - SOFT_TISSUE_HU, 0) * (share - 1)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcinosis.measure.array_order import ArrayOrder
-from calcinosis.measure.calcium import AT_120_KV, as_at_120_kv, calibration_for
+from calcinosis.measure.calcium import as_at_120_kv, brightness_share, calibration_for
 from calcinosis.measure.closing import CLOSING_MM
 from calcinosis.measure.doubts import (
     remarks_on_doubts,
@@ -72,8 +72,8 @@ METHOD = (
     "Fluid–calcium levels were sought as flat interfaces perpendicular to gravity.",
 )
 AS_AT_120_KV = (
-    "What is denser than soft tissue was brought to the Hounsfield units that calcium has at "
-    "120 kV, and is told in these."
+    "To tell masses and to outline them, what is denser than soft tissue was brought to the "
+    "Hounsfield units that calcium has at 120 kV; attenuation is told as scanned."
 )
 
 
@@ -99,28 +99,7 @@ def measure_ct(
     """
     if skeleton is not None:
         skeleton = fitting_skeleton(study.volume, skeleton)
-    calibration = calibration or calibration_for(
-        study.tube_voltage_kv,
-        tin_filter=study.tin_filter,
-        photon_energy_kev=study.photon_energy_kev,
-    )
-    if study.photon_energy_kev is None:
-        return _in_any_order(study, seeds_lps_mm, skeleton, calibration, progress)
-    voxels = as_at_120_kv(study.volume.voxels, calibration)
-    study = replace(study, volume=replace(study.volume, voxels=voxels))
-    factor = AT_120_KV.mg_hydroxyapatite_per_ml_per_hu
-    as_read = replace(calibration, mg_hydroxyapatite_per_ml_per_hu=factor)
-    found = _in_any_order(study, seeds_lps_mm, skeleton, as_read, progress)
-    return replace(found, calibration=calibration, method=(*found.method, AS_AT_120_KV))
-
-
-def _in_any_order(
-    study: Study,
-    seeds_lps_mm: Sequence[Point],
-    skeleton: NDArray[np.bool_] | None,
-    calibration: Calibration,
-    progress: Callable[[float], None] | None,
-) -> CtMeasurement:
+    calibration = calibration or _calibration_of(study)
     order = ArrayOrder.of(study.volume)
     if order.usual:
         return _measure(study, seeds_lps_mm, skeleton, calibration, progress)
@@ -133,6 +112,22 @@ def _in_any_order(
     )
 
 
+def _calibration_of(study: Study) -> Calibration:
+    return calibration_for(
+        study.tube_voltage_kv,
+        tin_filter=study.tin_filter,
+        photon_energy_kev=study.photon_energy_kev,
+    )
+
+
+def _as_at_120_kv(study: Study) -> Volume:
+    """The scan with calcium as bright as at the tube voltage that all limits were set at."""
+    share = brightness_share(_calibration_of(study))
+    if share == 1:
+        return study.volume
+    return replace(study.volume, voxels=as_at_120_kv(study.volume.voxels, share))
+
+
 def _measure(
     study: Study,
     seeds_lps_mm: Sequence[Point],
@@ -141,7 +136,7 @@ def _measure(
     progress: Callable[[float], None] | None,
 ) -> CtMeasurement:
     """As `measure_ct`, of voxels whose axes run head, back, left."""
-    volume = study.volume
+    volume = _as_at_120_kv(study)
     found = _find(volume, seeds_lps_mm, skeleton, progress)
     masses: tuple[Mass, ...] = ()
     contents: list[Content] = []
@@ -152,7 +147,7 @@ def _measure(
         skin = find_skin(volume)
         found, contents = _without_contents(volume, found, joints, skin)
         body = Body(volume, found.labels, found.skeleton)
-        around = Surroundings(body, skeleton is not None, landmarks, skin, study.stated_side)
+        around = Surroundings(body, skeleton is not None, landmarks, skin, study)
         give_small_pieces_back()  # comparing both sides needs as much
         masses = tuple(
             measure_mass(around, mass, levels, number, calibration)
@@ -170,7 +165,7 @@ def _measure(
         np.packbits(found.skeleton),
         tuple(other for other, _ in others),
         calibration,
-        METHOD,
+        METHOD if volume is study.volume else (*METHOD, AS_AT_120_KV),
         (*remarks, *remarks_on_doubts(unsure), *remarks_on_contents(contents)),
         other_places=tuple(where for _, where in others),
     )
