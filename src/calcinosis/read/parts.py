@@ -189,8 +189,9 @@ def _interleaved(stack: _Stack) -> bool:
     """
     for kind in (*KINDS, ACQUISITION_TIME):
         pieces = [piece for piece in _pieces(stack, kind) if _is_large(piece)]
-        if len(pieces) > 1 and all(map(_makes_volume, pieces)):
-            return any(_between(one, other) for one, other in combinations(pieces, 2))
+        between = any(_between(one, other) for one, other in combinations(pieces, 2))
+        if between and all(map(_makes_volume, pieces)):
+            return True
     return False
 
 
