@@ -171,6 +171,11 @@ def no_rescale_slope(folder):
     return changed(folder, RescaleSlope=None)
 
 
+@bad(r"slice003\.dcm: the values run from .*; expected Hounsfield units, where fat is")
+def one_slice_without_its_intercept(folder):
+    return changed(folder, RescaleIntercept=0)
+
+
 @bad(r"slice003\.dcm: RescaleSlope is 0; expected another number")
 def zero_rescale_slope(folder):
     return changed(folder, RescaleSlope=0)
@@ -241,9 +246,9 @@ def two_images_under_one_uid(folder):
     return folder
 
 
-@bad(r"slice\d+\.dcm: 12 slices lie at 6 positions, as those of several phases .*; expected one")
-def two_phases_in_one_series(folder):
-    first, second = ct_series(), ct_series()
+@bad(r"12 slices lie at 6 positions, as those of several phases .* nothing .* tells these apart;")
+def two_phases_in_one_series_that_nothing_tells_apart(folder):
+    first, second = ct_series(), ct_series(body() + 1)
     for dataset in second:
         dataset.SeriesInstanceUID = first[0].SeriesInstanceUID
     return save(first + second, folder)

@@ -48,7 +48,11 @@ def commands() -> None:
 @click.option("--labs", type=FOLDER, help="Laboratory results: CSV, or a FHIR bundle.")
 @click.option("--patient", type=FOLDER, help="What is known of the patient: case file or FHIR.")
 @click.option("--prescription", type=FOLDER, help="Today's treatment, for the forecast: JSON.")
-@click.option("--series", metavar="UID", help="The series to measure, instead of the best.")
+@click.option(
+    "--series",
+    metavar="UID",
+    help="The series to measure, instead of the best; UID:2 for the second of its phases.",
+)
 @click.option(
     "--seed",
     "seeds",

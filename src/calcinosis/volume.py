@@ -171,8 +171,13 @@ class Study:
         chosen_because: why this series, in one sentence.
         remarks: what reading had to assume or correct, one sentence each.
         tube_voltage_kv: KVP (0018,0060), or None.
+        tin_filter: whether the beam went through tin.
+        photon_energy_kev: of virtual monoenergetic images, or None.
+        slice_thickness_mm: as stated, which need not be the distance between slices; or None.
         contrast_agent: True/False where the header says, else None.
         source_files: the files the voxels came from, slice order z = 0 first.
+        source_frames: each file and frame, counted from 0, that the voxels came from; where empty,
+            all frames of all files.
         input_grid: grid of a NIfTI or NRRD input, or None (DICOM, or a resampled image).
         subject: whom the images are of, and when.
         stated_side: of the limb in the picture, where the header says it.
@@ -184,8 +189,12 @@ class Study:
     chosen_because: str = "the only image given"
     remarks: tuple[str, ...] = ()
     tube_voltage_kv: float | None = None
+    tin_filter: bool = False
+    photon_energy_kev: float | None = None
+    slice_thickness_mm: float | None = None
     contrast_agent: bool | None = None
     source_files: tuple[Path, ...] = field(default=(), repr=False)
+    source_frames: frozenset[tuple[Path, int]] = field(default=frozenset(), repr=False)
     input_grid: Grid | None = None
     subject: Subject = field(default=Subject(), repr=False)
     stated_side: StatedSide | None = None

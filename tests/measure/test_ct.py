@@ -40,3 +40,19 @@ def test_a_seed_is_believed_before_a_given_skeleton_that_holds_the_mass_too():
     assert len(result.masses) == 1
     assert not (result.skeleton & (result.labels > 0)).any()
     assert skeleton.sum() == 20**3  # the caller's mask stays as it was
+
+
+def test_a_mass_is_the_same_at_another_tube_voltage_and_told_as_bright_as_it_was_scanned():
+    affine = np.diag([1.5, 1.5, 1.5, 1.0])[:, [2, 1, 0, 3]]
+    found = []
+    for voltage_kv, mg_per_ml_per_hu in ((120.0, 0.759), (80.0, 0.545)):
+        brightness = 50 + 450 * 0.759 / mg_per_ml_per_hu
+        voxels = np.where(np.arange(40)[:, None] < 5, -1000, np.full((40, 40, 40), 40))
+        voxels[14:26, 14:26, 14:26] = brightness
+        study = Study(Volume(voxels.astype(np.int16), affine), tube_voltage_kv=voltage_kv)
+        measured = measure_ct(study, seeds_lps_mm=[(30.0, 30.0, 30.0)])
+        (mass,) = measured.masses
+        assert mass.hu.p95 == pytest.approx(brightness, abs=1)
+        assert ("at 120 kV" in " ".join(measured.method)) == (voltage_kv != 120)
+        found.append((mass.volume_ml, mass.calcified_volume_ml, mass.calcium_mass_mg))
+    assert found[0] == pytest.approx(found[1], rel=0.01)

@@ -49,3 +49,16 @@ def test_slices_thicker_than_accuracy_is_known_for_are_told():
     (told,) = remarks_on_slices((5.0, 0.8, 0.8))
     assert told.startswith("Voxels are 5.0 mm long: ")
     assert "measured up to 3.3 mm only" in told
+
+
+def test_slices_with_gaps_between_them_are_remarked():
+    (told,) = remarks_on_slices((3.0, 0.8, 0.8), 1.0)
+    assert told.startswith("Slices 1.0 mm thick lie 3.0 mm apart: what is between them")
+    assert remarks_on_slices((1.0, 0.8, 0.8), 0.6) == ()
+    assert remarks_on_slices((0.7, 0.8, 0.8), 1.0) == ()
+
+
+def test_slices_that_overlap_are_as_coarse_as_they_are_thick():
+    (told,) = remarks_on_slices((1.0, 0.8, 0.8), 5.0)
+    assert told.startswith("Slices 5.0 mm thick overlap: how far to trust volumes")
+    assert len(remarks_on_slices((8.0, 0.8, 0.8), 1.0)) == 2

@@ -56,6 +56,18 @@ def test_nifti_of_any_orientation_goes_there_and_back(tmp_path_factory, affine, 
     assert (upright > 0).all()
 
 
+@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
+@pytest.mark.parametrize(
+    ("written", "named"),
+    [("ct.nii", "ct.nii.gz"), ("ct.nii.gz", "ct.nii"), ("ct.nii.gz", "CT"), ("ct.nii", "ct.dat")],
+)
+def test_nifti_is_known_by_its_content_whatever_it_is_called(tmp_path, written, named, kind):
+    nib.save(kind(body(), np.diag([1.0, 1.0, 2.0, 1.0])), tmp_path / written)
+    path = (tmp_path / written).rename(tmp_path / named)
+    study = read_study(path)
+    np.testing.assert_array_equal(study.on_input_grid(study.volume.voxels)[0], body())
+
+
 @pytest.mark.parametrize("kind", [np.int16, np.int32, np.float32, np.float64])
 def test_nifti_of_every_number_type_is_rounded_to_hounsfield_units(tmp_path, kind):
     path = tmp_path / "ct.nii"

@@ -164,6 +164,25 @@ def test_values_beyond_int16_saturate(tmp_path):
     assert voxels[0, 12, 14] == 32_767
 
 
+def test_padding_below_zero_in_unsigned_pixels_is_air_though_nothing_declares_it(tmp_path):
+    datasets = ct_series()
+    for dataset in datasets:
+        stored = np.frombuffer(dataset.PixelData, "<u2").reshape(24, 28).copy()
+        stored[:, 0] = 2**16 - 2000
+        dataset.PixelData = stored.tobytes()
+    assert (read_study(save(datasets, tmp_path)).volume.voxels[:, :, 0] == -1024).all()
+
+
+def test_slices_may_each_have_a_scale_of_their_own(tmp_path):
+    units = body().clip(-1000, None)
+    units[5] = -1000  # beyond the body
+    datasets = ct_series(units)
+    for index, (dataset, image) in enumerate(zip(datasets, units, strict=True)):
+        dataset.RescaleIntercept = -1010 - index
+        dataset.PixelData = (image.astype(int) + 1010 + index).astype("<u2").tobytes()
+    np.testing.assert_array_equal(read_study(save(datasets, tmp_path)).volume.voxels, units)
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(slope=st.floats(0.25, 2), intercept=st.floats(-1100, -1000))
 def test_any_slope_rounds_to_the_nearest_unit(tmp_path_factory, slope, intercept):

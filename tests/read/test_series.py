@@ -77,6 +77,15 @@ def test_a_short_fine_slab_does_not_replace_the_whole_scan(tmp_path):
     assert read_study(tmp_path).series_instance_uid == whole[0].SeriesInstanceUID
 
 
+def test_thick_slices_close_together_are_no_finer_than_they_are_thick(tmp_path):
+    save(ct_series(body((24, 24, 28)), spacing_mm=(1, 1, 1), SliceThickness=5), tmp_path / "slab")
+    chosen = ct_series(body((12, 24, 28)), spacing_mm=(2, 1, 1))
+    save(chosen, tmp_path / "thin")
+    study = read_study(tmp_path)
+    assert study.series_instance_uid == chosen[0].SeriesInstanceUID
+    assert study.chosen_because.endswith("(slices 5.00 mm thick)")
+
+
 def test_a_series_with_a_lost_slice_gives_way_to_a_complete_one(tmp_path):
     lossy = ct_series(SeriesNumber=2)
     del lossy[2]
@@ -266,6 +275,7 @@ def test_material_maps_of_a_dual_energy_scan_are_no_hounsfield_units(tmp_path):
 
 ORIGINAL = ["ORIGINAL", "PRIMARY", "AXIAL"]
 OTHER_ENERGIES = [
+    {"RescaleType": "HU_MOD"},
     {"ImageType": [*ORIGINAL, "VMI"]},
     {"ImageType": [*ORIGINAL, "MAT_REMOVED"]},
     {"SeriesDescription": "DE_Virtual Non Contrast 3.0"},
@@ -296,6 +306,50 @@ def test_images_of_two_energies_alone_are_measured_with_a_remark_and_no_voltage(
     study = read_study(save(ct_series(**tags), tmp_path))
     assert any("computed from two energies" in remark for remark in study.remarks)
     assert study.tube_voltage_kv is None
+
+
+@pytest.mark.parametrize(
+    ("described", "energy_kev"),
+    [
+        ("MonoE 40keV", 40),
+        ("Mono+ 1.0 Br40 70keV", 70),
+        ("Monoenergetic Plus 190 keV", 190),
+        ("MONO+ 55", 55),
+        ("monoénergétique_60", 60),
+        ("GSI Mono 70.0 keV", 70),
+        ("Mono+ 1.5 mm", None),
+        ("VNC 70 keV 512", 70),
+        ("Virtual Non Contrast 3.0", None),
+        ("hip 120kV 70keV", 70),
+        ("Monoenergetic 10 keV", None),
+    ],
+)
+def test_the_energy_of_monoenergetic_images_is_read_from_their_description(
+    tmp_path, described, energy_kev
+):
+    study = read_study(save(ct_series(SeriesDescription=described), tmp_path))
+    assert study.photon_energy_kev == energy_kev
+
+
+@pytest.mark.parametrize("stated", [0, 120_000, [100, 140]])
+def test_a_tube_voltage_that_cannot_be_one_counts_as_not_stated(tmp_path, stated):
+    assert read_study(save(ct_series(KVP=stated), tmp_path)).tube_voltage_kv is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "tin"),
+    [
+        ({"KVP": 100, "FilterMaterial": ["ALUMINUM", "TIN"]}, True),
+        ({"KVP": 100, "SeriesDescription": "Hip Sn100 1.0 Br40"}, True),
+        ({"KVP": 150, "ProtocolName": "Becken_Sn150_nativ"}, True),
+        ({"KVP": 100, "SeriesDescription": "Hip 100kV Sn"}, True),
+        ({"KVP": 100, "SeriesDescription": "DE hip 100/Sn150"}, False),
+        ({"KVP": 150, "SeriesDescription": "DE hip 100/Sn150"}, True),
+        ({"KVP": 120, "FilterType": "WEDGE_3", "SeriesDescription": "Hip 1.0"}, False),
+    ],
+)
+def test_a_tin_filter_is_known_by_its_material_or_by_the_name_of_the_voltage(tmp_path, tags, tin):
+    assert read_study(save(ct_series(**tags), tmp_path)).tin_filter is tin
 
 
 @pytest.mark.parametrize(

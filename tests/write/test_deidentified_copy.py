@@ -104,6 +104,29 @@ def test_images_of_other_energies_stay_known_as_such(tmp_path):
     assert read_study(folder).remarks == before.remarks
 
 
+def test_the_energies_of_tube_and_images_stay_known(tmp_path):
+    tags = {"KVP": 100, "ProtocolName": "PLANTED Sn100", "SeriesDescription": "PLANTED Mono 70"}
+    folder = save(ct_series(**tags), tmp_path)
+    for file in folder.iterdir():
+        deidentify_file(file)
+    study = read_study(folder)
+    assert (study.tin_filter, study.photon_energy_kev) == (True, 70)
+
+
+def test_phases_of_one_series_stay_told_apart(tmp_path):
+    given = {"ContrastBolusAgent": "PLANTED", "ContrastBolusStartTime": "101000"}
+    native = ct_series(AcquisitionNumber=1, AcquisitionTime="100500", **given)
+    venous = ct_series(body() + 7, AcquisitionNumber=2, AcquisitionTime="101100", **given)
+    for dataset in venous:
+        dataset.SeriesInstanceUID = native[0].SeriesInstanceUID
+    folder = save(venous + native, tmp_path)
+    for file in folder.iterdir():
+        deidentify_file(file)
+    study = read_study(folder)
+    assert np.array_equal(study.volume.voxels, body())
+    assert "part 2 of 2 of series 2 (contrast given)" in study.chosen_because
+
+
 def test_reduced_again_it_stays_as_it_is(tmp_path):
     [file] = save(ct_series(**PLANTED)[:1], tmp_path / "sent").iterdir()
     deidentify_file(file)

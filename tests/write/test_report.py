@@ -289,6 +289,15 @@ def test_a_calibration_that_was_given_is_not_called_one_of_the_literature(analys
     assert "literature, not" not in page
 
 
+def test_the_x_rays_and_how_sure_the_calibration_is_are_told(analysis):
+    x_rays = {"tube_voltage_kv": 100.0, "tin_filter": True, "photon_energy_kev": 70.0}
+    study = replace(analysis.study, **x_rays, slice_thickness_mm=1.5)
+    page = render_report(replace(analysis, study=study))
+    for told in ("100\u00a0kV, tin filter", "70.0\u00a0keV", "1.50\u00a0mm"):
+        assert f"{told}</dd>" in page
+    assert "calibration; standard deviation 20 %" in page
+
+
 def test_the_same_analysis_gives_the_same_page(analysis, html):
     assert render_report(analysis) == html
 

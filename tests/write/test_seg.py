@@ -3,6 +3,7 @@
 import numpy as np
 import pydicom
 import pytest
+from pydicom.uid import generate_uid
 
 from calcinosis.read.study import read_study
 from ct_scene import OBLIQUE, OTHERS, SAGITTAL, delivered, enhanced, measured, write_series
@@ -195,6 +196,26 @@ def test_segments_say_what_and_where_and_follow_the_mass(plain):
 def referenced(seg) -> set[str]:
     items = seg.ReferencedSeriesSequence[0].ReferencedInstanceSequence
     return {item.ReferencedSOPInstanceUID for item in items}
+
+
+def test_of_two_phases_in_one_multi_frame_file_only_frames_of_the_measured_one_are_named(tmp_path):
+    series = write_series(tmp_path / "ct")
+    for path in [*series.iterdir()]:
+        image = pydicom.dcmread(path)
+        image.AcquisitionNumber = 1
+        image.save_as(path)
+        image.AcquisitionNumber, image.PixelData = 2, (image.pixel_array + 5).tobytes()
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        image.save_as(series / f"later{path.name}")
+    study = read_study(enhanced(series, tmp_path / "files"))
+    seg = pydicom.dcmread(delivered(tmp_path, study) / "masses.seg.dcm")
+    named = {
+        group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber
+        for group in seg.PerFrameFunctionalGroupsSequence
+    }
+    assert named
+    assert named <= {frame + 1 for _, frame in study.source_frames}
+    assert len(study.source_frames) == study.volume.shape[0]
 
 
 def test_frames_of_several_multi_frame_files_name_their_file_and_frame(tmp_path):

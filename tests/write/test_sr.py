@@ -163,5 +163,9 @@ def test_remarks_on_series_measurement_and_patient_are_in_the_report(tmp_path):
         "Contrast agent was given: bright vessels and urine may not be calcium.",
         "Seen in one scan.",
         "The sex given is not that of the header.",
+        (
+            "Calcium was taken as 0.8 mg of hydroxyapatite per mL and HU, standard deviation 15 %: "
+            "test."
+        ),
     ):
         assert f'"Comment")="{remark}"' in printed

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcinosis.measure.array_order import ArrayOrder
-from calcinosis.measure.calcium import calibration_for
+from calcinosis.measure.calcium import as_at_120_kv, brightness_share, calibration_for
 from calcinosis.measure.closing import CLOSING_MM
 from calcinosis.measure.doubts import (
     remarks_on_doubts,
@@ -71,6 +71,10 @@ METHOD = (
     "Volumes count voxels at the edge by the share they fill. Diameters are true Feret extents.",
     "Fluid–calcium levels were sought as flat interfaces perpendicular to gravity.",
 )
+AS_AT_120_KV = (
+    "To tell masses and to outline them, what is denser than soft tissue was brought to the "
+    "Hounsfield units that calcium has at 120 kV; attenuation is told as scanned."
+)
 
 
 def measure_ct(
@@ -87,7 +91,7 @@ def measure_ct(
         study: a CT volume in Hounsfield units.
         seeds_lps_mm: points on calcification that must be taken as a mass and cut from bone.
         skeleton: mask on the volume's grid that replaces the built-in skeleton.
-        calibration: from Hounsfield units to calcium, instead of the one for the tube voltage.
+        calibration: from Hounsfield units to calcium, instead of the one for the X-rays used.
         progress: called with 0…1.
 
     Raises:
@@ -95,8 +99,8 @@ def measure_ct(
     """
     if skeleton is not None:
         skeleton = fitting_skeleton(study.volume, skeleton)
+    calibration = calibration or _calibration_of(study)
     order = ArrayOrder.of(study.volume)
-    calibration = calibration or calibration_for(study.tube_voltage_kv)
     if order.usual:
         return _measure(study, seeds_lps_mm, skeleton, calibration, progress)
     voxels, affine = canonical(study.volume.voxels, study.volume.affine)
@@ -108,6 +112,22 @@ def measure_ct(
     )
 
 
+def _calibration_of(study: Study) -> Calibration:
+    return calibration_for(
+        study.tube_voltage_kv,
+        tin_filter=study.tin_filter,
+        photon_energy_kev=study.photon_energy_kev,
+    )
+
+
+def _as_at_120_kv(study: Study) -> Volume:
+    """The scan with calcium as bright as at the tube voltage that all limits were set at."""
+    share = brightness_share(_calibration_of(study))
+    if share == 1:
+        return study.volume
+    return replace(study.volume, voxels=as_at_120_kv(study.volume.voxels, share))
+
+
 def _measure(
     study: Study,
     seeds_lps_mm: Sequence[Point],
@@ -116,7 +136,7 @@ def _measure(
     progress: Callable[[float], None] | None,
 ) -> CtMeasurement:
     """As `measure_ct`, of voxels whose axes run head, back, left."""
-    volume = study.volume
+    volume = _as_at_120_kv(study)
     found = _find(volume, seeds_lps_mm, skeleton, progress)
     masses: tuple[Mass, ...] = ()
     contents: list[Content] = []
@@ -127,7 +147,7 @@ def _measure(
         skin = find_skin(volume)
         found, contents = _without_contents(volume, found, joints, skin)
         body = Body(volume, found.labels, found.skeleton)
-        around = Surroundings(body, skeleton is not None, landmarks, skin, study.stated_side)
+        around = Surroundings(body, skeleton is not None, landmarks, skin, study)
         give_small_pieces_back()  # comparing both sides needs as much
         masses = tuple(
             measure_mass(around, mass, levels, number, calibration)
@@ -137,14 +157,15 @@ def _measure(
     unsure = [*found.unsure_lps_mm, *unclassified_places(volume, others, found.unsure_lps_mm)]
     others += [(content.calcification, content.where) for content in contents]
     others.sort(key=lambda other: -other[0].volume_ml)
-    remarks = (*remarks_on_slices(volume.spacing_mm), *found.remarks)
+    on_slices = remarks_on_slices(volume.spacing_mm, study.slice_thickness_mm)
+    remarks = (*on_slices, *found.remarks)
     return CtMeasurement(
         masses,
         found.labels,
         np.packbits(found.skeleton),
         tuple(other for other, _ in others),
         calibration,
-        METHOD,
+        METHOD if volume is study.volume else (*METHOD, AS_AT_120_KV),
         (*remarks, *remarks_on_doubts(unsure), *remarks_on_contents(contents)),
         other_places=tuple(where for _, where in others),
     )

@@ -13,6 +13,7 @@ from calcinosis.volume import Volume
 
 UNCLASSIFIED_ML = 0.5  # calcium of the smallest mass, which is not calcified throughout
 THICKEST_KNOWN_MM = 3.3  # of the slices on which accuracy was measured (docs/accuracy.md)
+GAP_MM = 1.0  # between slices, from which on it is told: a wall of calcium may be as thin
 LEVEL_TELLS_ML = 2.0  # in less, a flat piece of a vessel's wall has passed for a level
 _TOLD_BY_LEVEL = (
     "What the network was not sure of is called a mass because calcium has settled in it."
@@ -63,13 +64,30 @@ def remarks_on_doubts(places_lps_mm: Sequence[Point]) -> tuple[str, ...]:
     return (f"{remark}{seeds[0]} measures it.",) if seeds else ()
 
 
-def remarks_on_slices(spacing_mm: Spacing) -> tuple[str, ...]:
-    """What the reader should know of slices thicker than those that accuracy was measured on."""
-    if round(max(spacing_mm), 1) <= THICKEST_KNOWN_MM:
-        return ()
-    remark = (
-        f"Voxels are {max(spacing_mm):.1f} mm long: how far to trust volumes, intervals, levels "
-        f"and erosion was measured up to {THICKEST_KNOWN_MM:g} mm only; a series of thinner "
-        "slices tells more."
+def remarks_on_slices(
+    spacing_mm: Spacing, slice_thickness_mm: float | None = None
+) -> tuple[str, ...]:
+    """What the reader should know of slices that are thicker than those accuracy was measured on.
+
+    And of slices that leave gaps between each other, or are thicker than they are far apart.
+
+    Args:
+        spacing_mm: between voxels.
+        slice_thickness_mm: as the header states it.
+    """
+    thick_mm, apart_mm = slice_thickness_mm or spacing_mm[0], spacing_mm[0]
+    remarks = []
+    if apart_mm - thick_mm >= GAP_MM:
+        remarks.append(
+            f"Slices {thick_mm:.1f} mm thick lie {apart_mm:.1f} mm apart: what is between them was "
+            "not imaged, and volumes are drawn across the gaps."
+        )
+    trusted = (
+        "how far to trust volumes, intervals, levels and erosion was measured up to "
+        f"{THICKEST_KNOWN_MM:g} mm only; a series of thinner slices tells more."
     )
-    return (remark,)
+    if round(max(spacing_mm), 1) > THICKEST_KNOWN_MM:
+        remarks.append(f"Voxels are {max(spacing_mm):.1f} mm long: {trusted}")
+    elif round(thick_mm, 1) > THICKEST_KNOWN_MM:
+        remarks.append(f"Slices {thick_mm:.1f} mm thick overlap: {trusted}")
+    return tuple(remarks)

@@ -25,7 +25,7 @@ from calcinosis.measure.size import diameters
 from calcinosis.measure.skin import Skin, skin_distance_mm
 from calcinosis.measure.stated_side import site_of
 from calcinosis.measure.uncertainty import ceiling, confidence_of, cut_off, volume_interval
-from calcinosis.volume import StatedSide
+from calcinosis.volume import Study
 
 _RIM_POINTS = 2000  # of a mass's surface are enough to tell which bone is nearest
 _BONE_REACH_MM = 40.0  # bone farther than this is looked for in the whole scan
@@ -44,18 +44,18 @@ class Surroundings:
     """What lies around the masses of a scan.
 
     Attributes:
-        body: the scan, its masses and its bones.
+        body: the scan as at 120 kV, its masses and its bones.
         given: whether the user brought the skeleton.
         landmarks: joints and the names of bones, read off the skeleton.
         skin: where the air outside begins.
-        stated_side: what the header says of the limb in the picture.
+        study: the scan as it is, and what its header says of the limb in the picture.
     """
 
     body: Body
     given: bool
     landmarks: Landmarks
     skin: Skin
-    stated_side: StatedSide | None = None
+    study: Study
 
 
 def measure_mass(
@@ -69,15 +69,17 @@ def measure_mass(
     volume, envelope = around.body.volume, mass.envelope
     crop = volume.crop(mass.box)
     hu = crop.voxels.astype(np.float32)
+    scan_hu = around.study.volume.voxels
+    own_hu = scan_hu[mass.box].astype(np.float32)
     extent = diameters(crop, envelope.occupancy)
     size = crop.voxel_volume_ml
     volume_ml = float(envelope.occupancy.sum(dtype=np.float64) * size)
-    calcium = calcium_mass(hu, envelope.calcified, size, calibration)
+    calcium = calcium_mass(own_hu, envelope.calcified, size, calibration)
     centroid_lps_mm = mass.centroid_lps_mm(volume)
     confidence, remarks = confidence_of(mass, own_cut=not around.given)
     remarks += cut_off(mass, volume.shape)
-    remarks += ceiling(hu[envelope.mask], volume.voxels)
-    site, of_side = site_of(around.landmarks.joints, centroid_lps_mm, around.stated_side)
+    remarks += ceiling(own_hu[envelope.mask], scan_hu)
+    site, of_side = site_of(around.landmarks.joints, centroid_lps_mm, around.study.stated_side)
     remarks += of_side + levels.remarks
     bone = _bone_of(around, mass, number)
     remarks += _remarks_on_bone(bone, given=around.given)
@@ -95,7 +97,7 @@ def measure_mass(
         max_diameter_mm=extent.max_mm,
         perpendicular_diameter_mm=extent.perpendicular_mm,
         diameter_ends_lps_mm=extent.ends_lps_mm,
-        hu=_statistics(hu[envelope.mask]),
+        hu=_statistics(own_hu[envelope.mask]),
         locules=count_locules(hu, envelope.mask, crop.spacing_mm),
         fluid_levels=levels.levels,
         sedimentation_sign=levels.sedimentation_sign,

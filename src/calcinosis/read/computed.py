@@ -20,6 +20,7 @@ MATERIAL_MAPS = {
     "ELECTRON_DENSITY",
 }
 OTHER_ENERGIES = {"VMI", "MAT_REMOVED", "MAT_MODIFIED"}
+MODIFIED = "HU_MOD"  # a Rescale Type: such Hounsfield units, too (PS3.3 C.11.1.1.2)
 # Defined terms of Volume Based Calculation Technique (PS3.3 C.8.16.2), and what scanners write.
 PROJECTIONS = {
     "MIP",
@@ -38,6 +39,9 @@ IN_WORDS = re.compile(
     r"|\bcalcium supp|\bz[ -]?eff|\belectron density|\brho ?/? ?z\b",
     re.IGNORECASE,
 )
+# As vendors write the energy: 70keV, Mono+ 55; from what scanners offer, 40 to 200 keV.
+ENERGY = re.compile(r"\b(\d{2,3})(?:[.,]\d+)? ?kev\b|\bmono\D{0,14}(\d{2,3})\b", re.IGNORECASE)
+ENERGIES_KEV = (40.0, 200.0)
 
 
 def require_slices(path: Path, header: "Dataset") -> None:
@@ -58,7 +62,18 @@ def from_other_energies(path: Path, header: "Dataset") -> bool:
     """Whether the header tells of an energy or a material that the scan itself does not show."""
     terms = set(dicom.text(path, header, "ImageType").upper().split())
     described = dicom.text(path, header, "SeriesDescription").replace("_", " ")
-    return bool(terms & OTHER_ENERGIES or IN_WORDS.search(described))
+    place = dicom.functional_group(header, 0, "PixelValueTransformationSequence")
+    modified = dicom.text(path, place, "RescaleType").upper() == MODIFIED
+    return bool(modified or terms & OTHER_ENERGIES or IN_WORDS.search(described))
+
+
+def photon_energy_kev(path: Path, header: "Dataset") -> float | None:
+    """Of virtual monoenergetic images, where the header tells it."""
+    stated = dicom.text(path, header, "MonoenergeticEnergyEquivalent")
+    described = dicom.text(path, header, "SeriesDescription").replace("_", " ")
+    told = ENERGY.search(f"{stated} keV; {described}; {dicom.text(path, header, 'ImageType')}")
+    energy_kev = float(told[1] or told[2]) if told else 0.0
+    return energy_kev if ENERGIES_KEV[0] <= energy_kev <= ENERGIES_KEV[1] else None
 
 
 def _technique(path: Path, header: "Dataset") -> str:

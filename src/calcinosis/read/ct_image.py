@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING
 
 from calcinosis.errors import InputError, NotCtError, NotReadableError
 from calcinosis.read import dicom
-from calcinosis.read.computed import from_other_energies, require_slices
+from calcinosis.read.computed import (
+    MODIFIED,
+    from_other_energies,
+    photon_energy_kev,
+    require_slices,
+)
 from calcinosis.read.dicom import Header, Plane
 from calcinosis.read.laterality import stated_side
+from calcinosis.read.marks import Marks, marks_of
 from calcinosis.read.subject import subject_of
 from calcinosis.volume import StatedSide, Subject
 
@@ -45,12 +51,18 @@ SHARP_KERNEL = re.compile(
     r"^(bone|lung|edge|ultra|detail|[bhijuqt][a-z]?[5-9]\d|fc[358]\d|(d|e|l|y[a-e])\b)",
     re.IGNORECASE,
 )
-HOUNSFIELD_TYPES = {"", "HU", "US", "HOUNSFIELD"}  # US: unspecified, told by the values
+TIN = re.compile(r"\bsn ?(\d{2,3})(?!\d)|\b(\d{2,3}) ?(?:kvp? ?)?sn\b", re.IGNORECASE)  # Sn100
+HIGHEST_KV = 200.0  # no CT tube reaches it: volts, or no voltage at all
+HOUNSFIELD_TYPES = {"", "HU", "US", "HOUNSFIELD", MODIFIED}  # US: unspecified, told by the values
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One CT file: its slices, or the fault that keeps them from being used."""
+    """One CT file: its slices, or the fault that keeps them from being used.
+
+    Attributes:
+        marks: what may tell phases apart, of each slice.
+    """
 
     path: Path
     sop_instance_uid: str
@@ -61,6 +73,7 @@ class Image:
     patient_position: str
     lossy: bool
     planes: tuple[Plane, ...]
+    marks: tuple[Marks, ...]
     fault: InputError | None
 
     @property
@@ -71,7 +84,12 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Acquisition:
-    """What the first slice of a series says for all of it; empty or None where it is silent."""
+    """What the first slice of a series says for all of it; empty or None where it is silent.
+
+    Attributes:
+        photon_energy_kev: of virtual monoenergetic images.
+        tin_filter: whether the beam went through tin.
+    """
 
     series_uid: str
     study_uid: str
@@ -79,7 +97,10 @@ class Acquisition:
     kernel: str
     contrast_agent: bool | None
     other_energies: bool
+    photon_energy_kev: float | None
     tube_voltage_kv: float | None
+    tin_filter: bool
+    slice_thickness_mm: float | None
     subject: Subject
     stated_side: StatedSide | None
 
@@ -118,6 +139,7 @@ def ct_image(path: Path, found: Header) -> Image | None:
         patient_position=dicom.text(path, header, "PatientPosition").upper(),
         lossy=dicom.text(path, header, "LossyImageCompression") == "01",
         planes=planes,
+        marks=tuple(marks_of(path, header, plane.frame) for plane in planes),
         fault=fault,
     )
 
@@ -129,19 +151,24 @@ def series_key(path: Path, header: "Dataset") -> tuple[str, ...]:
         return (series_uid,)
     number = dicom.text(path, header, "SeriesNumber")
     image_type = dicom.text(path, header, "ImageType")
-    return str(path.parent), number, _kernel(path, header), image_type
+    return str(path.parent), number, _kernel(path, header, 0), image_type
 
 
-def acquisition(path: Path, header: "Dataset") -> Acquisition:
-    """What a CT file says of its series."""
+def acquisition(path: Path, header: "Dataset", frame: int = 0) -> Acquisition:
+    """What a CT file says of its series by one of its slices."""
     return Acquisition(
         series_uid=dicom.text(path, header, "SeriesInstanceUID"),
         study_uid=dicom.text(path, header, "StudyInstanceUID"),
         number=dicom.text(path, header, "SeriesNumber"),
-        kernel=_kernel(path, header),
-        contrast_agent=_contrast_agent(path, header),
+        kernel=_kernel(path, header, frame),
+        contrast_agent=_contrast_agent(path, header, frame),
         other_energies=from_other_energies(path, header),
-        tube_voltage_kv=_tube_voltage(path, header),
+        photon_energy_kev=photon_energy_kev(path, header),
+        tube_voltage_kv=_tube_voltage(path, header, frame),
+        tin_filter=_tin_filter(path, header, frame),
+        slice_thickness_mm=_positive(
+            path, header, frame, "PixelMeasuresSequence", "SliceThickness"
+        ),
         subject=subject_of(path, header),
         stated_side=stated_side(path, header),
     )
@@ -164,18 +191,39 @@ def _planes(path: Path, found: Header) -> tuple[tuple[Plane, ...], InputError | 
         return (), fault
 
 
-def _kernel(path: Path, header: "Dataset") -> str:
-    place = dicom.functional_group(header, 0, "CTReconstructionSequence")
+def _kernel(path: Path, header: "Dataset", frame: int) -> str:
+    place = dicom.functional_group(header, frame, "CTReconstructionSequence")
     return dicom.text(path, place, "ConvolutionKernel")
 
 
-def _tube_voltage(path: Path, header: "Dataset") -> float | None:
-    place = dicom.functional_group(header, 0, "CTXRayDetailsSequence")
+def _tube_voltage(path: Path, header: "Dataset", frame: int) -> float | None:
+    found_kv = _positive(path, header, frame, "CTXRayDetailsSequence", "KVP")
+    return found_kv if found_kv and found_kv <= HIGHEST_KV else None
+
+
+def _positive(path: Path, header: "Dataset", frame: int, group: str, keyword: str) -> float | None:
+    """A number above zero; None where there is none, or several."""
+    place = dicom.functional_group(header, frame, group)
     try:
-        found = dicom.numbers(path, place, "KVP", 1)
+        found = dicom.numbers(path, place, keyword, 1)
     except NotReadableError:
         return None
     return found[0] if found and found[0] > 0 else None
+
+
+def _tin_filter(path: Path, header: "Dataset", frame: int) -> bool:
+    """By the filter's material or type, or by a description that names it with the tube voltage.
+
+    Of two tubes (100/Sn150) only one may have it.
+    """
+    place = dicom.functional_group(header, frame, "CTXRayDetailsSequence")
+    filters = " ".join(dicom.text(path, place, tag) for tag in ("FilterMaterial", "FilterType"))
+    if {"TIN", "SN"} & set(filters.upper().split()):
+        return True
+    tags = ("SeriesDescription", "ProtocolName")
+    described = " ".join(dicom.text(path, header, tag) for tag in tags).replace("_", " ")
+    voltage_kv = _tube_voltage(path, header, frame)
+    return any(float(told[1] or told[2]) == voltage_kv for told in TIN.finditer(described))
 
 
 def told_of_contrast(described: str) -> bool | None:
@@ -186,17 +234,19 @@ def told_of_contrast(described: str) -> bool | None:
     return None if with_ == without else with_
 
 
-def _contrast_agent(path: Path, header: "Dataset") -> bool | None:
+def _contrast_agent(path: Path, header: "Dataset", frame: int) -> bool | None:
     """Whether contrast was given, or None where nothing is said.
 
     A series described as unenhanced is believed before its agent tag, which scanners fill for the
-    whole examination; a protocol, which is of the whole examination too, after it.
+    whole examination; so is a slice that was acquired before the injection began. A protocol, which
+    is of the whole examination too, is believed after it.
     """
     described = told_of_contrast(dicom.text(path, header, "SeriesDescription"))
-    if described is False:
+    usage = dicom.functional_group(header, frame, "ContrastBolusUsageSequence")
+    phase = dicom.text(path, usage, "ContrastBolusAgentPhase").upper()
+    if described is False or phase == "PRE_CONTRAST" or _before_injection(path, header):
         return False
     agent = dicom.text(path, header, "ContrastBolusAgent").upper()
-    usage = dicom.functional_group(header, 0, "ContrastBolusUsageSequence")
     administered = dicom.text(path, usage, "ContrastBolusAgentAdministered").upper()
     if described or (agent and agent not in NO_AGENT) or administered == "YES":
         return True
@@ -204,3 +254,15 @@ def _contrast_agent(path: Path, header: "Dataset") -> bool | None:
     if by_protocol is not None:
         return by_protocol
     return False if agent or administered else None
+
+
+def _before_injection(path: Path, header: "Dataset") -> bool:
+    """Whether the slice was acquired before contrast agent was given, by the clock, HHMMSS."""
+    acquired, injected = (
+        dicom.text(path, header, keyword)
+        for keyword in ("AcquisitionTime", "ContrastBolusStartTime")
+    )
+    try:
+        return float(acquired) < float(injected)
+    except ValueError:
+        return False

@@ -34,12 +34,14 @@ class Stack:
     Attributes:
         planes: lowest (feet, back or right) first.
         along_mm: distance of each plane along the normal.
+        normal: of all planes, upwards, shape (3,).
         ascent: change of place per millimetre along the normal, shape (3,); the normal itself,
             and the sideways drift of a tilted gantry.
     """
 
     planes: tuple[Plane, ...]
     along_mm: NDArray[np.float64]
+    normal: NDArray[np.float64]
     ascent: NDArray[np.float64]
 
     @property
@@ -95,7 +97,18 @@ def arrange(planes: Sequence[Plane]) -> Stack:
     _check_size(planes)
     _check_gaps(planes, along)
     drift = _drift(planes, positions, along, normal)
-    return Stack(tuple(planes), along, normal + drift)
+    return Stack(tuple(planes), along, normal, normal + drift)
+
+
+def one_at_each_place(planes: Sequence[Plane]) -> bool:
+    """Whether planes have one direction and size, and no two lie in one place."""
+    try:
+        normal = _common_normal(planes)
+        _check_same_matrix(planes)
+    except GeometryError:
+        return False
+    along = np.sort(np.array([plane.position_lps_mm for plane in planes]) @ normal)
+    return len(planes) == 1 or _closest(np.diff(along)) is None
 
 
 def _common_normal(planes: Sequence[Plane]) -> NDArray[np.float64]:
@@ -107,12 +120,13 @@ def _common_normal(planes: Sequence[Plane]) -> NDArray[np.float64]:
             f"{planes[0].name}: ImageOrientationPatient is {planes[0].orientation}; "
             "expected two perpendicular unit vectors"
         )
-    for plane in planes:
-        if np.abs(np.asarray(plane.orientation) - first).max() > SAME_DIRECTION:
-            raise GeometryError(
-                f"{plane.name}: ImageOrientationPatient is {plane.orientation}; "
-                f"expected {planes[0].orientation} as in {planes[0].name}"
-            )
+    turned = np.abs(np.array([plane.orientation for plane in planes]) - first).max(axis=1)
+    if turned.max() > SAME_DIRECTION:
+        plane = planes[int((turned > SAME_DIRECTION).argmax())]
+        raise GeometryError(
+            f"{plane.name}: ImageOrientationPatient is {plane.orientation}; "
+            f"expected {planes[0].orientation} as in {planes[0].name}"
+        )
     normal = np.cross(rows, columns)
     normal /= np.linalg.norm(normal)
     upward = np.sign(normal[np.abs(normal).argmax()])
@@ -127,11 +141,14 @@ def _check_same_matrix(planes: Sequence[Plane]) -> None:
                 f"{plane.name}: the slice has {plane.pixels.rows}×{plane.pixels.columns} pixels; "
                 f"expected {first.pixels.rows}×{first.pixels.columns} as in {first.name}"
             )
-        if not np.allclose(plane.pixel_spacing_mm, first.pixel_spacing_mm, rtol=1e-3):
-            raise GeometryError(
-                f"{plane.name}: PixelSpacing is {plane.pixel_spacing_mm} mm; "
-                f"expected {first.pixel_spacing_mm} mm as in {first.name}"
-            )
+    pixels_mm = np.array([plane.pixel_spacing_mm for plane in planes])
+    other = ~np.isclose(pixels_mm, first.pixel_spacing_mm, rtol=1e-3).all(axis=1)
+    if other.any():
+        plane = planes[int(other.argmax())]
+        raise GeometryError(
+            f"{plane.name}: PixelSpacing is {plane.pixel_spacing_mm} mm; "
+            f"expected {first.pixel_spacing_mm} mm as in {first.name}"
+        )
 
 
 def _check_size(planes: Sequence[Plane]) -> None:
@@ -149,10 +166,11 @@ def _check_gaps(planes: Sequence[Plane], along: NDArray[np.float64]) -> None:
     if FEWEST_SLICES <= len(apart) + 1 <= len(planes) / 2:
         raise GeometryError(
             f"{planes[0].name}: {len(planes)} slices lie at {len(apart) + 1} positions, as those "
-            "of several phases or reconstructions do; expected one slice per position"
+            "of several phases or reconstructions do, and nothing in their headers tells these "
+            "apart; expected one slice per position"
         )
-    if gaps.min() < max(SAME_PLACE_MM, EVEN_TO * float(np.median(gaps))):
-        index = int(gaps.argmin())
+    index = _closest(gaps)
+    if index is not None:
         raise GeometryError(
             f"{planes[index + 1].name}: lies {gaps[index]:.2f} mm from {planes[index].name} "
             f"(at {along[index]:.2f} mm); expected one slice per position"
@@ -171,6 +189,12 @@ def _check_gaps(planes: Sequence[Plane], along: NDArray[np.float64]) -> None:
             f"{planes[index + 1].name}: lies {gaps[index]:.2f} mm from {planes[index].name}; "
             f"expected at most {WIDEST_SPACING_MM:.0f} mm, so that no mass falls between slices"
         )
+
+
+def _closest(gaps: NDArray[np.float64]) -> int | None:
+    """Index of the gap that is none."""
+    none = gaps.min() < max(SAME_PLACE_MM, EVEN_TO * float(np.median(gaps)))
+    return int(gaps.argmin()) if none else None
 
 
 def _lone_gap(gaps: NDArray[np.float64]) -> int | None:

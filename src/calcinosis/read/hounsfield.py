@@ -52,13 +52,23 @@ def require_hounsfield(voxels: NDArray[np.int16], source: str) -> None:
     imaged = sample[sample > AIR_HU + 4]  # outside the field of view says nothing
     if imaged.size == 0:
         raise NotCtError(f"{source}: every voxel is air; expected a CT of a part of the body")
+    found = require_fat_or_air(imaged, source)
+    low, high = SOFT_TISSUE_HU
+    if np.mean((imaged > low) & (imaged < high)) < 0.01:
+        raise NotCtError(f"{found}; expected Hounsfield units, where soft tissue is about 50")
+
+
+def require_fat_or_air(imaged: NDArray[np.int16], source: str) -> str:
+    """Refuse values above zero alone; else say, after `source`, how far they run.
+
+    Raises:
+        NotCtError: not even the lowest is that of fat.
+    """
     lowest, highest = np.percentile(imaged, [0.1, 99.9])
     found = f"{source}: the values run from {lowest:.0f} to {highest:.0f}"
     if lowest > FAT_HU:
         raise NotCtError(f"{found}; expected Hounsfield units, where fat is −100 and air −1000")
-    low, high = SOFT_TISSUE_HU
-    if np.mean((imaged > low) & (imaged < high)) < 0.01:
-        raise NotCtError(f"{found}; expected Hounsfield units, where soft tissue is about 50")
+    return found
 
 
 def in_hounsfield(study: Study) -> Study:

@@ -11,7 +11,7 @@ from calcinosis.errors import GeometryError, InputError, NotReadableError
 from calcinosis.read import dicom
 from calcinosis.read.geometry import SAME_PLACE_MM, canonical
 from calcinosis.read.grid import LPS_FROM_RAS
-from calcinosis.read.nifti import read_nifti
+from calcinosis.read.nifti import is_nifti, read_nifti
 from calcinosis.read.nrrd import read_nrrd
 from calcinosis.volume import Volume
 
@@ -59,7 +59,7 @@ def _nearest(
 def _marked(path: Path) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """The mask in its own order, and its affine to LPS."""
     try:
-        if path.name.lower().endswith((".nii", ".nii.gz")):
+        if is_nifti(path):
             image = read_nifti(path)
         else:
             with path.open("rb") as file:

@@ -1,6 +1,9 @@
 """NIfTI files."""
 
+import gzip
 import warnings
+import zlib
+from io import BufferedIOBase
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,44 @@ from calcinosis.errors import InputError, NotReadableError
 from calcinosis.read.dicom import one_line
 from calcinosis.read.grid import GridImage, check_affine, check_shape
 
+NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img")
 AS_ONE_MM = 2.0  # the qform knows no shear and is stored in single precision
+
+
+def is_nifti(path: Path) -> bool:
+    """Whether a file is named as NIfTI, or is one by its content, packed by gzip or not."""
+    if path.name.lower().endswith(NIFTI_SUFFIXES):
+        return True
+    try:
+        with _unpacked(path) as file:
+            return _version(file.read(348)) > 0
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        return False
+
+
+def _version(head: bytes) -> int:
+    """1 or 2, or 0 where no NIfTI file with its image begins so."""
+    return 1 if head[344:348] == b"n+1\0" else 2 if head[4:8] == b"n+2\0" else 0
+
+
+def _unpacked(path: Path) -> BufferedIOBase:
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return gzip.GzipFile(path) if packed else path.open("rb")
+
+
+def _load(path: Path) -> Any:  # noqa: ANN401 as nibabel is untyped
+    """The image, its values still on disk, whatever its name says of how it is packed."""
+    import nibabel
+
+    file = _unpacked(path)
+    packed, head = isinstance(file, gzip.GzipFile), file.read(348)
+    expected = ".nii.gz" if packed else ".nii"
+    if not _version(head) or path.name.lower().endswith(expected):
+        file.close()
+        return nibabel.load(path)
+    file.seek(0)
+    return (nibabel.Nifti1Image, nibabel.Nifti2Image)[_version(head) - 1].from_stream(file)
 
 
 def read_nifti(path: Path) -> GridImage:
@@ -22,12 +62,10 @@ def read_nifti(path: Path) -> GridImage:
         NotReadableError: damaged, cut short, of absurd size, or not in millimetres.
         GeometryError: not three axes, or an affine without meaning.
     """
-    import nibabel
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image: Any = nibabel.load(path)
+            image: Any = _load(path)
             header = image.header
             _check_kind(path, image)
             shape = check_shape(path, image.shape)

@@ -171,6 +171,8 @@ def _rescale(plane: Plane, stored: NDArray[Any], out: NDArray[np.int16]) -> None
         units: NDArray[Any] = np.add(stored, int(plane.intercept), dtype=wide)
     else:
         units = np.rint(stored * plane.slope + plane.intercept)
+    if plane.slope == 1 and stored.dtype == np.uint16:  # padding below zero, written as if above
+        units[units > HIGHEST_HU] = AIR_HU
     np.clip(units, AIR_HU, HIGHEST_HU, out=units)
     out[...] = units
     padding = _believable_padding(plane, stored)

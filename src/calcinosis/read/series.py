@@ -2,35 +2,57 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-import numpy as np
-
-from calcinosis.errors import InputError, NotCtError
+from calcinosis.errors import InputError, NotCtError, NotReadableError
 from calcinosis.read import dicom
 from calcinosis.read.ct_image import Acquisition, Image, acquisition, ct_image, series_key
 from calcinosis.read.geometry import Stack, arrange
-from calcinosis.read.pixels import read_hounsfield
+from calcinosis.read.parts import parts_of, without_copies
 
 AXIAL_COSINE = 0.75  # 41°: more than any gantry tilt, less than a coronal or sagittal image
 HALF_OF_LONGEST = 0.5
+ASKED_FOR = "asked for by its UID"
 PREFERRED_TO = "; preferred to "  # what follows may name files
 AS_FINE = 1.5  # a soft kernel is preferred among slices up to this much thicker than the finest
 
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """Images that belong together."""
+    """Images that belong together: a series, or one phase or reconstruction of several in it.
+
+    Attributes:
+        part: which one of `parts`, the earliest first; both 1 where the series is not parted.
+        told_by: what tells the parts apart.
+        namesake: whether the input holds another series of the same number.
+    """
 
     about: Acquisition
     images: tuple[Image, ...]
+    part: int = 1
+    parts: int = 1
+    told_by: tuple[str, ...] = ()
+    namesake: bool = False
 
     @property
     def name(self) -> str:
         """How messages call it; by number, since descriptions may identify a patient."""
-        return f"series {self.about.number or 'without number'}"
+        part = f"part {self.part} of {self.parts} of " if self.parts > 1 else ""
+        return f"{part}series {self.about.number or 'without number'}"
+
+    @property
+    def full_name(self) -> str:
+        """With the UID, where the number is that of another series, too."""
+        if not self.namesake:
+            return self.name
+        return f"{self.name} with UID {self.about.series_uid or 'missing'}"
+
+    def beside(self, other: "Series") -> bool:
+        """Whether both are parts of one series."""
+        one, two = self.about, other.about
+        return self.parts > 1 and (one.series_uid, one.number) == (two.series_uid, two.number)
 
     @property
     def scout(self) -> bool:
@@ -60,7 +82,7 @@ class Series:
             InputError: they make no volume, or are of several patients.
         """
         images = self.slices
-        self._check_one_patient(images)
+        self._check_one_patient()
         for image in images:
             if image.fault:
                 raise image.fault
@@ -69,45 +91,25 @@ class Series:
                     f"{image.path.name}: PatientPosition is {image.patient_position!r}; expected "
                     f"{self.patient_position!r} as in other slices"
                 )
-        return arrange([plane for image in _without_copies(images) for plane in image.planes])
+        return arrange([plane for image in without_copies(images) for plane in image.planes])
 
-    def _check_one_patient(self, images: Sequence[Image]) -> None:
+    @property
+    def of_several_patients(self) -> bool:
         """By the number; where no image has one, by the name."""
-        numbered = [(image, image.patient_id) for image in images if image.patient_id]
-        named = [(image, image.patient_name) for image in images if image.patient_name]
-        known = numbered or named
+        return len({patient for _, patient in self._patients()}) > 1
+
+    def _patients(self) -> list[tuple[Image, str]]:
+        numbered = [(image, image.patient_id) for image in self.slices if image.patient_id]
+        return numbered or [(one, one.patient_name) for one in self.slices if one.patient_name]
+
+    def _check_one_patient(self) -> None:
+        known = self._patients()
         for image, patient in known:
             if patient != known[0][1]:
                 raise InputError(
                     f"{image.path.name}: is of another patient than {known[0][0].path.name}; "
                     f"expected one patient in {self.name}"
                 )
-
-
-def _without_copies(images: Iterable[Image]) -> list[Image]:
-    """Each instance once, though files of it may lie about in several places."""
-    kept: list[Image] = []
-    by_uid: dict[str, Image] = {}
-    for image in images:
-        first = by_uid.setdefault(image.sop_instance_uid or str(image.path), image)
-        if first is image or not _same_image(first, image):
-            kept.append(image)
-    return kept
-
-
-def _same_image(one: Image, other: Image) -> bool:
-    """Whether two files hold the same slices: in the same places, of the same values."""
-    places = [
-        [
-            (plane.position_lps_mm, plane.orientation, plane.pixel_spacing_mm)
-            for plane in image.planes
-        ]
-        for image in (one, other)
-    ]
-    sizes = [{(p.pixels.rows, p.pixels.columns) for p in image.planes} for image in (one, other)]
-    if places[0] != places[1] or sizes[0] != sizes[1]:
-        return False
-    return np.array_equal(read_hounsfield(one.planes), read_hounsfield(other.planes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +125,10 @@ class Candidate:
         rise = self.stack.ascent / (self.stack.ascent @ self.stack.ascent) ** 0.5
         return bool(abs(rise[2]) > AXIAL_COSINE)
 
+    def follows(self, other: "Candidate") -> bool:
+        """Whether this is a later phase or reconstruction of the same series."""
+        return self.series.beside(other.series) and self.series.part > other.series.part
+
     @property
     def enhanced(self) -> bool:
         """Contrast agent known to be given."""
@@ -132,6 +138,22 @@ class Candidate:
     def other_energies(self) -> bool:
         """Hounsfield units of an energy or without a material, computed from two energies."""
         return self.series.about.other_energies
+
+    def reached_beyond_mm(self, others: Iterable[Series]) -> float:
+        """How far slices of other series lie beyond the first or the last of these."""
+        along_mm = [
+            float(self.stack.normal @ plane.position_lps_mm)
+            for one in others
+            for image in one.slices
+            for plane in image.planes
+        ]
+        low, high = self.stack.along_mm[[0, -1]]
+        return float(max(low - min(along_mm), max(along_mm) - high))
+
+    @property
+    def coarseness_mm(self) -> float:
+        """Distance of slices, or their thickness where they overlap."""
+        return max(self.stack.spacing_mm, self.series.about.slice_thickness_mm or 0.0)
 
     @property
     def study_date(self) -> date:
@@ -179,7 +201,30 @@ def scan(files: Sequence[Path], progress: Callable[[float], None] | None = None)
     if not groups:
         there = ", ".join(f"{kind} ({count})" for kind, count in others.most_common(6))
         raise NotCtError(f"no CT image found; expected a CT series, found {there or 'no file'}")
-    return [Series(about, tuple(images)) for about, images in groups.values()]
+    numbers = Counter(about.number for about, _ in groups.values())
+    return [
+        replace(series, namesake=numbers[about.number] > 1)
+        for about, images in groups.values()
+        for series in _in_parts(Series(about, tuple(images)))
+    ]
+
+
+def _in_parts(series: Series) -> list[Series]:
+    """The series, or its phases and reconstructions where it holds several."""
+    parts = [] if series.scout or series.of_several_patients else parts_of(series.slices)
+    if len(parts) < 2:
+        return [series]
+    return [
+        Series(_about(part.images[0]), part.images, number, len(parts), part.told_by)
+        for number, part in enumerate(parts, start=1)
+    ]
+
+
+def _about(image: Image) -> Acquisition:
+    found = dicom.read_header(image.path)
+    if found is None:
+        raise NotReadableError(f"{image.path.name}: is no DICOM any more")
+    return acquisition(image.path, found.dataset, image.planes[0].frame if image.planes else 0)
 
 
 def _kind(path: Path) -> str:
@@ -191,45 +236,69 @@ def _kind(path: Path) -> str:
     return "not DICOM"
 
 
-def choose(found: Sequence[Series], series_uid: str | None = None) -> tuple[Candidate, str]:
+def choose(found: Sequence[Series], wanted: str | None = None) -> tuple[Candidate, str]:
     """The best unenhanced axial CT with the finest slices, and why it is that one.
 
+    Args:
+        found: what there is.
+        wanted: the UID of the series to take it from; UID:2 for the second of its parts.
+
     Raises:
-        InputError: `series_uid` is not among them, or none makes a volume (the fault of the
-            largest is told).
+        InputError: `wanted` is not among them, or none makes a volume (the fault of the largest
+            is told).
     """
-    series = sorted(found, key=lambda one: (-len(one.images), one.name))
-    if series_uid is not None:
-        series = [one for one in series if one.about.series_uid == series_uid]
-        if not series:
-            there = ", ".join(sorted(_with_uid(one) for one in found))
-            raise InputError(
-                f"series {series_uid} is not among the CT series of the input; expected {there}"
-            )
-        if series[0].scout:
-            raise NotCtError(f"{series[0].name}: only scout images; expected CT slices")
-        return Candidate(series[0], series[0].arranged()), "asked for by its UID"
+    series = sorted(found, key=lambda one: (-len(one.images), one.part, one.name))
+    if wanted is not None:
+        series = _asked_for(series, wanted)
+        if len(series) == 1:
+            part = f"{series[0].name}, " if series[0].parts > 1 else ""
+            return Candidate(series[0], series[0].arranged()), f"{part}{ASKED_FOR}"
     candidates, passed_over, faults = [], [], []
     for one in series:
         if one.scout:
-            passed_over.append(f"{one.name} (scout)")
+            passed_over.append(f"{one.full_name} (scout)")
             continue
         try:
             candidates.append(Candidate(one, one.arranged()))
         except InputError as fault:
             faults.append(fault)
-            passed_over.append(f"{one.name} ({fault})")
+            passed_over.append(f"{one.full_name} ({fault})")
     if not candidates:
         raise faults[0] if faults else NotCtError("only scout images found; expected CT slices")
     best, outranked = _best(candidates)
     others = outranked + passed_over
-    because = f"{best}{PREFERRED_TO}{'; '.join(others)}" if others else f"the only CT, {best}"
-    return best, because
+    if not others:
+        return best, f"the only CT, {best}"
+    asked = f"{ASKED_FOR}, " if wanted is not None else ""
+    return best, f"{asked}{best}{PREFERRED_TO}{'; '.join(others)}"
+
+
+def _asked_for(series: Sequence[Series], wanted: str) -> list[Series]:
+    """The series of a UID, in all its parts unless one is named.
+
+    Raises:
+        InputError: there is none; says which there are.
+    """
+    uid, _, part = wanted.partition(":")
+    named = [one for one in series if one.about.series_uid == uid]
+    if not named:
+        there = ", ".join(sorted({_with_uid(one) for one in series}))
+        raise InputError(f"series {uid} is not among the CT series of the input; expected {there}")
+    if named[0].scout:
+        raise NotCtError(f"{named[0].name}: only scout images; expected CT slices")
+    if not part:
+        return named
+    if part not in [str(one.part) for one in named]:
+        last = named[0].parts
+        raise InputError(f"series {wanted}: the parts are numbered 1 to {last}; found {part!r}")
+    return [one for one in named if str(one.part) == part]
 
 
 def _with_uid(series: Series) -> str:
     scout = ", scout" if series.scout else ""
-    return f"{series.about.series_uid or 'one without UID'} ({series.name}{scout})"
+    parts = f" in {series.parts} parts" if series.parts > 1 else ""
+    number = replace(series, parts=1).name
+    return f"{series.about.series_uid or 'one without UID'} ({number}{parts}{scout})"
 
 
 def _best(candidates: Sequence[Candidate]) -> tuple[Candidate, list[str]]:
@@ -246,34 +315,41 @@ def _best(candidates: Sequence[Candidate]) -> tuple[Candidate, list[str]]:
             lambda one: f"covers only {one.stack.extent_mm:.0f} mm",
         ),
         (
-            lambda one: one.stack.spacing_mm <= AS_FINE * finest(remaining),
-            lambda one: f"slices every {one.stack.spacing_mm:.2f} mm",
+            lambda one: one.coarseness_mm <= AS_FINE * finest(remaining),
+            lambda one: (
+                f"slices every {one.stack.spacing_mm:.2f} mm"
+                if one.coarseness_mm == one.stack.spacing_mm
+                else f"slices {one.coarseness_mm:.2f} mm thick"
+            ),
         ),
         (
             lambda one: not one.series.about.sharp,
             lambda one: f"sharp kernel {one.series.about.kernel}",
         ),
         (
-            lambda one: one.stack.spacing_mm <= 1.01 * finest(remaining),
+            lambda one: (
+                one.stack.spacing_mm <= 1.01 * min(each.stack.spacing_mm for each in remaining)
+            ),
             lambda one: f"slices every {one.stack.spacing_mm:.2f} mm",
         ),
         (lambda one: one.study_date == latest(remaining), lambda _: "an earlier study"),
+        (lambda one: not any(map(one.follows, remaining)), lambda _: "a later part"),
     ]
     for keep, lost_by in rules:
         kept = [one for one in remaining if keep(one)]
         if kept:
             outranked += [
-                f"{one.series.name} ({lost_by(one)})" for one in remaining if one not in kept
+                f"{one.series.full_name} ({lost_by(one)})" for one in remaining if one not in kept
             ]
             remaining = kept
     remaining.sort(key=lambda one: -len(one.stack.planes))
-    outranked += [f"{one.series.name} (no better)" for one in remaining[1:]]
+    outranked += [f"{one.series.full_name} (no better)" for one in remaining[1:]]
     return remaining[0], outranked
 
 
 def finest(candidates: Iterable[Candidate]) -> float:
-    """Smallest slice spacing, mm."""
-    return min(one.stack.spacing_mm for one in candidates)
+    """Of the finest slices, how far apart or thick they are, mm."""
+    return min(one.coarseness_mm for one in candidates)
 
 
 def longest(candidates: Iterable[Candidate]) -> float:

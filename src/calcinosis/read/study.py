@@ -3,25 +3,34 @@
 import logging
 import os
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calcinosis.errors import GeometryError, InputError, NotReadableError
 from calcinosis.read.archive import Unpacked, unpack
+from calcinosis.read.dicom import Plane
 from calcinosis.read.geometry import canonical, evenly_spaced, shear_deg, straightened
 from calcinosis.read.grid import LPS_FROM_RAS, GridImage
-from calcinosis.read.hounsfield import AIR_HU, remarks_on_gaps, require_hounsfield, to_int16
-from calcinosis.read.nifti import read_nifti
+from calcinosis.read.hounsfield import (
+    AIR_HU,
+    remarks_on_gaps,
+    require_fat_or_air,
+    require_hounsfield,
+    to_int16,
+)
+from calcinosis.read.nifti import is_nifti, read_nifti
 from calcinosis.read.nrrd import read_nrrd
 from calcinosis.read.pixels import read_hounsfield
 from calcinosis.read.series import Candidate, Series, choose, scan
 from calcinosis.volume import GRAVITY_LPS, Grid, Study, Volume
 
-NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img")
 TILT_TOLERATED_DEG = 0.1
+BEYOND_MM = 10.0  # as far as slices may lie apart: less hides no mass
 SCAN_SHARE = 0.4  # of the progress: headers first, then pixels
 
 Progress = Callable[[float], None]
@@ -38,7 +47,7 @@ def read_study(
 
     Args:
         path: what to read; a folder may hold any mix of series and other files.
-        series_uid: SeriesInstanceUID to take instead of the best.
+        series_uid: SeriesInstanceUID to take instead of the best; UID:2 for its second part.
         patient_position: how the patient lay (HFS, FFS, HFP, …), instead of what the file says.
         progress: called with the fraction done, 0 to 1.
 
@@ -92,7 +101,7 @@ def silent_libraries() -> Iterator[None]:
 
 def _grid_image(path: Path) -> GridImage | None:
     """A NIfTI or NRRD file read; None for anything else."""
-    if path.name.lower().endswith(NIFTI_SUFFIXES):
+    if is_nifti(path):
         return read_nifti(path)
     with path.open("rb") as file:
         return read_nrrd(path) if file.read(4) == b"NRRD" else None
@@ -138,8 +147,9 @@ def _dicom_study(
         stack.planes, lambda done: progress(SCAN_SHARE + (1 - SCAN_SHARE) * done)
     )
     require_hounsfield(voxels, chosen.series.name)
+    _require_one_scale(voxels, stack.planes)
     position, assumed, remarks = _position(chosen.series.patient_position, patient_position)
-    remarks += _remarks(chosen) + _remarks_on_others(series)
+    remarks += _remarks_on_parts(chosen, series) + _remarks(chosen) + _remarks_on_others(series)
     voxels, affine = evenly_spaced(voxels, stack), stack.affine
     if shear_deg(affine) > TILT_TOLERATED_DEG:
         voxels, affine = straightened(voxels, affine, AIR_HU)
@@ -151,12 +161,26 @@ def _dicom_study(
         chosen_because=because,
         remarks=tuple(remarks),
         tube_voltage_kv=None if chosen.other_energies else about.tube_voltage_kv,
+        tin_filter=about.tin_filter,
+        photon_energy_kev=about.photon_energy_kev if chosen.other_energies else None,
+        slice_thickness_mm=about.slice_thickness_mm,
         contrast_agent=about.contrast_agent,
         source_files=tuple(dict.fromkeys(plane.path for plane in stack.planes)),
+        source_frames=frozenset((plane.path, plane.frame) for plane in stack.planes),
         subject=about.subject,
         stated_side=about.stated_side,
         unpacked=unpacked,
     )
+
+
+def _require_one_scale(voxels: NDArray[np.int16], planes: Sequence[Plane]) -> None:
+    """Refuse a slice that is rescaled otherwise than most, and holds neither fat nor air then."""
+    scales = [(plane.slope, plane.intercept) for plane in planes]
+    usual = Counter(scales).most_common(1)[0][0]
+    for plane, scale, image in zip(planes, scales, voxels, strict=True):
+        imaged = image[image > AIR_HU] if scale != usual else image[:0]
+        if imaged.size:
+            require_fat_or_air(imaged, plane.name)
 
 
 def _dicom_files(path: Path) -> tuple[list[Path], Unpacked | None]:
@@ -207,6 +231,23 @@ def _remarks_on_others(series: Sequence[Series]) -> list[str]:
     return []
 
 
+def _remarks_on_parts(chosen: Candidate, every: Sequence[Series]) -> list[str]:
+    """That the series holds several parts, and how far others reach beyond the one measured."""
+    series = chosen.series
+    if series.parts == 1:
+        return []
+    told = " and ".join(series.told_by)
+    other = 1 if series.part > 1 else 2
+    remark = (
+        f"The series holds {series.parts} parts (phases, reconstructions or pieces), told apart by "
+        f"{told}: part {series.part} was measured; --series UID:{other} takes part {other}."
+    )
+    beyond_mm = chosen.reached_beyond_mm(filter(series.beside, every))
+    if beyond_mm <= BEYOND_MM:
+        return [remark]
+    return [remark, f"Another of its parts reaches {beyond_mm:.0f} mm farther than this one."]
+
+
 def _remarks(chosen: Candidate) -> list[str]:
     """What the chosen series makes one mention."""
     stack, remarks = chosen.stack, []
@@ -227,9 +268,13 @@ def _remarks(chosen: Candidate) -> list[str]:
     if any(image.lossy for image in chosen.series.slices):
         remarks.append("The images were compressed with loss: fine detail and noise were altered.")
     if chosen.other_energies:
+        energy_kev = chosen.series.about.photon_energy_kev
         remarks.append(
             "The images were computed from two energies: Hounsfield units, and with them volumes "
             "and above all the mass of calcium, may be far off those of a plain CT."
+            if energy_kev is None
+            else f"The images were computed from two energies for {energy_kev:g} keV and are read "
+            "as at 120 kV: volumes and the mass of calcium may be off those of a plain CT."
         )
     if chosen.enhanced:
         remarks.append("Contrast agent was given: bright vessels and urine may not be calcium.")

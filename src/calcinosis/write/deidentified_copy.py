@@ -32,6 +32,8 @@ _SEQUENCES = frozenset(
         "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
         "PixelMeasuresSequence", "PlanePositionSequence", "PlaneOrientationSequence",
         "PixelValueTransformationSequence", "CTReconstructionSequence", "CTXRayDetailsSequence",
+        "FrameContentSequence", "UnassignedPerFrameConvertedAttributesSequence",
+        "CTImageFrameTypeSequence", "ContrastBolusUsageSequence",
     }
 )  # fmt: skip
 _VALUES = frozenset(
@@ -42,7 +44,10 @@ _VALUES = frozenset(
         "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation",
         "PlanarConfiguration", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
         "PixelPaddingValue", "PixelPaddingRangeLimit", "VolumeBasedCalculationTechnique",
-        "LossyImageCompression",
+        "LossyImageCompression", "AcquisitionNumber", "FrameAcquisitionNumber",
+        "TemporalPositionIdentifier", "TemporalPositionIndex", "FrameType", "FilterMaterial",
+        "ContrastBolusAgentPhase", "ContrastBolusAgentAdministered",
+        "MonoenergeticEnergyEquivalent",
     }
 )  # fmt: skip
 _CHUNK_BYTES = 1 << 20
@@ -107,7 +112,7 @@ def _reduced(path: Path, header: "Dataset") -> "Dataset":
 
 
 def _told(path: Path, header: "Dataset") -> "Dataset":
-    """Contrast, other energies and the side of a limb, which are told in free text too."""
+    """What is told in free text or by times, too: contrast, energies, tin, the side of a limb."""
     from pydicom import Dataset
 
     about, told = acquisition(path, header), Dataset()
@@ -115,6 +120,10 @@ def _told(path: Path, header: "Dataset") -> "Dataset":
         told.ContrastBolusAgent = "CONTRAST" if about.contrast_agent else "NONE"
     if about.other_energies:
         told.ImageType = [*text(path, header, "ImageType").split(), "MAT_MODIFIED"]
+    if about.photon_energy_kev:
+        told.MonoenergeticEnergyEquivalent = about.photon_energy_kev
+    if about.tin_filter:
+        told.FilterMaterial = "TIN"
     if about.stated_side:
         told.Laterality = about.stated_side.side[0].upper()
     return told

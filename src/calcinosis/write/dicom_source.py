@@ -121,7 +121,9 @@ def source_images(study: Study, *, deidentify: bool = False) -> SourceImages | N
         found = read_header(path)
         if found is None:
             return None
-        there = planes(path, found.dataset, pixel_format(path, found))
+        every = planes(path, found.dataset, pixel_format(path, found))
+        taken = study.source_frames
+        there = [one for one in every if not taken or (path, one.frame) in taken]
         header = _clean(path, found.dataset, identify=not deidentify)
         places += there
         headers.append(header)

@@ -309,7 +309,7 @@ def _scan_group(
         ],
     )
     group[0].ContentSequence.extend(_differential(told.diagnoses))
-    _comment(group, (*told.red_flags, DISCLAIMER, *told.remarks))
+    _comment(group, (*told.red_flags, DISCLAIMER, *told.remarks, *told.calibration))
     return group
 
 
