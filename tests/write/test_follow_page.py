@@ -106,10 +106,9 @@ def _parted(rows):
 
 
 def test_the_calcium_of_both_days_goes_into_a_scenario_as_it_stands(followed):
-    labs = follow_record(followed).model_dump()["scenario_labs"]
-    scenario = Scenario.model_validate(
-        {"patient": {"dry_weight_kg": 70, "labs": labs}, "phases": [{"days": 30}]}
-    )
+    record = follow_record(followed).model_dump()
+    patient = {"labs": record["scenario_labs"], "deposit_masses": record["scenario_deposit_masses"]}
+    scenario = Scenario.model_validate({"patient": patient, "phases": [{"days": 30}]})
     grams = [lab.value for lab in scenario.patient.labs]
     first = followed.calcium.earlier * CALCIUM_IN_HYDROXYAPATITE / 1000
     assert grams == pytest.approx([first, first / 2], rel=0.005)

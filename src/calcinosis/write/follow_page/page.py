@@ -8,7 +8,7 @@ from calcinosis.follow.follow_up import FollowedMass, FollowUp
 from calcinosis.follow.scan import Scan
 from calcinosis.write.follow_page import wording
 from calcinosis.write.follow_page.pictures import pictures
-from calcinosis.write.follow_page.record import scenario_labs
+from calcinosis.write.follow_page.record import scenario_deposit_masses, scenario_labs
 from calcinosis.write.report.numbers import colour
 from calcinosis.write.report.planes import WINDOW_HU
 from calcinosis.write.report.wording import identity
@@ -27,7 +27,10 @@ def render(follow: FollowUp) -> str:
         }
     )
     page = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    labs = scenario_labs(follow)
+    patient = {
+        "deposit_masses": scenario_deposit_masses(follow),
+        "labs": scenario_labs(follow),
+    }
     return page.get_template("own/follow.html.j2").render(
         version=__version__,
         identity=identity(follow.later.study.subject),
@@ -38,7 +41,7 @@ def render(follow: FollowUp) -> str:
         masses=[_view(follow, mass, order) for order, mass in enumerate(follow.masses)],
         window=WINDOW_HU,
         pictured=PICTURED,
-        labs=",\n".join(json.dumps(row) for row in labs),
+        patient=json.dumps(patient, indent=1) if patient["labs"] else "",
     )
 
 

@@ -9,6 +9,7 @@ from calcinosis import __version__
 from calcinosis.analysis import CALCIUM_IN_HYDROXYAPATITE
 from calcinosis.follow.change import Change
 from calcinosis.follow.follow_up import Course, FollowedMass, FollowUp
+from calcinosis.forecast.deposit import equal_masses
 from calcinosis.write.record import Amount, Number, Record
 
 Rows = tuple[tuple[Number, Number, Number, Number], ...]
@@ -66,6 +67,9 @@ class FollowRecord(Record):
     scenario_labs: tuple[DepositRecord, ...] = Field(
         description="for `labs` of a scenario: calcium of all masses that both scans show"
     )
+    scenario_deposit_masses: Amount | None = Field(
+        description="for `deposit_masses` of that scenario: as many of one size as the later scan's"
+    )
     remarks: tuple[str, ...]
 
 
@@ -79,6 +83,7 @@ def follow_record(follow: FollowUp) -> FollowRecord:
             "volume_ml": _change(follow.volume, follow.days),
             "calcium_mass_mg": _change(follow.calcium, follow.days),
             "scenario_labs": scenario_labs(follow),
+            "scenario_deposit_masses": scenario_deposit_masses(follow),
             "remarks": follow.remarks,
         }
     )
@@ -100,6 +105,14 @@ def scenario_labs(follow: FollowUp) -> list[dict[str, Any]]:
         for day, milligrams in zip(days, values, strict=True)
         if day and all(days)
     ]
+
+
+def scenario_deposit_masses(follow: FollowUp) -> float | None:
+    """In how many masses of one size the calcium of `scenario_labs` lies today; None without."""
+    if follow.calcium is None:
+        return None
+    compared = (mass for mass in follow.masses if mass.course != "not comparable")
+    return equal_masses([one.calcium_mass_mg for mass in compared for one in mass.later])
 
 
 def follow_json(follow: FollowUp) -> str:
