@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from calcinosis.measure.ct import measure_ct
+from calcinosis.measure.ct import label_map, measure_ct
+from calcinosis.measure.envelope import Envelope
+from calcinosis.measure.masses import FoundMass
 from calcinosis.volume import Study, Volume
 
 BODY = np.where(np.arange(40)[:, None] < 5, -1000, 40)
@@ -40,3 +42,16 @@ def test_a_seed_is_believed_before_a_given_skeleton_that_holds_the_mass_too():
     assert len(result.masses) == 1
     assert not (result.skeleton & (result.labels > 0)).any()
     assert skeleton.sum() == 20**3  # the caller's mask stays as it was
+
+
+@pytest.mark.parametrize(("count", "kind"), [(0, np.uint8), (255, np.uint8), (256, np.uint16)])
+def test_every_mass_has_its_own_number_however_many_there_are(count, kind):
+    volume = Volume(np.zeros((1, 16, 16), np.int16), np.eye(4))
+    one = np.ones((1, 1, 1), bool)
+    envelope = Envelope(one, one.astype(np.float32), one.astype(np.float32))
+    places = [
+        (slice(0, 1), slice(n // 16, n // 16 + 1), slice(n % 16, n % 16 + 1)) for n in range(count)
+    ]
+    labels = label_map(volume, [FoundMass(box, envelope, 1.0, seeded=False) for box in places])
+    assert labels.dtype == kind
+    assert labels.ravel()[:count].tolist() == list(range(1, count + 1))

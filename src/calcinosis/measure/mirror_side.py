@@ -21,6 +21,7 @@ from calcinosis.measure.affine import affine
 from calcinosis.measure.bone_site import Site, filled, signed_distance_mm
 from calcinosis.measure.bone_surface import SurfacePoints, surface_points
 from calcinosis.measure.gaussian import gaussian
+from calcinosis.measure.mass import Labels
 from calcinosis.measure.working_grid import Box
 from calcinosis.volume import Volume
 
@@ -59,7 +60,7 @@ class Body:
     """A scan with its masses and bones: where another side is sought."""
 
     volume: Volume
-    labels: NDArray[np.uint8]
+    labels: Labels
     skeleton: NDArray[np.bool_]
 
     @cached_property
