@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from calcinosis.measure.ct import measure_ct
+from calcinosis.measure.ct import label_map, measure_ct
+from calcinosis.measure.envelope import Envelope
+from calcinosis.measure.masses import FoundMass
 from calcinosis.volume import Study, Volume
 
 BODY = np.where(np.arange(40)[:, None] < 5, -1000, 40)
@@ -56,3 +58,16 @@ def test_a_mass_is_the_same_at_another_tube_voltage_and_told_as_bright_as_it_was
         assert ("at 120 kV" in " ".join(measured.method)) == (voltage_kv != 120)
         found.append((mass.volume_ml, mass.calcified_volume_ml, mass.calcium_mass_mg))
     assert found[0] == pytest.approx(found[1], rel=0.01)
+
+
+@pytest.mark.parametrize(("count", "kind"), [(0, np.uint8), (255, np.uint8), (256, np.uint16)])
+def test_every_mass_has_its_own_number_however_many_there_are(count, kind):
+    volume = Volume(np.zeros((1, 16, 16), np.int16), np.eye(4))
+    one = np.ones((1, 1, 1), bool)
+    envelope = Envelope(one, one.astype(np.float32), one.astype(np.float32))
+    places = [
+        (slice(0, 1), slice(n // 16, n // 16 + 1), slice(n % 16, n % 16 + 1)) for n in range(count)
+    ]
+    labels = label_map(volume, [FoundMass(box, envelope, 1.0, seeded=False) for box in places])
+    assert labels.dtype == kind
+    assert labels.ravel()[:count].tolist() == list(range(1, count + 1))

@@ -102,6 +102,14 @@ def test_muscle_that_two_bones_and_the_mass_surround_is_not_lost_bone():
     assert not relate_to_bone(scan(walls, mass), mass, walls).eroded
 
 
+def test_where_a_mass_lies_between_two_bones_neither_continues_in_the_other():
+    z, y, x = millimetres()
+    bones = (np.hypot(x - 11, y) < 7) | (np.hypot(x + 11, y) < 7)
+    mass = (np.sqrt(x**2 + (y - 10) ** 2 + z**2) < 14) & ~bones
+    volume = scan(bones, mass, paste_hu=300)
+    assert relate_to_bone(volume, mass, bones, own_cut=True).eroded is False
+
+
 def test_cortex_beside_lung_is_not_taken_for_lost():
     bone = shaft()
     _, y, x = millimetres()

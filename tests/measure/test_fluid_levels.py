@@ -97,6 +97,12 @@ def test_the_top_of_a_paste_ball_in_coarse_voxels_is_no_level(radius_mm, pixel_m
     assert not find_fluid_levels(*scan).levels
 
 
+@pytest.mark.parametrize("radius_mm", [16.0, 20.0])
+def test_the_top_of_an_even_ball_in_voxels_that_its_steps_lock_to_is_no_level(radius_mm):
+    scan = locule_scan(solid=True, radius_mm=radius_mm, spacing=(2.5, 2.5, 2.5), sediment_hu=700)
+    assert find_fluid_levels(*scan).sedimentation_sign is False
+
+
 @pytest.mark.parametrize("pixel_mm", [1.6, 2.0])
 def test_a_level_in_coarse_voxels_is_found(pixel_mm):
     scan = locule_scan(radius_mm=13.0, rim_mm=2.0, spacing=(0.8, pixel_mm, pixel_mm))

@@ -211,6 +211,10 @@ def test_a_mass_beside_the_midline_has_a_side_and_one_of_the_thigh_is_the_hips(
         ((-20, 60, -60), ("hip", None)),
         ((-40, 60, -60), None),
         ((-40, 60, 90), ("lumbar spine", "right")),
+        ((-35, -45, -35), ("pubic symphysis", "right")),
+        ((-50, -40, -10), None),  # before the other hip
+        ((-110, 30, 60), None),  # behind it, 120 mm from the spine
+        ((110, 30, 260), ("lumbar spine", "left")),
     ],
 )
 def test_where_one_hip_is_recognised_what_lies_across_the_midline_does_not_get_its_side(
@@ -218,6 +222,22 @@ def test_where_one_hip_is_recognised_what_lies_across_the_midline_does_not_get_i
 ):
     found = nearest(PELVIS, point)
     assert (found and (found.joint, found.side)) == site
+
+
+def test_a_chest_whose_shoulder_is_not_recognised_names_what_may_lie_by_it_no_spine():
+    spine, shoulder = (
+        Joint("thoracic spine", None, (0, 0, 0), 200),
+        Joint("shoulder", "left", (170, 0, 210)),
+    )
+    assert nearest((spine, shoulder), (95, 0, 100)).joint == "thoracic spine"
+    assert nearest((spine, shoulder), (-80, 0, 100)).side == "right"
+    assert nearest((spine, shoulder), (-95, 0, 100)) is None
+
+
+def test_a_mass_beyond_the_middle_of_a_forearm_is_not_named_by_its_elbow():
+    elbow = Joint("elbow", None, (0, 0, 0))
+    assert nearest((elbow,), (20, 0, -110)).joint == "elbow"
+    assert nearest((elbow,), (20, 0, -150)) is None
 
 
 LOW_MM = -360.0

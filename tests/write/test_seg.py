@@ -1,11 +1,15 @@
 """The segmentation, voxel for voxel, whatever the source looks like."""
 
+from dataclasses import replace
+
 import numpy as np
 import pydicom
 import pytest
 from pydicom.uid import generate_uid
 
 from calcinosis.read.study import read_study
+from calcinosis.write.dicom_source import source_images
+from calcinosis.write.seg import segmentation
 from ct_scene import OBLIQUE, OTHERS, SAGITTAL, delivered, enhanced, measured, write_series
 from outside_readers import (
     assert_conforms,
@@ -101,6 +105,17 @@ def test_every_segment_returns_from_another_reader(segments, seg_type, plain, tm
         if "ReferencedSegment" in group
     }
     assert by_segment == {1: (52.125, "mL"), 2: (8.5, "mL")}
+
+
+def test_more_segments_than_a_byte_counts_keep_their_numbers(plain):
+    study, _ = plain
+    scene = measured(study)
+    labels, many = np.zeros(scene.labels.shape, np.uint8), 255
+    labels.ravel()[: many * 8 : 8] = np.arange(1, many + 1)
+    masses = tuple(replace(scene.masses[1], id=number) for number in range(1, many + 1))
+    scene = replace(scene, masses=masses, labels=labels)
+    made = segmentation(source_images(study), study, scene, segments="all", kind="labelmap")
+    assert np.unique(made.pixel_array).tolist() == list(range(many + 4))  # 3 are no masses
 
 
 def others_drawn(scene):

@@ -37,9 +37,12 @@ def usual_cortex_hu(points: SurfacePoints) -> float | None:
     return usual_hu if usual_hu >= CORTEX_MIN_HU else None
 
 
-def expected_surface(site: Site, trusted: SurfacePoints, most: int) -> Bridge:
-    """The bone's surface, continued smoothly through points that are trusted: so many at most."""
-    few = np.random.default_rng(0).permutation(len(trusted))[:most]
+def expected_surface(site: Site, trusted: SurfacePoints, most: int, draw: int = 0) -> Bridge:
+    """The bone's surface, continued smoothly through points that are trusted: so many at most.
+
+    Another `draw` takes other ones of them.
+    """
+    few = np.random.default_rng(draw).permutation(len(trusted))[:most]
     return continuation(trusted[few], site.to_bone_mm, site.spacing_mm)
 
 

@@ -32,7 +32,8 @@ CORTEX_DEPTHS_MM = np.array([0.5, 1.0, 1.5, 2.0])  # where the dense line of a c
 class SurfacePoints:
     """Points on bone: place (n, 3) in mm, outward normal, distance to the mass, cortex in HU.
 
-    Beside lung or air the blur darkens a thin cortex: such points do not tell what it lost.
+    `voxels` (n, 3) are those of bone that the points lie on. Beside lung or air the blur darkens a
+    thin cortex: such points do not tell what it lost.
     """
 
     places: NDArray[np.float64]
@@ -40,6 +41,7 @@ class SurfacePoints:
     to_mass_mm: NDArray[np.float32]
     cortex_hu: NDArray[np.float64]
     beside_air: NDArray[np.bool_]
+    voxels: NDArray[np.int64]
 
     def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> "SurfacePoints":
         return SurfacePoints(
@@ -48,6 +50,7 @@ class SurfacePoints:
             self.to_mass_mm[chosen],
             self.cortex_hu[chosen],
             self.beside_air[chosen],
+            self.voxels[chosen],
         )
 
     def __len__(self) -> int:
@@ -77,7 +80,7 @@ def surface_points(
     line = at_places(hu, inward.reshape(-1, 3), spacing_mm).reshape(inward.shape[:2])
     outside = at_places(hu, places + OUTSIDE_MM * normals, spacing_mm)
     to_mass = to_mass_mm[tuple(chosen.T)]
-    return SurfacePoints(places, normals, to_mass, line.max(axis=1), outside < AIR_HU)
+    return SurfacePoints(places, normals, to_mass, line.max(axis=1), outside < AIR_HU, chosen)
 
 
 def _smooth_gradient_at(

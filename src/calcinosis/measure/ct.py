@@ -22,6 +22,7 @@ from calcinosis.measure.masks import grown
 from calcinosis.measure.mass import (
     Calibration,
     CtMeasurement,
+    Labels,
     LevelReading,
     Mass,
     Point,
@@ -201,7 +202,7 @@ class _Found:
 
     outlined: list[tuple[FoundMass, LevelReading]]
     specks: list[Speck]
-    labels: NDArray[np.uint8]
+    labels: Labels
     skeleton: NDArray[np.bool_]
     unsure_lps_mm: list[Point]
     remarks: tuple[str, ...] = ()
@@ -233,7 +234,7 @@ def _find(
     np.multiply(scores, body, out=scores)  # the table is no bone
     del body
     give_small_pieces_back()  # a fifth of the scan's own memory
-    labels = _label_map(volume, outlines)
+    labels = label_map(volume, outlines)
     unsure = [place for place in unsure if not labels[_voxel(volume, place)]]
     if skeleton is None:
         bones = skeleton_on_scan(volume, grid, scores, labels)
@@ -278,16 +279,16 @@ def _voxel(volume: Volume, place_lps_mm: Point) -> tuple[int, int, int]:
     return z, y, x
 
 
-def _label_map(volume: Volume, found: Sequence[FoundMass]) -> NDArray[np.uint8]:
+def label_map(volume: Volume, found: Sequence[FoundMass]) -> Labels:
     """Masses on the volume's grid; where two meet, the larger keeps the voxel."""
-    labels = np.zeros(volume.shape, np.uint8)
+    labels = np.zeros(volume.shape, np.min_scalar_type(len(found)))
     for number, mass in reversed(list(enumerate(found, start=1))):
         labels[mass.box][mass.envelope.mask] = number
     return labels
 
 
 def _without_seeded(
-    skeleton: NDArray[np.bool_], labels: NDArray[np.uint8], found: Sequence[FoundMass]
+    skeleton: NDArray[np.bool_], labels: Labels, found: Sequence[FoundMass]
 ) -> NDArray[np.bool_]:
     """A given skeleton without the masses that seeds ask for: there the seed is believed."""
     seeded = [number for number, mass in enumerate(found, start=1) if mass.seeded]

@@ -12,6 +12,7 @@ bone more is asked (`own_cut`).
 
 from dataclasses import replace
 
+import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -66,6 +67,9 @@ EROSION_MIN_MM = 2.0  # shallower defects are within the spread of the method (d
 SURFACE_POINTS = 400
 SLOPE_MIN = 0.75  # where a bridge rises by less than this per mm, two surfaces lie close together
 DEEPEST_PERCENT = 99  # depth: this share of the surface that lost its cortex is shallower
+# Beside an own cut every draw of points of the bone around must show the loss: of six pits called
+# five were by eight of eight draws, one by five, of five intact contacts none by more than six.
+DRAWS = 5
 SHALLOW_MM = 0.5  # volume: shallower is surface roughness
 
 
@@ -131,11 +135,36 @@ def _judged(
     against = defect_against(site, side, own_cut=own_cut) if side else None
     if against and not 0 < against[0] < EROSION_MIN_MM:
         return _with_defect(touching, against, MIRROR)
-    defect = _defect(site, points)
+    seen = _worst(
+        [_by_continuation(touching, site, bone, own_cut=own_cut) for bone in _bones(site, points)]
+    )
+    return touching if own_cut and side and seen.eroded is False else seen  # the sides differ
+
+
+def _bones(site: Site, points: SurfacePoints) -> list[SurfacePoints]:
+    """The points of each bone that the mass touches, but splinters: none continues in another."""
+    number = cc3d.connected_components(site.bone, connectivity=6)[tuple(points.voxels.T)]
+    near = points.to_mass_mm < CONTACT_GAP_MM + max(site.spacing_mm)
+    touched = [points[number == bone] for bone in np.unique(number[near])]
+    return [bone for bone in touched if len(bone) >= SURFACE_POINTS_MIN] or [points]
+
+
+def _worst(bones: list[BoneRelation]) -> BoneRelation:
+    """Of several bones the one that is eroded most; else one that may be."""
+    return max(bones, key=lambda bone: (bone.eroded is not False, bone.erosion_depth_mm or 0.0))
+
+
+def _by_continuation(
+    touching: BoneRelation, site: Site, points: SurfacePoints, *, own_cut: bool
+) -> BoneRelation:
+    """Erosion of one bone by its own continuation."""
     if not own_cut:
-        return _with_defect(touching, defect)
-    seen = _beside_own_cut(site, points, touching, defect)
-    return touching if side and seen.eroded is False else seen  # the sides differ
+        return _with_defect(touching, _defect(site, points))
+    seen = _beside_own_cut(site, points, touching)
+    if not seen.eroded:
+        return seen
+    others = [_beside_own_cut(site, points, touching, draw) for draw in range(1, DRAWS)]
+    return seen if all(other.eroded for other in others) else touching
 
 
 def apart(distance_mm: float) -> BoneRelation:
@@ -144,13 +173,13 @@ def apart(distance_mm: float) -> BoneRelation:
 
 
 def _beside_own_cut(
-    site: Site, points: SurfacePoints, touching: BoneRelation, defect: tuple[float, float] | None
+    site: Site, points: SurfacePoints, touching: BoneRelation, draw: int = 0
 ) -> BoneRelation:
     """Erosion only where lost cortex proves it, none only where cortex is unbroken; else open.
 
     The bone that the cut has left must show the defect, too.
     """
-    cortex = cortex_beside_cut(site, points)
+    cortex, defect = cortex_beside_cut(site, points, draw), _defect(site, points, draw)
     if not cortex or not defect:
         return touching
     depth_mm, volume_ml = defect
@@ -180,7 +209,7 @@ def _with_defect(
     )
 
 
-def _defect(site: Site, points: SurfacePoints) -> tuple[float, float] | None:
+def _defect(site: Site, points: SurfacePoints, draw: int = 0) -> tuple[float, float] | None:
     """Depth (mm) and volume (mL) of what is missing under lost cortex; None: cannot tell."""
     usual_hu = usual_cortex_hu(points)
     if usual_hu is None:
@@ -196,7 +225,7 @@ def _defect(site: Site, points: SurfacePoints) -> tuple[float, float] | None:
     trusted = _trusted(points, faint)
     if np.count_nonzero(trusted) < SURFACE_POINTS_MIN:
         return None
-    bridge = expected_surface(site, points[trusted], SURFACE_POINTS)
+    bridge = expected_surface(site, points[trusted], SURFACE_POINTS, draw)
     gone = points.places[lost]
     below = gone[bridge(gone) < 0]
     coarse = on_coarse_grid(bridge, site, PIT_REACH_MM)

@@ -29,10 +29,16 @@ from calcinosis.measure.limb_joints import (
 from calcinosis.measure.mass import MIDLINE, SYMPHYSIS, Point, Site
 from calcinosis.measure.pelvis import pelvic_joints
 from calcinosis.measure.shafts import shafts
-from calcinosis.measure.trunk import Thorax, thorax_of, trunk_joints
+from calcinosis.measure.trunk import HEAD_FROM_MIDLINE_MM, Thorax, thorax_of, trunk_joints
 from calcinosis.volume import Volume
 
 REACH_MM = 160.0  # farther from every joint seen, the nearest one may be out of the picture
+FOREARM_MM = 240.0  # of an adult: beyond half of it the other of elbow and wrist is nearer
+# Where the hip or shoulder of a side is not recognised, it may yet be there: a joint of the midline
+# then names what lies on that side up to half of the way to a hip (91 and 133 mm, by the
+# proportions of `pelvis`), and as near to the thoracic spine as no humeral head lies.
+BESIDE = {SYMPHYSIS: "hip", "lumbar spine": "hip", "thoracic spine": "shoulder"}
+UNSEEN_MM = {SYMPHYSIS: 45.0, "lumbar spine": 66.0, "thoracic spine": HEAD_FROM_MIDLINE_MM}
 SIDES_APART_MM = 60.0
 SIDE_SURE_MM = 10.0  # nearer to one side's joint by less is in the midline; a named parameter
 SYMPHYSIS_REACH_MM = 60.0  # farther, a hip is the better name: thigh, buttock; a named parameter
@@ -66,17 +72,34 @@ def nearest(joints: tuple[Joint, ...], centroid_lps_mm: Point) -> Site | None:
         if beyond <= ASIDE_MM
         for site in [_site(joint, centroid_lps_mm)]
     ]
-    within = [
-        site
-        for site in sites
-        if site.distance_mm <= (SYMPHYSIS_REACH_MM if site.joint == SYMPHYSIS else REACH_MM)
-    ]
+    hidden = _hidden_beside(joints, centroid_lps_mm[0])
+    within = [site for site in sites if site.distance_mm <= _reach_mm(site.joint, hidden)]
     near = min(within, key=lambda site: site.distance_mm, default=None)
     if near is None:
         return None
     as_near = near.distance_mm + SIDE_SURE_MM
     sides = {one.side for one in sites if one.joint == near.joint and one.distance_mm < as_near}
     return near if len(sides) == 1 else replace(near, side=None)
+
+
+def _hidden_beside(joints: tuple[Joint, ...], x_mm: float) -> set[str]:
+    """The joints of the midline whose hip or shoulder is not recognised on the side of a point."""
+    seen = {(joint.name, joint.side) for joint in joints}
+    return {
+        joint.name
+        for joint in joints
+        for side in ["left" if x_mm > joint.centre_lps_mm[0] else "right"]
+        if joint.name in MIDLINE and (BESIDE[joint.name], side) not in seen
+    }
+
+
+def _reach_mm(name: str, hidden: set[str]) -> float:
+    """How far from a joint nothing else can be nearer."""
+    if name in hidden:
+        return UNSEEN_MM[name]
+    if name == SYMPHYSIS:
+        return SYMPHYSIS_REACH_MM
+    return FOREARM_MM / 2 if name in {"elbow", "wrist"} else REACH_MM
 
 
 def _beyond_midline_mm(joint: Joint, joints: tuple[Joint, ...], x_mm: float) -> float:

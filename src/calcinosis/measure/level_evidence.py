@@ -29,6 +29,7 @@ WEIGHTS = (-10.1, -2.4, -8.0, -3.1, -11.8, 1.3, 1.3, 1.8)
 # Then: constant, falling rim, and the logarithms of area in voxels, of rise, and of the heights of
 # fluid and sediment in voxels: what lies in a locule has a roof and a floor, a dome has not.
 COARSE_MM, COARSE_WEIGHTS = 1.2, (-10.8, -3.6, 2.1, 1.6, -1.0, -1.8)
+DOME_VOXELS = 1.5  # above and below a coarse step: what lies there tells where the dense begins
 LAYER_MAX_MM = 12.0  # no layer counts as higher
 FAT_HU = -40.0  # fluid is denser
 BLURRED_SHARE = 0.5  # shallow fluid between dense paste looks as dense as this share of it
@@ -57,7 +58,10 @@ class Layers:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """All that is known of one surface; its columns (n, 2), and how far down its centre lies."""
+    """All that is known of one surface; its columns (n, 2), and how far down its centre lies.
+
+    `dome_mm` tells in coarse voxels what `sagitta_mm` cannot.
+    """
 
     centroid_lps_mm: Point
     columns: NDArray[np.int64]
@@ -68,6 +72,7 @@ class Evidence:
     tilt_deg: float
     roughness_mm: float
     sagitta_mm: float
+    dome_mm: float
     falling_rim: float
     layers: Layers
 
@@ -83,7 +88,7 @@ class Evidence:
         return (
             self.tilt_strain() <= 1
             and self.tilt_deg <= TILT_CALLED_MAX_DEG
-            and self.sagitta_mm <= SAGITTA_MAX_MM
+            and max(self.sagitta_mm, self.dome_mm) <= SAGITTA_MAX_MM
         )
 
     def confidence(self) -> float:
@@ -160,10 +165,11 @@ def evidence_for(surface: Surface, upright: Upright, along_mm: float) -> Evidenc
     clear = (surface.rise_hu[core] / surface.rise_hu[core].max()) ** 2  # blur with a rim halves it
     plane, roughness = _fit_plane(points, clear)
     columns = np.stack([u, v], axis=1) + np.asarray(surface.corner)
+    covered = np.argwhere(member) + np.asarray(surface.corner)
     x, y, z = upright.to_lps(np.array([plane[0], *(columns.mean(axis=0) * ACROSS_STEP_MM)]))
     return Evidence(
         centroid_lps_mm=(float(x), float(y), float(z)),
-        columns=np.argwhere(member) + np.asarray(surface.corner),
+        columns=covered,
         depth_mm=float(plane[0]),
         area_mm2=surface.area_mm2,
         voxel_down_mm=along_mm,
@@ -171,6 +177,7 @@ def evidence_for(surface: Surface, upright: Upright, along_mm: float) -> Evidenc
         tilt_deg=float(np.degrees(np.arctan(np.hypot(plane[1], plane[2])))),
         roughness_mm=roughness,
         sagitta_mm=_sagitta_mm(points, clear, float(np.sqrt(len(points) / np.pi))),
+        dome_mm=_dome_mm(upright, covered, float(plane[0]), along_mm),
         falling_rim=_falling_rim(surface, member, points, plane),
         layers=_layers(upright, columns, points[:, 0], along_mm),
     )
@@ -226,11 +233,39 @@ def _sagitta_mm(
     points: NDArray[np.float64], weight: NDArray[np.float64], radius_mm: float
 ) -> float:
     """How far the best quadric bulges between centre and rim."""
+    return float(np.abs(_bulges_mm(points, weight, radius_mm)).max())
+
+
+def _bulges_mm(
+    points: NDArray[np.float64], weight: NDArray[np.float64], radius_mm: float
+) -> NDArray[np.float64]:
+    """How far the best quadric falls away from centre to rim: least and most of all directions."""
     u, v = (points[:, 1:] - points[:, 1:].mean(axis=0)).T
     design = np.column_stack([np.ones(len(u)), u, v, u * u, u * v, v * v])
     fit, *_rest = np.linalg.lstsq(design * weight[:, None], points[:, 0] * weight, rcond=None)
     curvature = np.linalg.eigvalsh([[fit[3], fit[4] / 2], [fit[4] / 2, fit[5]]])
-    return float(np.abs(curvature).max() * radius_mm**2)
+    return np.asarray(curvature * radius_mm**2, dtype=np.float64)
+
+
+def _dome_mm(
+    upright: Upright, columns: NDArray[np.int64], depth_mm: float, along_mm: float
+) -> float:
+    """How far a surface in coarse voxels falls away from its middle to every side; else 0.
+
+    Its steps lock to the voxels, so that the top of a ball looks flat. How much of each column is
+    dense does not: a voxel that the surface passes shows its share, wherever the surface lies.
+    """
+    if along_mm <= COARSE_MM:
+        return 0.0
+    reach = round(DOME_VOXELS * along_mm / DOWN_STEP_MM)
+    at = round(depth_mm / DOWN_STEP_MM) + np.arange(-reach, reach + 1)
+    at = np.clip(at, 0, upright.hu.shape[0] - 1)[:, None]
+    profile = upright.hu[at, columns[:, 0], columns[:, 1]].astype(np.float64)
+    above, below = profile[:2].mean(axis=0), profile[-2:].mean(axis=0)
+    rise = np.maximum(below - above, STEP_MIN_HU)
+    empty_mm = -(profile - above).sum(axis=0) / rise * DOWN_STEP_MM
+    points = np.column_stack([empty_mm, columns * ACROSS_STEP_MM])
+    return float(_bulges_mm(points, rise, float(np.sqrt(len(columns) / np.pi)))[0])
 
 
 def _layers(

@@ -1,7 +1,7 @@
 """What measuring a CT yields, as plain data. Lengths mm, volumes mL, attenuation HU, LPS mm."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from calcinosis.volume import Volume
 
 Point = tuple[float, float, float]
 Interval = tuple[float, float]
+Labels = NDArray[np.unsignedinteger[Any]]  # of as few bytes as the highest needs
 CalcificationKind = Literal[
     "vascular", "phlebolith", "granuloma", "metal", "contrast", "unclassified"
 ]
@@ -170,7 +171,7 @@ class CtMeasurement:
     """
 
     masses: tuple[Mass, ...]
-    labels: NDArray[np.uint8]
+    labels: Labels
     skeleton_bits: NDArray[np.uint8]
     other_calcifications: tuple[OtherCalcification, ...]
     calibration: Calibration

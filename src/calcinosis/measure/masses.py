@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import cc3d
 import numpy as np
@@ -13,7 +12,7 @@ from calcinosis.measure.closing import CLOSING_MM, closed
 from calcinosis.measure.distance import distance_within
 from calcinosis.measure.envelope import CALCIFIED_HU, Envelope, refine
 from calcinosis.measure.masks import bounds, places, rim, widened
-from calcinosis.measure.mass import Point
+from calcinosis.measure.mass import Labels, Point
 from calcinosis.measure.outline import ROOM_VOXELS, drawn_back, without_tails
 from calcinosis.measure.seed import SEED_REACH_MM
 from calcinosis.measure.tissue import Index, TissueMap, ball, near_metal
@@ -46,8 +45,6 @@ _SEED_ROOM_MM = 45.0  # around a seed, where the network looks again
 _CALCIFIED_SHARE = 0.05
 # What is this long for its width, and this narrow, is a vessel: named parameters.
 TUBE_ELONGATION, TUBE_WIDTH_MM = 2.5, 15.0
-
-Labels = NDArray[np.unsignedinteger[Any]]
 
 
 @dataclass(frozen=True, eq=False)

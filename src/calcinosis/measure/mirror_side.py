@@ -32,6 +32,7 @@ from calcinosis.measure.bone_overlay import (
 )
 from calcinosis.measure.bone_site import Site
 from calcinosis.measure.bone_surface import SurfacePoints
+from calcinosis.measure.mass import Labels
 from calcinosis.measure.working_grid import Box
 from calcinosis.volume import Volume
 
@@ -66,7 +67,7 @@ class Body:
     """A scan with its masses and bones: where another side is sought."""
 
     volume: Volume
-    labels: NDArray[np.uint8]
+    labels: Labels
     skeleton: NDArray[np.bool_]
 
     @cached_property

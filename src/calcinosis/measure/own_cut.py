@@ -75,7 +75,7 @@ class CortexBesideCut:
         return whole and self.missing_ml < SHAVED_ML
 
 
-def cortex_beside_cut(site: Site, points: SurfacePoints) -> CortexBesideCut | None:
+def cortex_beside_cut(site: Site, points: SurfacePoints, draw: int = 0) -> CortexBesideCut | None:
     """Look for cortex on the bone's continuation; None: too little of it tells what it was."""
     usual_hu = usual_cortex_hu(points)
     if usual_hu is None:
@@ -84,7 +84,7 @@ def cortex_beside_cut(site: Site, points: SurfacePoints) -> CortexBesideCut | No
     trusted = np.flatnonzero(whole & (points.to_mass_mm > _TRUSTED_MM))
     if len(trusted) < SURFACE_POINTS_MIN:
         return None
-    bridge = expected_surface(site, points[trusted], _POINTS)
+    bridge = expected_surface(site, points[trusted], _POINTS, draw)
     box = box_around(site.mass, site.spacing_mm, _ROOM_MM)
     near = site.crop(box)
     expected = sampled(bridge, site, near, box)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcinosis.errors import NotReadableError
+from calcinosis.measure.mass import Labels
 from calcinosis.read.dicom import (
     CT_IMAGE,
     Plane,
@@ -283,9 +284,7 @@ def _map_uids(header: "Dataset", mapped: Callable[[str], str]) -> None:
         setattr(header, keyword, mapped(str(header[keyword].value)))
 
 
-def labels_on_sources(
-    labels: NDArray[np.uint8], volume: Volume, source: SourceImages
-) -> NDArray[np.uint8]:
+def labels_on_sources(labels: Labels, volume: Volume, source: SourceImages) -> Labels:
     """A label map as it lies on the original frames, shape [frame, row, column].
 
     Where the volume holds the source's own voxels, every label arrives unchanged, whatever the
@@ -295,7 +294,7 @@ def labels_on_sources(
     first = source.planes[0].pixels
     if _on_same_grid(volume, source):
         return labels
-    result = np.zeros((len(source.planes), first.rows, first.columns), dtype=np.uint8)
+    result = np.zeros((len(source.planes), first.rows, first.columns), dtype=labels.dtype)
     box = _corners(labels)
     if box is not None:
         corners_lps_mm = volume.to_lps(box)
@@ -318,7 +317,7 @@ def _on_same_grid(volume: Volume, source: SourceImages) -> bool:
     )
 
 
-def _corners(labels: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+def _corners(labels: Labels) -> NDArray[np.float64] | None:
     """The eight corners (z, y, x) of the box around all labels, or None without any."""
     ranges = []
     for axis in range(3):
@@ -357,9 +356,7 @@ def _window(
         yield slice(start[0], stop[0]), slice(start[1], stop[1])
 
 
-def _sampled(
-    labels: NDArray[np.uint8], volume: Volume, plane: Plane, rows: slice, columns: slice
-) -> NDArray[np.uint8]:
+def _sampled(labels: Labels, volume: Volume, plane: Plane, rows: slice, columns: slice) -> Labels:
     """Labels of the voxels in which the pixels of a window lie; 0 outside the volume."""
     to_voxels = np.linalg.inv(volume.affine) @ _plane_affine(plane)
     row = np.arange(rows.start, rows.stop)[:, None]
@@ -372,4 +369,4 @@ def _sampled(
     for axis, place in enumerate(places):
         inside &= (place >= 0) & (place < labels.shape[axis])
     z, y, x = (np.where(inside, place, 0).astype(int) for place in places)
-    return np.where(inside, labels[z, y, x], 0).astype(np.uint8)
+    return np.where(inside, labels[z, y, x], 0).astype(labels.dtype)

@@ -3,13 +3,11 @@
 import gzip
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from calcinosis.measure.mass import Labels
 from calcinosis.volume import Study
 
 
-def write_label_map(path: Path, labels: NDArray[np.uint8], study: Study) -> None:
+def write_label_map(path: Path, labels: Labels, study: Study) -> None:
     """Write `labels` [z, y, x] as `path` (.nii.gz); any viewer lays it exactly over the scan.
 
     Only the sform is set. A qform cannot say it exactly: for a slightly oblique scan in DICOM's

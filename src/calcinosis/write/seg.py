@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calcinosis import __version__
 from calcinosis.measure.mass import (
     CalcificationKind,
     CtMeasurement,
+    Labels,
     Mass,
     OtherCalcification,
     Patch,
@@ -150,12 +150,13 @@ def _segments(measurement: CtMeasurement, segments: Segments) -> Iterator[_Segme
         yield _Segment(number, label, kind, _COLOURS[kind])
 
 
-def _labels(measurement: CtMeasurement, wanted: list[_Segment]) -> NDArray[np.uint8]:
+def _labels(measurement: CtMeasurement, wanted: list[_Segment]) -> Labels:
     """Segment numbers on the volume's grid: mass before other calcification before bone."""
     numbers = {segment.kind: segment.number for segment in wanted if segment.mass is None}
     if not numbers:
         return measurement.labels
-    labels = np.zeros_like(measurement.labels)
+    highest = wanted[-1].number
+    labels = np.zeros(measurement.labels.shape, np.min_scalar_type(highest))
     if "skeleton" in numbers:
         labels[measurement.skeleton] = numbers["skeleton"]
     for other, where in _others(measurement):

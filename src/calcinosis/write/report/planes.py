@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from calcinosis.measure.mass import FluidLevel, Mass, Point
+from calcinosis.measure.mass import FluidLevel, Labels, Mass, Point
 from calcinosis.volume import Volume
 from calcinosis.write.report.drawing import (
     Figure,
@@ -76,9 +76,7 @@ class Plane:
         return [(curve[:, ::-1] + 0.5) * self.side / PIXELS for curve in curves]
 
 
-def mass_planes(
-    volume: Volume, labels: NDArray[np.uint8], mass: Mass, extent_mm: float
-) -> list[Figure]:
+def mass_planes(volume: Volume, labels: Labels, mass: Mass, extent_mm: float) -> list[Figure]:
     """The three planes through the centre of a mass `extent_mm` large, every mass outlined."""
     side_mm = float(np.clip(1.7 * extent_mm, 110.0, 500.0))
     centre = mass.centroid_lps_mm
@@ -88,9 +86,7 @@ def mass_planes(
     ]
 
 
-def around(
-    volume: Volume, labels: NDArray[np.uint8], plane: Plane
-) -> tuple[Volume, NDArray[np.uint8]]:
+def around(volume: Volume, labels: Labels, plane: Plane) -> tuple[Volume, Labels]:
     """The part of the scan that a plane's pixels lie in."""
     corners = volume.to_indices(plane.corners)
     low = np.clip(np.floor(corners.min(axis=0)), 0, np.array(volume.shape) - 1).astype(int)
@@ -99,7 +95,7 @@ def around(
     return volume.crop(box), labels[box]
 
 
-def place_view(volume: Volume, labels: NDArray[np.uint8], place: Point) -> Figure:
+def place_view(volume: Volume, labels: Labels, place: Point) -> Figure:
     """The axial plane through a place, which is ringed, every mass outlined."""
     name, right, down, letters = PLANES[0]
     plane = Plane(place, right, down, PLACE_SIDE_MM, CLOSE_SIDE)
@@ -112,7 +108,7 @@ def place_view(volume: Volume, labels: NDArray[np.uint8], place: Point) -> Figur
 
 
 def with_masses(
-    volume: Volume, labels: NDArray[np.uint8], plane: Plane, letters: str
+    volume: Volume, labels: Labels, plane: Plane, letters: str
 ) -> tuple[NDArray[np.uint8], list[str]]:
     """A plane in the bone window, and its marks: every mass in its colour, sides and scale."""
     near, near_labels = around(volume, labels, plane)
@@ -127,7 +123,7 @@ def with_masses(
 
 
 def _cut(
-    volume: Volume, labels: NDArray[np.uint8], mass: Mass, plane: Plane, name: str, letters: str
+    volume: Volume, labels: Labels, mass: Mass, plane: Plane, name: str, letters: str
 ) -> Figure:
     grey, marks = with_masses(volume, labels, plane, letters)
     axis = next(i for i in range(3) if plane.right[i] == plane.down[i] == 0)
@@ -139,9 +135,7 @@ def _cut(
     return figure(grey, (plane.side, plane.side), marks, alt=alt, caption=f"{name}, {place}")
 
 
-def level_view(
-    volume: Volume, labels: NDArray[np.uint8], mass: Mass, level: FluidLevel, order: int
-) -> Figure:
+def level_view(volume: Volume, labels: Labels, mass: Mass, level: FluidLevel, order: int) -> Figure:
     """A close look at one fluid level, turned so that gravity points down the picture."""
     down = volume.gravity_lps
     right = np.cross((0.0, 0.0, 1.0), down) * -1.0

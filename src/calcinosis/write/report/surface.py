@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from calcinosis.measure.mass import CtMeasurement
+from calcinosis.measure.mass import CtMeasurement, Labels
 from calcinosis.volume import Volume
 from calcinosis.write.report.drawing import Figure, figure, fitting, scale_bar, text
 from calcinosis.write.report.numbers import colour, plural
@@ -290,9 +290,7 @@ def _free(free_mm, place):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN2
     return free_mm[a, b, c] if 0 <= a < planes and 0 <= b < rows and 0 <= c < columns else 1
 
 
-def _tint(
-    hits: Hits, labels: NDArray[np.uint8], volume: Volume, camera: Camera
-) -> NDArray[np.float32]:
+def _tint(hits: Hits, labels: Labels, volume: Volume, camera: Camera) -> NDArray[np.float32]:
     """The colour of the mass each ray met, [row, column, 3]."""
     from scipy.ndimage import map_coordinates
 
