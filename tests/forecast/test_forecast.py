@@ -728,9 +728,12 @@ def test_two_deposit_measurements_move_the_deposit():
         {"patient": {"labs": labs}, "phases": [{"days": 364, "dialysis": {}}]}
     )
     outlook = forecast(scenario, ensemble=12)
-    deposit = outlook.courses[0].central["deposit_calcium_g"]
+    course, name = outlook.courses[0], "deposit_calcium_g"
+    deposit = course.central[name]
     assert deposit[0] == pytest.approx(18, rel=0.25)
     assert deposit[-1] < 0.7 * deposit[0]
+    # The band begins where the mass was measured: a tenth of scatter then, and of the forecast.
+    assert 18 / 1.5 < course.low[name][0] < 18 < course.high[name][0] < 18 * 1.5
     assert {finding.name: finding.moved for finding in outlook.fit}["dissolution_rate"]
 
 
