@@ -35,13 +35,11 @@ class Carried:
     Attributes:
         laid: how the bones beside it lie there; None where they cannot be found.
         shown: share of the mass that the other picture shows.
-        places: its points there; empty where they are not known.
         overlaps: share of it that comes to lie in each mass there, by id.
     """
 
     laid: Laid | None
     shown: float
-    places: Array
     overlaps: dict[int, float]
 
 
@@ -77,10 +75,10 @@ def carry_over(here: Scan, there: Scan, mass: Mass) -> Carried:
     points = here.points_of(mass.id)
     laid = lay_over(here, there, points)
     if laid is None or laid.agreement < AGREEMENT_MIN or laid.pose.turned_deg > TURN_MAX_DEG:
-        return Carried(None, 0.0, points[:0], {})
+        return Carried(None, 0.0, {})
     places = laid.pose(points)
     overlaps = {other.id: _share_in(places, there.points_of(other.id)) for other in _masses(there)}
-    return Carried(laid, float(there.shows(places).mean()), places, overlaps)
+    return Carried(laid, float(there.shows(places).mean()), overlaps)
 
 
 def _masses(scan: Scan) -> tuple[Mass, ...]:

@@ -43,13 +43,12 @@ class Laid:
 
     Attributes:
         pose: from the one scan's places to the other's.
-        agreement: share of the bone near, by weight, that lies within 2 mm of the other's.
-        in_common: share of it that the other picture shows.
+        agreement: share of the bone near that the other picture shows, by weight, that lies within
+            2 mm of the bone there.
     """
 
     pose: Pose
     agreement: float
-    in_common: float
 
 
 def lay_over(here: Scan, there: Scan, mass_points: Array) -> Laid | None:
@@ -78,11 +77,10 @@ def lay_over(here: Scan, there: Scan, mass_points: Array) -> Laid | None:
     )
     weights = near_weights[:_POINTS]
     shown = there.shows(pose(near.places[:_POINTS]))
-    in_common = float(weights[shown].sum() / weights.sum())
-    if in_common < _IN_COMMON:
+    if weights[shown].sum() < _IN_COMMON * weights.sum():
         return None
     agreement = float(weights[shown & (off_mm < _CLOSELY_MM)].sum() / weights[shown].sum())
-    return Laid(pose, agreement, in_common)
+    return Laid(pose, agreement)
 
 
 def _apart_from(bone: Surface, mass_points: Array) -> Surface:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import find_objects
 
 from calcinosis.measure.bone_overlay import Array, Surface, Target, whole_surface
-from calcinosis.measure.masks import bounds
 from calcinosis.measure.mass import CtMeasurement, Point
 from calcinosis.volume import Study, Volume
 
@@ -40,35 +40,26 @@ class Scan:
 
     def points_of(self, mass_id: int) -> Array:
         """Voxel centres of a mass, some thousand of them at most."""
+        return self._points[mass_id]
+
+    @cached_property
+    def _points(self) -> dict[int, Array]:
         labels = self.measurement.labels
-        box = bounds(labels == mass_id)
-        voxels = np.argwhere(labels[box] == mass_id) + [extent.start for extent in box]
-        return self.volume.to_lps(voxels[:: 1 + len(voxels) // _MASS_POINTS])
+        found = {}
+        for number, box in enumerate(find_objects(labels), start=1):
+            if box is not None:
+                voxels = np.argwhere(labels[box] == number) + [extent.start for extent in box]
+                found[number] = self.volume.to_lps(voxels[:: 1 + len(voxels) // _MASS_POINTS])
+        return found
 
     def shows(self, places: Array) -> NDArray[np.bool_]:
         """Which places lie in the picture."""
         indices = self.volume.to_indices(places)
         return np.asarray(((indices > -0.5) & (indices < self._last + 0.5)).all(axis=1))
 
-    def read(
-        self, values: NDArray[np.generic], places: Array, outside: float
-    ) -> NDArray[np.float64]:
-        """Values on the scan's grid at the voxels nearest to places."""
-        indices = np.rint(self.volume.to_indices(places)).astype(int)
-        inside = self.shows(places)
-        found = np.full(len(places), outside)
-        found[inside] = values[tuple(np.clip(indices[inside], 0, self._last).T)]
-        return found
-
-    @property
-    def _last(self) -> NDArray[np.int64]:
-        return np.array(self.volume.shape) - 1
-
     def hu_at(self, places: Array) -> NDArray[np.int16]:
         """Attenuation of the voxels nearest to places."""
-        indices = np.rint(self.volume.to_indices(places)).astype(int)
-        z, y, x = np.clip(indices, 0, self._last).T
-        return np.asarray(self.volume.voxels[z, y, x])
+        return np.asarray(self.volume.voxels[self._nearest(places)])
 
     def cuts(self, mass_ids: Iterable[int]) -> bool:
         """Whether the edge of the picture cuts one of these masses."""
@@ -80,5 +71,14 @@ class Scan:
         """Whether one of these masses was measured because the other scan shows it."""
         if not self.seeds_lps_mm:
             return False
-        voxels = np.rint(self.volume.to_indices(self.seeds_lps_mm)).astype(int)
-        return bool(np.isin(self.measurement.labels[tuple(voxels.T)], list(mass_ids)).any())
+        there = self.measurement.labels[self._nearest(self.seeds_lps_mm)]
+        return bool(np.isin(there, list(mass_ids)).any())
+
+    @property
+    def _last(self) -> NDArray[np.int64]:
+        return np.array(self.volume.shape) - 1
+
+    def _nearest(self, places: ArrayLike) -> tuple[NDArray[np.int64], ...]:
+        """The voxels nearest to places, as an index of arrays [z, y, x]."""
+        indices = np.rint(self.volume.to_indices(places)).astype(int)
+        return tuple(np.clip(indices, 0, self._last).T)
