@@ -89,8 +89,8 @@ def follow_up(
     Raises:
         InputError: both are one series, or the first scan was made after the second.
     """
+    remarks = remarks_on_pair(earlier, later, days)
     days = days_between(earlier, later) if days is None else days
-    remarks = remarks_on_pair(earlier, later)
     before, after = _measured(earlier, begin), _measured(later, begin)
     matches = match_masses(before, after)
     missed_before, missed_after = overlooked(before, after, matches)

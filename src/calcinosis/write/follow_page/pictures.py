@@ -5,6 +5,7 @@ import numpy as np
 from calcinosis.follow.follow_up import FollowedMass, FollowUp
 from calcinosis.follow.scan import Scan
 from calcinosis.measure.bone_overlay import Pose
+from calcinosis.write.follow_page.wording import name as name_of
 from calcinosis.write.report.drawing import Figure, figure
 from calcinosis.write.report.planes import PLANES, Plane, with_masses
 
@@ -25,17 +26,23 @@ def pictures(follow: FollowUp, mass: FollowedMass) -> list[tuple[Figure, Figure]
     low, high = points.min(axis=0), points.max(axis=0)
     x, y, z = ((low + high) / 2).tolist()
     side_mm = float(np.clip(ROOM * (high - low).max(), LEAST_MM, LARGEST_MM))
-    return [
-        _pair(follow, mass.pose, Plane((x, y, z), right, down, side_mm), name, letters)
-        for name, right, down, letters in PLANES[:2]
-    ]
+    pairs = []
+    for name, right, down, letters in PLANES[:2]:
+        plane = Plane((x, y, z), right, down, side_mm)
+        then = _carried(plane, mass.pose.inverse)
+        before = _cut(
+            follow.earlier, then, letters, f"{name}, earlier scan", _told(mass, "earlier")
+        )
+        after = _cut(follow.later, plane, letters, f"{name}, later scan", _told(mass, "later"))
+        pairs.append((before, after))
+    return pairs
 
 
-def _pair(
-    follow: FollowUp, pose: Pose, plane: Plane, name: str, letters: str
-) -> tuple[Figure, Figure]:
-    before = _cut(follow.earlier, _carried(plane, pose.inverse), letters, f"{name}, earlier scan")
-    return before, _cut(follow.later, plane, letters, f"{name}, later scan")
+def _told(mass: FollowedMass, when: str) -> str:
+    """What of the mass the cut through one scan shows, for who does not see it."""
+    there = mass.earlier if when == "earlier" else mass.later
+    named = name_of(mass)
+    return f"{named} outlined" if there else f"the place of {named.lower()}, no mass called there"
 
 
 def _carried(plane: Plane, pose: Pose) -> Plane:
@@ -45,7 +52,7 @@ def _carried(plane: Plane, pose: Pose) -> Plane:
     return Plane((x, y, z), right, down, plane.side_mm)
 
 
-def _cut(scan: Scan, plane: Plane, letters: str, caption: str) -> Figure:
+def _cut(scan: Scan, plane: Plane, letters: str, caption: str, drawn: str) -> Figure:
     grey, marks = with_masses(scan.volume, scan.measurement.labels, plane, letters)
-    alt = f"{caption}: the same cut in both, every mass of that scan outlined."
-    return figure(grey, (plane.side, plane.side), marks, alt=alt, caption=caption)
+    size = plane.side, plane.side
+    return figure(grey, size, marks, alt=f"{caption}: {drawn}.", caption=caption)
