@@ -48,9 +48,9 @@ def _scans(follow: FollowUp) -> tuple[tuple[str, Scan], ...]:
     return ("Earlier", follow.earlier), ("Later", follow.later)
 
 
-def _dated(name: str, scan: Scan) -> str:
+def _dated(name: str, scan: Scan) -> tuple[str, str]:
     day = scan.study.subject.study_date
-    return f"{name}, {day.isoformat()}" if day else name
+    return name, day.isoformat() if day else ""
 
 
 def _view(follow: FollowUp, mass: FollowedMass, order: int) -> dict[str, Any]:

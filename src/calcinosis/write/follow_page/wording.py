@@ -61,16 +61,17 @@ def summary(follow: FollowUp) -> str:
     ]
     count = plural(len(follow.masses), "calcified mass", "calcified masses").capitalize()
     together = _in_both(follow.volume, follow.calcium)
-    return (
-        f"{count}{_time(follow.days)}: {', '.join(counts)}."
-        f"{f' Together {together}.' if together else ''}"
-    )
+    told = f"{count}{_time(follow.days)}: {', '.join(counts)}."
+    if len(courses) == 1:
+        (course,) = courses
+        told = f"{count} {_VERBS[course][1]}{_time(follow.days, course)}."
+    return f"{told}{f' Together {together}.' if together else ''}"
 
 
 def sentence(mass: FollowedMass, days: int | None = None) -> str:
     """``Mass 1 (left hip) has shrunk in 182 days: volume 86 → 52 mL (−40 % [−52 to −25]), …``."""
     verb = _VERBS[mass.course][len(mass.later or mass.earlier) > 1]
-    time = "" if mass.course == "not comparable" else _time(days)
+    time = _time(days, mass.course)
     told = _in_both(mass.volume, mass.calcium) or ", ".join(
         f"{_volume(masses)} in the {when} scan"
         for when, masses in (("earlier", mass.earlier), ("later", mass.later))
@@ -91,7 +92,9 @@ def _in_both(volume: Change | None, calcium: Change | None) -> str:
     return ", ".join(told)
 
 
-def _time(days: int | None) -> str:
+def _time(days: int | None, course: Course | None = None) -> str:
+    if course == "not comparable":
+        return ""
     if days == 0:
         return " on one day"
     return "" if days is None else f" in {plural(days, 'day')}"
