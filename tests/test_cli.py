@@ -170,7 +170,7 @@ def test_a_mass_of_a_patient_who_lay_otherwise_is_followed(
     run = calcinosis("follow", series, later_series, "--output", output)
     assert (run.status, run.err) == (0, "")
     assert run.out.startswith("Mass 1 (")
-    assert "shows no sure change in 182 days: volume " in run.out
+    assert "shows no sure change of volume in 182 days: volume " in run.out
     assert run.out.endswith(f"Report: {output / 'follow.html'}\n")
     (mass,) = json.loads((output / "follow.json").read_text())["masses"]
     assert (mass["earlier_ids"], mass["later_ids"]) == ([1], [1])

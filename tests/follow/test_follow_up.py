@@ -67,3 +67,10 @@ def test_only_what_both_scans_show_is_summed(followed):
     courses = {mass.earlier[0].id: mass.course for mass in both.masses}
     assert courses == {1: "no sure change", 2: "not comparable"}
     assert both.volume.earlier == both.masses[0].earlier[0].volume_ml
+
+
+def test_where_no_bones_fit_the_reader_is_asked_for_patient_and_position(followed):
+    turned_over = posed((0, 0, 180), (0, 0, 0))
+    both = followed(scanned((SITE, 14)), scanned((SITE, 14), pose=turned_over))
+    assert {mass.course for mass in both.masses} == {"not comparable"}
+    assert "patient's position in both headers" in both.remarks[-1]

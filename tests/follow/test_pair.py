@@ -10,10 +10,10 @@ from calcinosis.follow.pair import days_between, remarks_on_pair
 from calcinosis.volume import Study, Subject, Volume
 
 
-def study(day=None, *, spacing_mm=1.0, patient_id="", sex=None, **others):
+def study(day=None, *, spacing_mm=1.0, patient_id="", sex=None, hu=0, **others):
     affine = np.diag([spacing_mm, spacing_mm, spacing_mm, 1.0])
     subject = Subject(study_date=day, patient_id=patient_id, sex=sex)
-    return Study(Volume(np.zeros((2, 2, 2), np.int16), affine), subject=subject, **others)
+    return Study(Volume(np.full((2, 2, 2), hu, np.int16), affine), subject=subject, **others)
 
 
 def test_days_follow_from_the_headers():
@@ -31,9 +31,22 @@ def test_one_series_twice_is_refused():
         remarks_on_pair(study(series_instance_uid="1.2"), study(series_instance_uid="1.2"))
 
 
+def test_one_picture_twice_is_refused_though_its_format_knows_no_series():
+    with pytest.raises(InputError, match="same series"):
+        remarks_on_pair(study(hu=40), study(hu=40))
+    assert remarks_on_pair(study(hu=40), study(hu=41)) == ()
+
+
+def test_days_given_against_the_headers_are_remarked_on():
+    scans = study(date(2024, 2, 28)), study(date(2024, 3, 1), hu=1)
+    (remark,) = remarks_on_pair(*scans, 9)
+    assert "2 by their headers, 9 as given" in remark
+    assert remarks_on_pair(*scans, 2) == remarks_on_pair(study(), study(hu=1), 9) == ()
+
+
 def test_two_patients_are_remarked_on_without_naming_them():
     (remark,) = remarks_on_pair(
-        study(patient_id="4711", sex="F"), study(patient_id="4712", sex="M")
+        study(patient_id="4711", sex="F"), study(patient_id="4712", sex="M", hu=1)
     )
     assert remark == (
         "The two studies give different patient IDs and sexes: is it the same patient?"
@@ -53,4 +66,5 @@ def test_scans_taken_otherwise_are_remarked_on():
 
 
 def test_scans_taken_alike_need_no_remark():
-    assert remarks_on_pair(study(tube_voltage_kv=120.0), study(tube_voltage_kv=120.0)) == ()
+    later = study(tube_voltage_kv=120.0, hu=1)
+    assert remarks_on_pair(study(tube_voltage_kv=120.0), later) == ()

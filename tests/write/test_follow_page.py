@@ -16,8 +16,9 @@ from calcinosis.volume import Subject
 from calcinosis.write.files import RESULT_FILES
 from calcinosis.write.follow_page.files import write_follow_up
 from calcinosis.write.follow_page.page import render
-from calcinosis.write.follow_page.record import follow_record
-from calcinosis.write.follow_page.wording import in_brief, summary
+from calcinosis.write.follow_page.pictures import pictures
+from calcinosis.write.follow_page.record import follow_record, scenario_labs
+from calcinosis.write.follow_page.wording import caption, identity, in_brief, summary
 from follow_scene import posed
 
 NAME, IDENTIFIER = "Plantedname^Ulrike", "PLANTED-4711"
@@ -65,6 +66,35 @@ def test_the_first_line_says_what_became_of_every_mass(followed):
     assert "−50\u00a0%" in told
 
 
+def test_several_masses_of_one_course_are_counted_in_plain_words(followed):
+    shrunk, new, gone = followed.masses
+    told = summary(replace(followed, masses=(shrunk, new, new, gone)))
+    assert "one has shrunk, two are new, one is gone." in told
+
+
+def test_masses_of_one_course_are_told_at_once(followed):
+    gone = followed.masses[2]
+    alike = replace(followed, masses=(gone, gone), volume=None, calcium=None)
+    assert summary(alike) == "Two calcified masses are gone in 182 days."
+    hidden = replace(gone, course="not comparable")
+    alike = replace(alike, masses=(hidden, hidden))
+    assert summary(alike) == "Two calcified masses cannot be compared."
+
+
+def test_no_sure_change_is_said_of_volume_alone_since_calcium_may_have_changed(followed):
+    unsure = replace(followed.masses[0], course="no sure change")
+    assert "shows no sure change of volume in 182 days" in summary(
+        replace(followed, masses=(unsure,))
+    )
+    assert caption(unsure, 182).startswith("No sure change of volume")
+
+
+def test_scans_of_one_day_are_not_told_as_zero_days_apart(followed):
+    page = render(replace(followed, days=0))
+    assert "masses on one day:" in page
+    assert "two CT scans of one day" in page
+
+
 def test_a_single_mass_is_told_in_one_sentence(followed):
     told = summary(replace(followed, masses=followed.masses[:1]))
     assert told.startswith("Mass 1 (left hip) has shrunk in 182 days: volume ")
@@ -78,13 +108,59 @@ def test_the_terminal_gives_no_name(followed):
     assert not any(NAME[:7] in line or IDENTIFIER in line for line in in_brief(followed))
 
 
+def test_the_terminal_says_why_a_mass_cannot_be_compared(followed):
+    hidden = replace(
+        followed.masses[2], course="not comparable", remarks=("An edge hides it.", "More.")
+    )
+    alone = list(in_brief(replace(followed, masses=(hidden,), remarks=())))
+    assert alone[1:] == ["An edge hides it."]
+    among = list(in_brief(replace(followed, masses=(followed.masses[0], hidden), remarks=())))
+    assert among[-1].endswith("mL in the earlier scan. An edge hides it.")
+
+
 def test_the_page_shows_each_mass_in_both_scans(followed):
     page = render(followed)
     assert page.count("<svg") == 8  # two cuts in two scans for each mass that has a place in both
     assert "halves in 182 days at this pace" in page
     assert "It lay &lt;apart&gt;." in page
-    assert "Earlier, 2025-01-01" in page
+    assert 'Earlier, <span class="option">2025-01-01</span>' in page
     assert "http" not in page.replace("http-equiv", "")
+
+
+def test_the_head_of_the_page_names_the_patient_once_and_both_days(followed):
+    assert identity(followed) == (
+        "Plantedname, Ulrike · ID PLANTED-4711 · CT of 2025-01-01 and 2025-07-02"
+    )
+
+
+def test_the_head_of_the_page_names_both_where_the_headers_name_two_patients(followed):
+    other = replace(followed.earlier.study, subject=Subject(name="Other^Eva"))
+    told = identity(replace(followed, earlier=replace(followed.earlier, study=other)))
+    assert told == "Other, Eva / Plantedname, Ulrike · ID PLANTED-4711 · CT of 2025-07-02"
+
+
+def test_who_cannot_see_a_picture_is_told_whose_place_it_shows_and_whether_it_is_there(followed):
+    page = render(followed)
+    assert 'aria-label="Axial, later scan: Mass 1 outlined."' in page
+    assert "the place of mass 2, no mass called there." in page
+
+
+def test_a_black_picture_says_that_the_scan_ends_before_it(followed):
+    far = replace(followed.masses[0], pose=posed((0, 0, 0), (0, 0, 900)))
+    (axial, _) = pictures(followed, far)
+    assert axial[0].caption == "Axial, earlier scan (it ends before this place)"
+    assert axial[1].caption == "Axial, later scan"
+
+
+def test_an_interval_is_announced_only_where_a_change_is_told(followed):
+    told = [caption(mass, 182) for mass in followed.masses]
+    assert "Change with its 95" in told[0]
+    assert told[1:] == ["New.", "Gone."]
+
+
+def test_days_that_contradict_the_dates_give_a_forecast_no_dated_rows(followed):
+    assert scenario_labs(followed)
+    assert scenario_labs(replace(followed, days=100)) == []
 
 
 def test_the_record_can_be_read_back_and_carries_places_over(followed):

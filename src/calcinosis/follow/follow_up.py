@@ -23,6 +23,10 @@ _UNPLACED = (
     "The bones beside it are not found in the other scan: where it would lie, and whether it is "
     "there, cannot be told."
 )
+_NOTHING_FITS = (
+    "Beside no mass do the bones of both scans fit: is it the same patient and part of the body, "
+    "and is the patient's position in both headers right?"
+)
 Step = Callable[[str], Callable[[float], None]]
 
 
@@ -89,8 +93,8 @@ def follow_up(
     Raises:
         InputError: both are one series, or the first scan was made after the second.
     """
+    remarks = remarks_on_pair(earlier, later, days)
     days = days_between(earlier, later) if days is None else days
-    remarks = remarks_on_pair(earlier, later)
     before, after = _measured(earlier, begin), _measured(later, begin)
     matches = match_masses(before, after)
     missed_before, missed_after = overlooked(before, after, matches)
@@ -114,8 +118,12 @@ def follow_up(
         masses,
         volume_change(*both),
         calcium_change(*both, calibrations),
-        remarks,
+        (*remarks, _NOTHING_FITS) if _nothing_fits(matches) else remarks,
     )
+
+
+def _nothing_fits(matches: Sequence[Match]) -> bool:
+    return bool(matches) and all(match.pose is None for match in matches)
 
 
 def _measured(study: Study, begin: Step | None, seeds: Sequence[Point] = ()) -> Scan:

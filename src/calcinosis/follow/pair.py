@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from calcinosis.errors import InputError
-from calcinosis.volume import Study
+from calcinosis.volume import Study, Volume
 
 _SPACING_RATIO = 1.5  # coarser by more, what is small shows otherwise; a named parameter
 
@@ -25,16 +27,32 @@ def days_between(earlier: Study, later: Study) -> int | None:
     return days
 
 
-def remarks_on_pair(earlier: Study, later: Study) -> tuple[str, ...]:
+def remarks_on_pair(earlier: Study, later: Study, days: int | None = None) -> tuple[str, ...]:
     """What the reader should know of two scans that are compared.
+
+    Args:
+        earlier: the scan of the earlier day.
+        later: the scan of the later day.
+        days: what the user says lies between them.
 
     Raises:
         InputError: both are the same series.
     """
     one, other = earlier.series_instance_uid, later.series_instance_uid
-    if one and one == other:
+    if (one and one == other) or _is_same(earlier.volume, later.volume):
         raise InputError("both studies are the same series; give two scans of different days")
-    return tuple(_remarks(earlier, later))
+    return (*_on_days(earlier, later, days), *_remarks(earlier, later))
+
+
+def _is_same(one: Volume, other: Volume) -> bool:
+    return np.array_equal(one.affine, other.affine) and np.array_equal(one.voxels, other.voxels)
+
+
+def _on_days(earlier: Study, later: Study, days: int | None) -> Iterator[str]:
+    before, after = earlier.subject.study_date, later.subject.study_date
+    if days is not None and before and after and (after - before).days != days:
+        told = f"{(after - before).days} by their headers, {days} as given here"
+        yield f"Days between the scans: {told}. What was given is used."
 
 
 def _remarks(earlier: Study, later: Study) -> Iterator[str]:

@@ -11,7 +11,6 @@ from calcinosis.write.follow_page.pictures import pictures
 from calcinosis.write.follow_page.record import scenario_deposit_masses, scenario_labs
 from calcinosis.write.report.numbers import colour
 from calcinosis.write.report.planes import WINDOW_HU
-from calcinosis.write.report.wording import identity
 
 PICTURED = 12  # masses shown in pictures, the largest
 
@@ -33,8 +32,8 @@ def render(follow: FollowUp) -> str:
     }
     return page.get_template("own/follow.html.j2").render(
         version=__version__,
-        identity=identity(follow.later.study.subject),
-        days=follow.days,
+        identity=wording.identity(follow),
+        apart=wording.apart(follow.days),
         heads=[_dated(name, scan) for name, scan in _scans(follow)],
         summary=wording.summary(follow),
         remarks=follow.remarks,
@@ -49,19 +48,18 @@ def _scans(follow: FollowUp) -> tuple[tuple[str, Scan], ...]:
     return ("Earlier", follow.earlier), ("Later", follow.later)
 
 
-def _dated(name: str, scan: Scan) -> str:
+def _dated(name: str, scan: Scan) -> tuple[str, str]:
     day = scan.study.subject.study_date
-    return f"{name}, {day.isoformat()}" if day else name
+    return name, day.isoformat() if day else ""
 
 
 def _view(follow: FollowUp, mass: FollowedMass, order: int) -> dict[str, Any]:
     return {
         "name": wording.name(mass),
         "place": wording.place(mass),
-        "course": mass.course,
+        "caption": wording.caption(mass, follow.days),
         "colour": colour((mass.later or mass.earlier)[0].id),
         "rows": list(wording.rows(mass)),
-        "pace": wording.pace(mass.volume, follow.days),
         "pictures": pictures(follow, mass) if order < PICTURED else [],
         "remarks": mass.remarks,
     }

@@ -90,11 +90,10 @@ def follow_record(follow: FollowUp) -> FollowRecord:
 
 
 def scenario_labs(follow: FollowUp) -> list[dict[str, Any]]:
-    """The masses' calcium on both days, as a scenario takes it; empty where a day is not known."""
-    days = [scan.study.subject.study_date for scan in (follow.earlier, follow.later)]
-    if follow.calcium is None:
+    """The masses' calcium on both days, as a scenario takes it; empty where a day is not sure."""
+    before, after = (scan.study.subject.study_date for scan in (follow.earlier, follow.later))
+    if not (follow.calcium and before and after and (after - before).days == follow.days):
         return []
-    values = (follow.calcium.earlier, follow.calcium.later)
     return [
         {
             "date": day.isoformat(),
@@ -102,8 +101,10 @@ def scenario_labs(follow: FollowUp) -> list[dict[str, Any]]:
             "value": float(f"{CALCIUM_IN_HYDROXYAPATITE * milligrams / 1000:.3g}"),
             "unit": "g",
         }
-        for day, milligrams in zip(days, values, strict=True)
-        if day and all(days)
+        for day, milligrams in (
+            (before, follow.calcium.earlier),
+            (after, follow.calcium.later),
+        )
     ]
 
 

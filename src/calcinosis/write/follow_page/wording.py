@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from calcinosis.follow.change import Change
 from calcinosis.follow.follow_up import Course, FollowedMass, FollowUp
@@ -14,11 +15,23 @@ NONE = "–"
 _VERBS: dict[Course, tuple[str, str]] = {
     "grown": ("has grown", "have grown"),
     "shrunk": ("has shrunk", "have shrunk"),
-    "no sure change": ("shows no sure change", "show no sure change"),
+    "no sure change": ("shows no sure change of volume", "show no sure change of volume"),
     "new": ("is new", "are new"),
     "gone": ("is gone", "are gone"),
     "not comparable": ("cannot be compared", "cannot be compared"),
 }
+
+
+def identity(follow: FollowUp) -> str:
+    """Whose scans these are and of which days; both persons where the headers name two."""
+    subjects = [scan.study.subject for scan in (follow.earlier, follow.later)]
+    who = [
+        wording.identity(replace(subject, study_date=None, accession_number=""))
+        for subject in subjects
+    ]
+    days = [subject.study_date.isoformat() for subject in subjects if subject.study_date]
+    told = (" / ".join(dict.fromkeys(filter(None, who))), " and ".join(days))
+    return " · ".join(words for words in (told[0], told[1] and f"CT of {told[1]}") if words)
 
 
 def place(mass: FollowedMass) -> str:
@@ -48,16 +61,17 @@ def summary(follow: FollowUp) -> str:
     ]
     count = plural(len(follow.masses), "calcified mass", "calcified masses").capitalize()
     together = _in_both(follow.volume, follow.calcium)
-    return (
-        f"{count}{_time(follow.days)}: {', '.join(counts)}."
-        f"{f' Together {together}.' if together else ''}"
-    )
+    told = f"{count}{_time(follow.days)}: {', '.join(counts)}."
+    if len(courses) == 1:
+        (course,) = courses
+        told = f"{count} {_VERBS[course][1]}{_time(follow.days, course)}."
+    return f"{told}{f' Together {together}.' if together else ''}"
 
 
 def sentence(mass: FollowedMass, days: int | None = None) -> str:
     """``Mass 1 (left hip) has shrunk in 182 days: volume 86 → 52 mL (−40 % [−52 to −25]), …``."""
     verb = _VERBS[mass.course][len(mass.later or mass.earlier) > 1]
-    time = "" if mass.course == "not comparable" else _time(days)
+    time = _time(days, mass.course)
     told = _in_both(mass.volume, mass.calcium) or ", ".join(
         f"{_volume(masses)} in the {when} scan"
         for when, masses in (("earlier", mass.earlier), ("later", mass.later))
@@ -78,8 +92,19 @@ def _in_both(volume: Change | None, calcium: Change | None) -> str:
     return ", ".join(told)
 
 
-def _time(days: int | None) -> str:
+def _time(days: int | None, course: Course | None = None) -> str:
+    if course == "not comparable":
+        return ""
+    if days == 0:
+        return " on one day"
     return "" if days is None else f" in {plural(days, 'day')}"
+
+
+def apart(days: int | None) -> str:
+    """How far apart the scans lie, to go on with."""
+    if days == 0:
+        return " of one day"
+    return "" if days is None else f", {plural(days, 'day')} apart"
 
 
 def percent(change: Change) -> str:
@@ -101,6 +126,14 @@ def pace(change: Change | None, days: int | None) -> str:
         return ""
     verb = "doubles" if doubling > 0 else "halves"
     return f"{verb} in {number(abs(doubling), 0)} days at this pace"
+
+
+def caption(mass: FollowedMass, days: int | None) -> str:
+    """What became of it, and what the table's last column holds."""
+    of = " of volume" if mass.course == "no sure change" else ""
+    told = "; ".join(filter(None, (f"{mass.course.capitalize()}{of}", pace(mass.volume, days))))
+    interval = " Change with its 95\u00a0% interval." if mass.volume or mass.calcium else ""
+    return f"{told}.{interval}"
 
 
 def rows(mass: FollowedMass) -> Iterator[tuple[str, str, str, str]]:
@@ -145,8 +178,10 @@ _ONE_BY_ONE: tuple[tuple[str, Callable[[Mass], str]], ...] = (
 
 
 def in_brief(follow: FollowUp) -> Iterator[str]:
-    """The result in plain lines: one for all, and one for each of several masses."""
+    """Plain lines: one for all, and one for each of several masses or that cannot be compared."""
     yield summary(follow)
-    if len(follow.masses) > 1:
-        yield from (f"{sentence(mass)}." for mass in follow.masses)
+    for mass in follow.masses:
+        told = [f"{sentence(mass)}."] if len(follow.masses) > 1 else []
+        why = mass.remarks[:1] if mass.course == "not comparable" else ()
+        yield from filter(None, [" ".join((*told, *why))])
     yield from follow.remarks

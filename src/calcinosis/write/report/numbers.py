@@ -53,4 +53,5 @@ def plural(count: int, noun: str, nouns: str | None = None) -> str:
     """One mass, two masses, no masses: counts up to ten in words."""
     words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
     word = words[count] if count < len(words) else str(count)
-    return f"{word} {noun if count == 1 else nouns or noun + 's'}"
+    many = noun + "s" if nouns is None else nouns
+    return f"{word} {noun if count == 1 else many}"
