@@ -75,7 +75,7 @@ def test_several_masses_of_one_course_are_counted_in_plain_words(followed):
 def test_masses_of_one_course_are_told_at_once(followed):
     gone = followed.masses[2]
     alike = replace(followed, masses=(gone, gone), volume=None, calcium=None)
-    assert summary(alike) == "Two calcified masses are gone in 182 days."
+    assert summary(alike) == "Two calcified masses are gone within 182 days."
     hidden = replace(gone, course="not comparable")
     alike = replace(alike, masses=(hidden, hidden))
     assert summary(alike) == "Two calcified masses cannot be compared."
@@ -208,3 +208,9 @@ def test_deidentified_results_name_neither_patient_nor_day(followed, tmp_path):
         text = file.read_text(encoding="utf-8")
         for told in ("Plantedname", IDENTIFIER, "2025-01-01", "2025-07-02"):
             assert told not in text, file.name
+
+
+def test_the_page_repeats_what_each_scans_own_report_remarks_on(followed):
+    page = render(followed)
+    for name in ("Earlier", "Later"):
+        assert f"{name} scan, in its own report: A remark on the whole scan." in page

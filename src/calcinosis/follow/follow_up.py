@@ -198,7 +198,7 @@ def _of_calcium(volume: Change | None, calcium: Change | None) -> tuple[str, ...
     if volume and volume.is_sure and (volume.ratio > 1) == (calcium.ratio > 1):
         return ()
     less = "more" if calcium.ratio > 1 else "less"
-    return (f"It surely holds {less} calcium than before, whatever its volume did.",)
+    return (f"It holds {less} calcium than before, whatever its volume did.",)
 
 
 def _remarks(earlier: Scan, later: Scan, match: Match) -> Iterator[str]:

@@ -36,7 +36,7 @@ def render(follow: FollowUp) -> str:
         apart=wording.apart(follow.days),
         heads=[_dated(name, scan) for name, scan in _scans(follow)],
         summary=wording.summary(follow),
-        remarks=follow.remarks,
+        remarks=[*follow.remarks, *_of_scans(follow)],
         masses=[_view(follow, mass, order) for order, mass in enumerate(follow.masses)],
         window=WINDOW_HU,
         pictured=PICTURED,
@@ -46,6 +46,15 @@ def render(follow: FollowUp) -> str:
 
 def _scans(follow: FollowUp) -> tuple[tuple[str, Scan], ...]:
     return ("Earlier", follow.earlier), ("Later", follow.later)
+
+
+def _of_scans(follow: FollowUp) -> list[str]:
+    """What each scan's own report remarks on: densities that were not called, above all."""
+    return [
+        f"{name} scan, in its own report: {remark}"
+        for name, scan in _scans(follow)
+        for remark in scan.measurement.remarks
+    ]
 
 
 def _dated(name: str, scan: Scan) -> tuple[str, str]:

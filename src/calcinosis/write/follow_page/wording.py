@@ -97,7 +97,8 @@ def _time(days: int | None, course: Course | None = None) -> str:
         return ""
     if days == 0:
         return " on one day"
-    return "" if days is None else f" in {plural(days, 'day')}"
+    within = "within" if course in ("new", "gone") else "in"
+    return "" if days is None else f" {within} {plural(days, 'day')}"
 
 
 def apart(days: int | None) -> str:
