@@ -9,10 +9,10 @@ from calcinosis.measure.mass import Calibration, Interval, Mass
 
 _NORMAL_95 = 1.96
 # What the changes told of masses drawn anew, larger or smaller, into moved scans were off by
-# (benchmarks/follow.py, docs/accuracy.md): of volumes three quarters of what the printed intervals
-# of both add up to, because walls and muscle between pieces are taken or left alike each time; of
-# calcium this standard deviation of the logarithm. The same mass scanned again differs by 0.05 and
-# 0.01.
+# (benchmarks/follow.py, docs/accuracy.md): of volumes less than what the printed intervals of both
+# add up to, because walls and muscle between pieces are taken or left alike each time: 0.6 of that
+# covered 27 of 30, so it is a quarter more. Of calcium a standard deviation of the logarithm of
+# 0.07 to 0.10. The same mass scanned again differs by 0.05 and 0.01.
 _VOLUME_SHARE = 0.75
 _CALCIUM_SPREAD = 0.10
 _LEAST = 0.05  # an interval that reaches 0 is taken to end at this share of the value

@@ -20,9 +20,9 @@ from calcinosis.measure.mass import Mass
 REACH_MM = 5.0  # a place so near to a mass counts as in it: bones are laid over within 1 to 2 mm
 SHARE_MIN = 0.25  # of one mass must lie in the other; a named parameter
 # Share of the bone around a mass that must agree within 2 mm, and how far a patient may have
-# turned. The same bones, moved, drawn at other spacings and with other noise, agree by 0.95 to
-# 0.98 (eight masses in three scans); of 42 pairs of different patients' legs two, both shafts
-# without ends, agree by more than 0.7 and are turned by less (benchmarks/follow.py).
+# turned. The same bones, moved, resampled and noisier, agree by 0.95 to 0.98 (five masses in two
+# scans); of 42 pairs of different patients' scans three agree by more than 0.7 and are turned by
+# less, thighs whose ends the picture cuts among them (docs/accuracy.md).
 AGREEMENT_MIN = 0.7
 TURN_MAX_DEG = 40.0
 SHOWN_MIN = 0.98  # of a mass the other picture must show so much to be compared
