@@ -194,6 +194,23 @@ def test_studies_that_cannot_be_followed_are_one_line(series, later_series, tmp_
         assert not output.exists()
 
 
+def test_a_history_that_contradicts_dialysis_is_refused_before_either_scan_is_read(
+    tmp_path, calcinosis
+):
+    patient, given = tmp_path / "patient.json", tmp_path / "prescription.json"
+    patient.write_text('{"ckd": "dialysis_hd"}', encoding="utf-8")
+    given.write_text(
+        '{"history": [{"days": 90, "event": {"transplantation": {"graft_gfr_ml_min": 50}}}]}',
+        encoding="utf-8",
+    )
+    stated = ("--patient", patient, "--prescription", given, "--output", tmp_path / "out")
+    for command in (("follow", tmp_path / "no", tmp_path / "nor"), ("analyze", tmp_path / "no")):
+        run = calcinosis(*command, *stated)
+        assert run.status == 2
+        assert run.err.startswith("calcinosis: prescription: history: found a graft that filters")
+        assert run.err.count("\n") == 1
+
+
 def test_a_skeleton_from_a_file_is_used(series, phantom, tmp_path, calcinosis):
     """A skeleton that holds the drawn mass leaves none of it to find."""
     everything = phantom.truth.skeleton | (phantom.truth.envelope > 0)

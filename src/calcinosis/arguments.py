@@ -1,4 +1,4 @@
-"""Arguments of the command line that need reading: paths, spans, points, and a calibration."""
+"""Arguments that commands share or that need reading: paths, spans, points, a calibration."""
 
 import math
 import os
@@ -29,6 +29,10 @@ class StatedPath(click.Path):
 
 
 FOLDER = StatedPath(path_type=Path)
+force_option = click.option(
+    "--force", is_flag=True, help="Replace the results of an earlier run in the output folder."
+)
+quiet_option = click.option("--quiet", is_flag=True, help="No progress, and no lines of result.")
 
 
 def seconds(_context: click.Context, option: click.Parameter, value: float) -> float:
