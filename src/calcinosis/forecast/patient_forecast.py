@@ -25,7 +25,7 @@ DAYS_AHEAD = 730
 DAYS_BACK = 365  # older results belong to another treatment; assumed
 _SAME_TREATMENT = (
     "Between the two scans treatment is taken to have been as it is today: if it was not, what the "
-    "masses did is put down to the wrong one. `history` of the prescription tells the true one."
+    "masses did is put down to the wrong one. The history in a prescription tells the true one."
 )
 
 
