@@ -49,6 +49,16 @@ def points_lps(
     return tuple(_point_lps(value) for value in values)
 
 
+def pixel_given(_context: click.Context, _option: click.Parameter, value: str) -> tuple[int, int]:
+    """Read ``118,240``: column and row of a pixel."""
+    numbers = _numbers(value)
+    if len(numbers) != 2 or not all(number >= 0 and number % 1 == 0 for number in numbers):
+        raise click.BadParameter(
+            f"found {value!r}; expected COLUMN,ROW in whole pixels, counted from 0, as in 118,240"
+        )
+    return int(numbers[0]), int(numbers[1])
+
+
 def calibration_given(
     _context: click.Context, _option: click.Parameter, value: str | None
 ) -> "Calibration | None":

@@ -22,6 +22,7 @@ from calcinosis.arguments import (
     quiet_option,
 )
 from calcinosis.commands.follow import follow
+from calcinosis.commands.scintigraphy import scintigraphy
 from calcinosis.errors import CalcinosisError
 from calcinosis.serve.command import serve
 
@@ -316,6 +317,7 @@ def _print_result(analysis: "Analysis", output: Path) -> None:
 
 
 commands.add_command(follow)
+commands.add_command(scintigraphy)
 commands.add_command(serve)
 
 

@@ -9,6 +9,7 @@ from calcinosis.follow.scan import Scan
 from calcinosis.forecast.given_prescription import GivenPrescription
 from calcinosis.read.patient_file import PatientFile
 from calcinosis.volume import Subject
+from calcinosis.write.deidentify import without_identity
 from calcinosis.write.files import SCANS
 from calcinosis.write.follow_page.page import render
 from calcinosis.write.follow_page.record import follow_json
@@ -45,6 +46,7 @@ def write_follow_up(
             file.rename(folder / f"{name}.{file.name}")
         apart.rmdir()
     if deidentify:
+        now = without_identity(now)
         follow = replace(follow, earlier=_unnamed(follow.earlier), later=_unnamed(follow.later))
     (folder / "follow.html").write_text(render(follow, now), encoding="utf-8")
     (folder / "follow.json").write_text(follow_json(follow), encoding="utf-8")
