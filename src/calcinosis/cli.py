@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from calcinosis.arguments import FOLDER, StatedPath, calibration_given, points_lps
+from calcinosis.cohort.command import cohort
 from calcinosis.errors import CalcinosisError
 from calcinosis.serve.command import serve
 
@@ -353,6 +354,7 @@ def _print_result(analysis: "Analysis", output: Path) -> None:
     print(f"Report: {output / 'report.html'}")
 
 
+commands.add_command(cohort)
 commands.add_command(serve)
 
 
@@ -373,8 +375,8 @@ def main() -> None:
         _fail(str(error), 2)
     except MemoryError:
         _fail("not enough memory for this scan", 2)
-    except click.Abort:
-        _fail("interrupted; nothing was written", 130)
+    except click.Abort as abort:
+        _fail(str(abort) or "interrupted; nothing was written", 130)
     except OSError as error:
         if error.filename is not None:
             raise

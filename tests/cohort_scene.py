@@ -1,0 +1,48 @@
+"""Cohorts for tests: the main path, and a stand-in for the worker that measures one study."""
+
+import csv
+import json
+from pathlib import Path
+
+from calcinosis.cohort.cohort import Settings
+from calcinosis.cohort.progress import Shown
+from calcinosis.cohort.run import run
+
+
+class Measurer:
+    """Stands in for the worker: knows what each study yields, and which it was asked for."""
+
+    def __init__(self, results: list[str]) -> None:
+        self.results, self.asked, self.outcomes = results, [], {}
+
+    def __call__(self, study, folder, *, known, **_):
+        name = study.patient_id
+        self.asked.append((name, known))
+        state, reason = self.outcomes.get(name, ("measured", ""))
+        if state == "stop":
+            raise KeyboardInterrupt
+        if state == "measured":
+            folder.mkdir(parents=True, exist_ok=True)
+            text = self.results["none" in name]
+            (folder / "result.json").write_text(text, encoding="utf-8")
+            (folder / "report.html").write_text("a report", encoding="utf-8")
+        return state, reason
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.asked]
+
+
+def measure(archive: Path, output: Path, *, deidentify: bool = False, **options):
+    """Run the command's main path, and say nothing."""
+    settings = Settings(options.pop("patient_position", None), deidentify)
+    return run(archive, output, settings, shown=Shown(quiet=True), **options)
+
+
+def record(output: Path) -> dict:
+    return json.loads((output / "cohort.json").read_text(encoding="utf-8"))
+
+
+def rows(output: Path, name: str) -> list[dict[str, str]]:
+    with (output / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
