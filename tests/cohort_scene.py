@@ -13,10 +13,12 @@ class Measurer:
     """Stands in for the worker: knows what each study yields, and which it was asked for."""
 
     def __init__(self, results: list[str]) -> None:
-        self.results, self.asked, self.outcomes = results, [], {}
+        self.results, self.asked, self.pairs, self.outcomes = results, [], [], {}
 
-    def __call__(self, study, folder, *, known, **_):
-        name = study.patient_id
+    def __call__(self, studies, folder, *, known, **_):
+        if len(studies) == 2:
+            return self.compared(studies)
+        name = studies[0].patient_id
         self.asked.append((name, known))
         state, reason = self.outcomes.get(name, ("measured", ""))
         if state == "stop":
@@ -27,6 +29,10 @@ class Measurer:
             (folder / "result.json").write_text(text, encoding="utf-8")
             (folder / "report.html").write_text("a report", encoding="utf-8")
         return state, reason
+
+    def compared(self, studies):
+        self.pairs.append([str(study.subject.study_date) for study in studies])
+        return "refused", "not the same patient"
 
     @property
     def names(self) -> list[str]:

@@ -38,7 +38,7 @@ def _with_masses(study: Study) -> Study:
 @pytest.fixture
 def measurer(results, monkeypatch):
     made = Measurer(results)
-    monkeypatch.setattr("calcinosis.cohort.run.measure_one", made)
+    monkeypatch.setattr("calcinosis.cohort.run.do_one", made)
     return made
 
 

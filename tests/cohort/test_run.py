@@ -125,6 +125,16 @@ def test_named_and_unnamed_results_are_never_mixed(archive, tmp_path):
         measure(archive, tmp_path / "out", deidentify=True)
 
 
+def test_scans_of_one_patient_are_compared_in_order_of_time(archive, measurer, tmp_path):
+    measure(archive, tmp_path / "out")
+    assert measurer.pairs == [["2023-03-01", "2024-03-01"]], "the other patient has one scan"
+    (change,) = rows(tmp_path / "out", "changes.csv")
+    assert (change["earlier_study"], change["later_study"]) == ("0001", "0002")
+    assert (change["state"], change["reason"]) == ("refused", "not the same patient")
+    measure(archive, tmp_path / "out")
+    assert len(measurer.pairs) == 1, "nor is this done again"
+
+
 @pytest.mark.usefixtures("measurer")
 def test_two_runs_do_not_work_on_one_folder(archive, tmp_path):
     measure(archive, tmp_path / "out")

@@ -1,5 +1,6 @@
 """What an archive is found to hold: studies from headers, and what is no CT, counted."""
 
+import os
 import zipfile
 
 import nibabel as nib
@@ -68,6 +69,14 @@ def test_a_volume_is_a_study_called_by_its_path(tmp_path):
     nib.save(nib.Nifti1Image(body(), np.eye(4)), tmp_path / "sub-01/ct.nii.gz")
     (study,) = found(tmp_path).studies
     assert (study.kind, study.patient_id) == ("grid", "sub-01/ct")
+
+
+def test_a_name_that_is_no_text_is_no_obstacle(tmp_path):
+    odd = tmp_path / os.fsdecode(b"M\xfcller.nii")
+    nib.save(nib.Nifti1Image(body(), np.eye(4)), tmp_path / "ct.nii")
+    (tmp_path / "ct.nii").rename(odd)
+    (study,) = found(tmp_path).studies
+    assert study.patient_id == "M?ller"
 
 
 def test_zips_are_looked_into_and_a_damaged_one_costs_no_other(tmp_path):

@@ -1,6 +1,7 @@
 """What was done already, kept in the output folder, so that a run goes on where one stopped.
 
 OUT/studies/0001/        what `analyze` writes of a study
+OUT/changes/0001-0002/   what `follow` writes of two scans of one patient
 OUT/.cohort/0001.json    how it went with that study, and of what files and by what it was made
 OUT/.cohort/begun.json   that a run began the folder, and whether it names patients
 """
@@ -9,7 +10,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from calcinosis.errors import OutputError
 from calcinosis.write.files import refuse_unusable, sync_one
 
 _BEGUN = "begun.json"
+_PAIR = "-"  # between the names of two studies
 
 
 @dataclass(frozen=True)
@@ -44,22 +46,25 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Ledger:
-    """Outcomes by number. A study keeps its number for as long as its files stay as they are."""
+    """Outcomes by name: of studies (0001), and of two scans that were compared (0001-0002).
+
+    A study keeps its name for as long as its files stay as they are.
+    """
 
     output: Path
-    outcomes: dict[int, Outcome]
+    outcomes: dict[str, Outcome]
 
-    def results(self, number: int) -> Path:
-        """Where the results of a study lie."""
-        return self.output / "studies" / name_of(number)
+    def results(self, name: str) -> Path:
+        """Where the results of a study, or of a comparison, lie."""
+        return self.output / ("changes" if _PAIR in name else "studies") / name
 
     @property
     def temporary(self) -> Path:
         """A folder for what nobody needs after the run."""
         return self.output / ".cohort" / "temporary"
 
-    def numbered(self, studies: Sequence[FoundStudy], *, force: bool) -> dict[int, FoundStudy]:
-        """The studies by number: the one each has already, or the next that is free.
+    def named(self, studies: Sequence[FoundStudy], *, force: bool) -> dict[str, FoundStudy]:
+        """The studies by name: the one each has already, or the next that is free.
 
         What is left of studies that are no longer in the archive goes.
 
@@ -68,52 +73,65 @@ class Ledger:
         """
         there = {study.fingerprint: study for study in studies}
         known = {
-            n: there[o.fingerprint] for n, o in self.outcomes.items() if o.fingerprint in there
+            name: there[outcome.fingerprint]
+            for name, outcome in self.outcomes.items()
+            if outcome.fingerprint in there
         }
         if self.outcomes and not known and not force:
             raise OutputError(
                 f"output folder {self.output.name!r} holds the results of another archive; "
                 "choose another, or replace them with --force"
             )
-        for number in self.outcomes.keys() - known.keys():
-            self.forget(number)
-        numbered = {study.fingerprint for study in known.values()}
+        gone = {name for name in self.outcomes if _PAIR not in name} - known.keys()
+        for name in list(self.outcomes):
+            if gone.intersection(name.split(_PAIR)):
+                self.forget(name)
+        named = {study.fingerprint for study in known.values()}
         number = 0
         for study in studies:
-            if study.fingerprint not in numbered:
+            if study.fingerprint not in named:
                 number = self._free(number + 1, known)
-                known[number] = study
+                known[_name(number)] = study
         return dict(sorted(known.items()))
 
-    def _free(self, number: int, taken: dict[int, FoundStudy]) -> int:
-        while number in taken or self.results(number).exists():
+    def _free(self, number: int, taken: Mapping[str, FoundStudy]) -> int:
+        while _name(number) in taken or self.results(_name(number)).exists():
             number += 1
         return number
 
-    def done(self, number: int, made_by: str) -> bool:
-        """Whether a study need not be measured again."""
-        outcome = self.outcomes.get(number)
-        if outcome is None or outcome.made_by != made_by or outcome.state == "failed":
-            return False
-        return outcome.state != "measured" or (self.results(number) / "result.json").is_file()
+    def done(self, name: str, made_by: str) -> bool:
+        """Whether it need not be done again; if so, what it yielded before counts no longer."""
+        outcome = self.outcomes.get(name)
+        if outcome and outcome.made_by == made_by and outcome.state != "failed":
+            lost = outcome.state == "measured" and not any(self.results(name).glob("*result.json"))
+        else:
+            lost = True
+        if lost:
+            self.outcomes.pop(name, None)
+        return not lost
 
-    def keep(self, number: int, outcome: Outcome) -> None:
+    def keep(self, name: str, outcome: Outcome) -> None:
         """Note how it went, durably and at once."""
-        self.outcomes[number] = outcome
+        self.outcomes[name] = outcome
         if outcome.state != "measured":
-            shutil.rmtree(self.results(number), ignore_errors=True)
-        _write(self.output / ".cohort" / f"{name_of(number)}.json", json.dumps(asdict(outcome)))
+            shutil.rmtree(self.results(name), ignore_errors=True)
+        _write(self.output / ".cohort" / f"{name}.json", json.dumps(asdict(outcome)) + "\n")
 
-    def forget(self, number: int) -> None:
-        """Drop the results of a study, and that there were any."""
-        del self.outcomes[number]
-        shutil.rmtree(self.results(number), ignore_errors=True)
-        (self.output / ".cohort" / f"{name_of(number)}.json").unlink(missing_ok=True)
+    def forget(self, name: str) -> None:
+        """Drop what it yielded, and that there was any."""
+        del self.outcomes[name]
+        shutil.rmtree(self.results(name), ignore_errors=True)
+        (self.output / ".cohort" / f"{name}.json").unlink(missing_ok=True)
 
 
-def name_of(number: int) -> str:
+def _name(number: int) -> str:
     """What a study is called: it tells nothing of the patient."""
     return f"{number:04d}"
+
+
+def pair_of(earlier: str, later: str) -> str:
+    """What the comparison of two studies is called."""
+    return f"{earlier}{_PAIR}{later}"
 
 
 @contextmanager
@@ -137,8 +155,8 @@ def open_ledger(output: Path, *, deidentify: bool, force: bool) -> Iterator[Ledg
     with _alone(kept, output.name):
         ledger = Ledger(output, _outcomes(kept))
         if force:
-            for number in list(ledger.outcomes):
-                ledger.forget(number)
+            for name in list(ledger.outcomes):
+                ledger.forget(name)
         elif begun and json.loads((kept / _BEGUN).read_text())["deidentify"] != deidentify:
             raise OutputError(
                 f"output folder {output.name!r} was begun {'without' if deidentify else 'with'} "
@@ -160,8 +178,9 @@ def _sweep(ledger: Ledger) -> None:
     """Drop what a run left half-built that was killed."""
     shutil.rmtree(ledger.temporary, ignore_errors=True)
     ledger.temporary.mkdir()
-    for left in (ledger.output / "studies").glob(".[0-9]*-*"):
-        shutil.rmtree(left, ignore_errors=True)
+    for place in ("studies", "changes"):
+        for left in (ledger.output / place).glob(".[0-9]*-*"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager
@@ -177,14 +196,14 @@ def _alone(kept: Path, name: str) -> Iterator[None]:
         os.close(handle)
 
 
-def _outcomes(kept: Path) -> dict[int, Outcome]:
+def _outcomes(kept: Path) -> dict[str, Outcome]:
     """As they were noted; what cannot be read was never noted."""
     outcomes = {}
-    for file in kept.glob("[0-9]*.json"):
+    for file in sorted(kept.glob("[0-9]*.json")):
         with suppress(ValueError, TypeError):
             outcome = Outcome(**json.loads(file.read_text(encoding="utf-8")))
             if outcome.state in get_args(State):
-                outcomes[int(file.stem)] = outcome
+                outcomes[file.stem] = outcome
     return outcomes
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from calcinosis import __version__
 from calcinosis.cohort import wording
+from calcinosis.cohort.changes import ChangeRow
 from calcinosis.cohort.charts import CALCIUM_G, VOLUMES_ML, Rows, bars, histogram
 from calcinosis.cohort.cohort import Cohort
 from calcinosis.cohort.record import CountsRecord
@@ -22,6 +23,7 @@ def render(
     counts: CountsRecord,
     studies: Sequence[StudyRow],
     masses: Sequence[MassRow],
+    changes: Sequence[ChangeRow],
 ) -> str:
     """Draw the page: no script, nothing fetched from anywhere."""
     from jinja2 import Environment, PackageLoader, PrefixLoader
@@ -56,6 +58,8 @@ def render(
         refused=[row for row in studies if row.state in ("refused", "failed")],
         not_ct=[row for row in studies if row.state == "not_ct"],
         again=_again(cohort, studies),
+        changes=changes,
+        ids={row.patient: row.patient_id or row.patient for row in studies},
     )
 
 

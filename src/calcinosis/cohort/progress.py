@@ -12,37 +12,35 @@ class Shown:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._terminal = sys.stderr.isatty()
-        self._next = monotonic()
-        self._began = self._next
-        self._studies = self._left = self._bytes = self._measured_bytes = 0
+        self._began = monotonic()
+        self._next = self._began + _EVERY_S[self._terminal]
+        self._what = ""
+        self._jobs = self._left = self._bytes = self._done_bytes = 0
 
     def looked(self, done: int, of: int) -> None:
         """So many files of those known so far were looked at."""
-        self._show(f"looking at files: {done} of {of}", last=False)
+        self._show(f"looking at files: {done} of {of}")
 
-    def begin(self, studies: int, left: int, size_bytes: int) -> None:
-        """So many studies there are, and so many are to be measured, of so many bytes."""
-        self._studies, self._left, self._bytes = studies, left, size_bytes
-        self._began = monotonic()
-        done = f", {studies - left} of them done before" if left < studies else ""
-        self._show(f"{studies} studies{done}", last=True)
+    def begin(self, what: str, jobs: int, left: int, size_bytes: int) -> None:
+        """So many jobs there are, and so many are left to be done, on so many bytes."""
+        self._what, self._jobs, self._left, self._bytes = what, jobs, left, size_bytes
+        self._began, self._done_bytes = monotonic(), 0
+        self._show(f"{what}: {jobs - left} of {jobs}", always=True, last=left == 0)
 
-    def measured(self, size_bytes: int) -> None:
-        """One study more is done."""
+    def one_more(self, size_bytes: int) -> None:
+        """One job more is done."""
         self._left -= 1
-        self._measured_bytes += size_bytes
+        self._done_bytes += size_bytes
         spent_s = monotonic() - self._began
-        left_s = spent_s * (self._bytes / max(self._measured_bytes, 1) - 1)
-        done = self._studies - self._left
-        text = f"measured: {done} of {self._studies}, about {in_words(left_s)} left"
-        self._show(text if self._left else f"measured: {done} of {self._studies}", last=False)
-        if not self._left and self._terminal and not self._quiet:
-            sys.stderr.write("\n")
+        left_s = spent_s * (self._bytes / max(self._done_bytes, 1) - 1)
+        left = f", about {in_words(left_s)} left" if self._left else ""
+        text = f"{self._what}: {self._jobs - self._left} of {self._jobs}{left}"
+        self._show(text, always=not left, last=not left)
 
-    def _show(self, text: str, *, last: bool) -> None:
-        """Write it, unless a line was written just before; `last` of a kind always."""
+    def _show(self, text: str, *, always: bool = False, last: bool = False) -> None:
+        """Write it, unless a line was written just before; the `last` of its kind stays."""
         now = monotonic()
-        if self._quiet or (now < self._next and not last):
+        if self._quiet or (now < self._next and not always):
             return
         self._next = now + _EVERY_S[self._terminal]
         start, end = ("\r\033[K", "\n" * last) if self._terminal else ("", "\n")

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 
+from calcinosis.cohort.changes import pairs
 from calcinosis.cohort.cohort import Cohort, Settings, patients_of
 from calcinosis.cohort.files import Told, write_tables
 from calcinosis.cohort.known import as_text, read_known
-from calcinosis.cohort.ledger import Ledger, Outcome, open_ledger
-from calcinosis.cohort.one_study import measure_one
+from calcinosis.cohort.ledger import Ledger, Outcome, open_ledger, pair_of
+from calcinosis.cohort.one_job import do_one
 from calcinosis.cohort.progress import Shown
 from calcinosis.cohort.survey import FoundStudy, survey
 from calcinosis.made_by import made_by
@@ -51,20 +52,21 @@ def run(
         open_ledger(output, deidentify=settings.deidentify, force=force) as ledger,
     ):
         found = survey(archive, besides=output, progress=shown.looked)
-        studies = ledger.numbered(_ordered(found.studies, settings), force=force)
+        studies = ledger.named(_ordered(found.studies, settings), force=force)
         ids = {study.patient_id for study in studies.values()}
         cohort = Cohort(
             found,
             studies,
             ledger.outcomes,
             patients_of(studies),
-            {number: ledger.results(number) for number in studies},
+            output,
             settings,
             tuple(sorted(known.keys() - ids)),
             len(known),
         )
         try:
-            _measure(ledger, studies, known, settings, shown)
+            _measure(ledger, cohort, known, shown)
+            _follow(ledger, cohort, shown)
         finally:
             with result_folder(output, force=True) as folder:
                 told = write_tables(cohort, folder)
@@ -83,32 +85,52 @@ def _ordered(studies: Sequence[FoundStudy], settings: Settings) -> list[FoundStu
 
 
 def _measure(
+    ledger: Ledger, cohort: Cohort, known: Mapping[str, PatientFile], shown: Shown
+) -> None:
+    """Measure each study that was not: one after another, each in a process of its own."""
+    told = {name: as_text(known.get(study.patient_id)) for name, study in cohort.studies.items()}
+    jobs = {name: ([study], told[name]) for name, study in cohort.studies.items()}
+    _do("measured", jobs, ledger, cohort, shown)
+
+
+def _follow(ledger: Ledger, cohort: Cohort, shown: Shown) -> None:
+    """Compare consecutive scans of a patient, where that was not done."""
+    there = {pair_of(*pair): [cohort.studies[name] for name in pair] for pair in pairs(cohort)}
+    for name in list(ledger.outcomes.keys() - cohort.studies.keys() - there.keys()):
+        ledger.forget(name)
+    jobs = {name: (studies, None) for name, studies in there.items()}
+    if jobs:
+        _do("followed", jobs, ledger, cohort, shown)
+
+
+def _do(
+    what: str,
+    jobs: Mapping[str, tuple[Sequence[FoundStudy], str | None]],
     ledger: Ledger,
-    studies: Mapping[int, FoundStudy],
-    known: Mapping[str, PatientFile],
-    settings: Settings,
+    cohort: Cohort,
     shown: Shown,
 ) -> None:
-    """Measure what was not measured so: one study after another, each in a process of its own."""
-    told = {number: as_text(known.get(study.patient_id)) for number, study in studies.items()}
-    made = {number: _made_by(settings, told[number]) for number in studies}
-    left = [number for number in studies if not ledger.done(number, made[number])]
-    sizes = [studies[number].size_bytes for number in left]
-    shown.begin(len(studies), len(left), sum(sizes))
-    for number, size in zip(left, sizes, strict=True):
+    """Do the jobs that were not done by this program with these settings and facts."""
+    settings = cohort.settings
+    made = {name: _made_by(settings, known) for name, (_, known) in jobs.items()}
+    left = [name for name in jobs if not ledger.done(name, made[name])]
+    sizes = [sum(study.size_bytes for study in jobs[name][0]) for name in left]
+    shown.begin(what, len(jobs), len(left), sum(sizes))
+    for name, size in zip(left, sizes, strict=True):
+        studies, known = jobs[name]
         began = monotonic()
-        state, reason = measure_one(
-            studies[number],
-            ledger.results(number),
+        state, reason = do_one(
+            studies,
+            ledger.results(name),
             temporary=ledger.temporary,
-            known=told[number],
+            known=known,
             patient_position=settings.patient_position,
             deidentify=settings.deidentify,
         )
         seconds = round(monotonic() - began, 2)
-        fingerprint = studies[number].fingerprint
-        ledger.keep(number, Outcome(fingerprint, made[number], state, reason, seconds))
-        shown.measured(size)
+        files = " ".join(study.fingerprint for study in studies)
+        ledger.keep(name, Outcome(files, made[name], state, reason, seconds))
+        shown.one_more(size)
 
 
 def _made_by(settings: Settings, known: str | None) -> str:

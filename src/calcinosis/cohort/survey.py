@@ -1,6 +1,7 @@
 """What an archive holds: every file looked at once, headers only, and grouped into studies."""
 
 import hashlib
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -57,7 +58,7 @@ class FoundStudy:
         if self.kind == "dicom":
             return self.subject.patient_id
         within = f"{self.zipped.stem}/" if self.zipped else ""
-        return within + _without_ending(self.files[0])
+        return printable(within + _without_ending(self.files[0]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,9 +134,10 @@ class _Place:
         stats = [path.stat() for path in paths]
         packed_ns = self.zipped.stat().st_mtime_ns if self.zipped else None
         within = self.zipped.relative_to(self.folder).as_posix() if self.zipped else ""
-        digest = hashlib.sha256(within.encode())
+        digest = hashlib.sha256(os.fsencode(within))
         for name, stat in zip(names, stats, strict=True):
-            digest.update(f"\0{name}\0{stat.st_size}\0{packed_ns or stat.st_mtime_ns}".encode())
+            told = f"\0{name}\0{stat.st_size}\0{packed_ns or stat.st_mtime_ns}"
+            digest.update(os.fsencode(told))
         size = sum(stat.st_size for stat in stats)
         fingerprint = digest.hexdigest()
         return FoundStudy(
@@ -238,9 +240,11 @@ class _Found:
             self.progress(self.files, self.known)
         studies = [study for group in groups.values() for study in group.parted()]
         self._assign(broken, studies)
-        self.studies += [
-            place.study("dicom", sorted(one.files), one.subject, one.time) for one in studies
-        ]
+        for one in studies:
+            try:
+                self.studies.append(place.study("dicom", sorted(one.files), one.subject, one.time))
+            except OSError:  # gone since
+                self.unreadable += len(one.files)
 
     def _look_at_one(
         self, path: Path, groups: dict[tuple[str, ...], _Group], place: _Place
@@ -296,6 +300,11 @@ def _with_its_pair(path: Path) -> list[Path]:
     """A NIfTI file with the one that holds its values, where these are two."""
     pair = path.with_suffix(".img")
     return [path, pair] if path.suffix.lower() == ".hdr" and pair.exists() else [path]
+
+
+def printable(text: str) -> str:
+    """A text that may hold a file's name, which need not be letters."""
+    return text.encode(errors="replace").decode()
 
 
 def _without_ending(name: str) -> str:

@@ -2,17 +2,15 @@
 
 import csv
 import io
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
-from calcinosis.cohort.cohort import Cohort, Patient
-from calcinosis.cohort.ledger import Outcome, name_of
+from calcinosis.cohort.cohort import Cohort, Patient, result_of
+from calcinosis.cohort.ledger import Outcome
 from calcinosis.cohort.survey import FoundStudy
 from calcinosis.measure.seed import seeds_named
 from calcinosis.write.record import Amount, Fraction, Number, Record
@@ -117,33 +115,26 @@ def rows_of(cohort: Cohort) -> tuple[list[StudyRow], list[MassRow]]:
     """The rows of an archive: patients in the order of their keys, scans in that of time."""
     studies, masses = [], []
     for patient in cohort.patients:
-        for number in patient.studies:
-            about = _about(cohort, patient, number)
-            outcome = cohort.outcomes.get(number)
-            result = _result(cohort.results[number], outcome)
+        for name in patient.studies:
+            about = _about(cohort, patient, name)
+            outcome = cohort.outcomes.get(name)
+            result = result_of(cohort, name)
             studies.append(_study_row(about, outcome, result))
             masses += _mass_rows(about, result)
     return studies, masses
 
 
-def _result(folder: Path, outcome: Outcome | None) -> dict[str, Any]:
-    """What `result.json` holds; empty where the study was not measured."""
-    if outcome is None or outcome.state != "measured":
-        return {}
-    return dict(json.loads((folder / "result.json").read_text(encoding="utf-8")))
-
-
-def _about(cohort: Cohort, patient: Patient, number: int) -> dict[str, Any]:
+def _about(cohort: Cohort, patient: Patient, name: str) -> dict[str, Any]:
     """Whose study it is, and when it was made."""
-    found = cohort.studies[number]
+    found = cohort.studies[name]
     named = not cohort.settings.deidentify
     days = [day for one in patient.studies if (day := cohort.studies[one].subject.study_date)]
     day = found.subject.study_date
     return {
-        "study": name_of(number),
+        "study": name,
         "patient": patient.key,
         "patient_id": (patient.patient_id or None) if named else None,
-        "scan": _scan(patient, number, cohort.studies, day),
+        "scan": _scan(patient, name, cohort.studies, day),
         "scans": len(patient.studies),
         "study_date": day.isoformat() if day and named else None,
         "days_since_first": (day - min(days)).days if day else None,
@@ -153,13 +144,13 @@ def _about(cohort: Cohort, patient: Patient, number: int) -> dict[str, Any]:
 
 
 def _scan(
-    patient: Patient, number: int, studies: Mapping[int, FoundStudy], day: date | None
+    patient: Patient, name: str, studies: Mapping[str, FoundStudy], day: date | None
 ) -> int | None:
     """Which of the patient's CT studies it is; 1 for the only one, whatever its date."""
     if len(patient.studies) == 1:
         return 1
     dated = [one for one in patient.studies if studies[one].subject.study_date]
-    return dated.index(number) + 1 if day else None
+    return dated.index(name) + 1 if day else None
 
 
 def _study_row(

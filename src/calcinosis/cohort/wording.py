@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
+from calcinosis.cohort.changes import ChangeRow
 from calcinosis.cohort.record import CountsRecord
 from calcinosis.cohort.tables import MassRow, StudyRow
 from calcinosis.measure.mass import Site
-from calcinosis.write.report.numbers import hydroxyapatite, plural, quantity
+from calcinosis.write.follow_page.wording import percent
+from calcinosis.write.report.numbers import hydroxyapatite, number, plural, quantity
 
 NONE = "–"
 
@@ -49,12 +51,13 @@ def in_brief(counts: CountsRecord, masses: Sequence[MassRow], unmatched: int) ->
     yield from remarks(counts, unmatched)
 
 
-def place(row: MassRow | StudyRow) -> str:
+def place(row: MassRow | StudyRow | ChangeRow) -> str:
     """``left hip``; by the nearest bone where no joint is near."""
+    bone = row.nearest_bone if isinstance(row, MassRow) else None
     if isinstance(row, StudyRow):
-        joint, side, bone = row.largest_joint, row.largest_side, None
+        joint, side = row.largest_joint, row.largest_side
     else:
-        joint, side, bone = row.joint, row.side, row.nearest_bone
+        joint, side = row.joint, row.side
     if joint:
         return Site(joint, side, 0.0).in_words
     return f"nearest bone: {bone}" if bone else "site not recognised"
@@ -76,6 +79,14 @@ def others(row: StudyRow) -> str:
     amounts = [(kind, getattr(row, f"{kind}_ml") or 0.0) for kind in kinds]
     told = (f"{kind} {quantity(amount, 'mL')}" for kind, amount in amounts if amount >= 0.1)
     return ", ".join(told) or NONE
+
+
+def change(row: ChangeRow) -> str:
+    """Volume then and now, with the ratio and its interval."""
+    if row.volume is None:
+        return NONE
+    earlier, later = row.volume.earlier, row.volume.later
+    return f"{number(earlier)} → {quantity(later, 'mL')} ({percent(row.volume)})"
 
 
 def amount(row: StudyRow) -> str:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from calcinosis.analysis import analyze
-from calcinosis.cohort import one_study, worker
-from calcinosis.cohort.one_study import measure_one
+from calcinosis.cohort import one_job, worker
+from calcinosis.cohort.one_job import do_one
 from calcinosis.cohort.survey import survey
 from calcinosis.errors import OutputError
 from calcinosis.read.study import read_study
@@ -34,9 +34,7 @@ def only_study(archive):
 
 def measured(archive, tmp_path, **options):
     how = {"known": None, "patient_position": None, "deidentify": False} | options
-    return measure_one(
-        only_study(archive), tmp_path / "out/studies/0001", temporary=tmp_path, **how
-    )
+    return do_one([only_study(archive)], tmp_path / "out/studies/0001", temporary=tmp_path, **how)
 
 
 @pytest.fixture
@@ -97,9 +95,9 @@ def process(code):
 )
 def test_a_process_that_dies_or_hangs_is_one_failed_study(tmp_path, out, monkeypatch, code, said):
     save(ct_series(), tmp_path / "archive")
-    monkeypatch.setattr(one_study, "start", process(code))
-    monkeypatch.setattr(one_study, "TIME_LIMIT_S", 0.1 if "sleep" in code else 60.0)
-    monkeypatch.setattr(one_study, "BEAT_S", 0.05)
+    monkeypatch.setattr(one_job, "start", process(code))
+    monkeypatch.setattr(one_job, "TIME_LIMIT_S", 0.1 if "sleep" in code else 60.0)
+    monkeypatch.setattr(one_job, "BEAT_S", 0.05)
     assert measured(tmp_path / "archive", tmp_path) == ("failed", said)
     assert not out.exists()
 
@@ -108,13 +106,13 @@ def test_a_process_that_dies_or_hangs_is_one_failed_study(tmp_path, out, monkeyp
 def test_a_full_disk_stops_the_run_and_spoils_no_study(tmp_path, monkeypatch):
     save(ct_series(), tmp_path / "archive")
     full = """print('{"error": "the disk is full"}')"""
-    monkeypatch.setattr(one_study, "start", process(full))
+    monkeypatch.setattr(one_job, "start", process(full))
     with pytest.raises(OutputError, match="the disk is full"):
         measured(tmp_path / "archive", tmp_path)
 
 
 def test_a_defect_of_ours_is_told_by_its_place_and_quotes_nothing(tmp_path):
-    job = worker.Job("dicom", str(tmp_path), None, (), None, None, deidentify=False, output="")
+    job = worker.Job((), None, None, deidentify=False, output="")
     assert worker._last_word(ValueError("PLANTED"), job, tmp_path) == {
         "state": "failed",
         "reason": "a defect of ours (ValueError)",

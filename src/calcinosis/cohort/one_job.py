@@ -1,23 +1,23 @@
-"""One study of the archive, given to a worker and watched: whatever it does, the rest goes on."""
+"""One study, or two to compare, given to a worker and watched: come what may, the rest goes on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 
 from calcinosis.cohort.survey import FoundStudy
-from calcinosis.cohort.worker import Job, State
+from calcinosis.cohort.worker import Images, Job, State
 from calcinosis.errors import OutputError
 from calcinosis.own_process import ended, messages, start
 from calcinosis.write.files import result_folder
 
 BEAT_S = 1.0
-TIME_LIMIT_S = 3600.0  # of one study; a named parameter, far beyond the slowest measured (docs)
+TIME_LIMIT_S = 3600.0  # of one job; a named parameter, far beyond the slowest measured (docs)
 
 
-def measure_one(
-    study: FoundStudy,
+def do_one(
+    studies: Sequence[FoundStudy],
     results: Path,
     *,
     temporary: Path,
@@ -25,11 +25,11 @@ def measure_one(
     patient_position: str | None,
     deidentify: bool,
 ) -> tuple[State, str]:
-    """Analyse a study into a folder, all or nothing.
+    """Analyse a study, or compare two, into a folder: all or nothing.
 
     Args:
-        study: what to analyse.
-        results: where its results go, in the place of earlier ones.
+        studies: what to analyse; two of them, the earlier first, are compared.
+        results: where the results go, in the place of earlier ones.
         temporary: for what is needed meanwhile.
         known: what is known of the patient, as `known.as_text` tells it.
         patient_position: how the patient lay, instead of what the files say.
@@ -44,16 +44,8 @@ def measure_one(
     with TemporaryDirectory(dir=temporary) as place:
         made = Path(place) / "results"
         made.mkdir()
-        job = Job(
-            kind=study.kind,
-            folder=str(study.folder.absolute()),
-            zipped=str(study.zipped.absolute()) if study.zipped else None,
-            files=study.files,
-            known=known,
-            patient_position=patient_position,
-            deidentify=deidentify,
-            output=str(made),
-        )
+        scans = tuple(map(_images, studies))
+        job = Job(scans, known, patient_position, deidentify, str(made))
         said = _watched(job, Path(place))
         if "error" in said:
             raise OutputError(f"the results cannot be written: {said['error']}")
@@ -63,6 +55,11 @@ def measure_one(
                 for file in made.iterdir():
                     file.replace(folder / file.name)
     return said["state"], said["reason"]
+
+
+def _images(study: FoundStudy) -> Images:
+    zipped = str(study.zipped.absolute()) if study.zipped else None
+    return Images(study.kind, str(study.folder.absolute()), zipped, study.files)
 
 
 def _watched(job: Job, temporary: Path) -> Mapping[str, Any]:
