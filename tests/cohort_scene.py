@@ -13,11 +13,12 @@ class Measurer:
     """Stands in for the worker: knows what each study yields, and which it was asked for."""
 
     def __init__(self, results: list[str]) -> None:
+        self.followed = {}
         self.results, self.asked, self.pairs, self.outcomes = results, [], [], {}
 
     def __call__(self, studies, folder, *, known, **_):
         if len(studies) == 2:
-            return self.compared(studies)
+            return self.compared(studies, folder)
         name = studies[0].patient_id
         self.asked.append((name, known))
         state, reason = self.outcomes.get(name, ("measured", ""))
@@ -30,9 +31,14 @@ class Measurer:
             (folder / "report.html").write_text("a report", encoding="utf-8")
         return state, reason
 
-    def compared(self, studies):
+    def compared(self, studies, folder):
         self.pairs.append([str(study.subject.study_date) for study in studies])
-        return "refused", "not the same patient"
+        if not self.followed:
+            return "refused", "not the same patient"
+        folder.mkdir(parents=True)
+        for name, text in self.followed.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        return "measured", ""
 
     @property
     def names(self) -> list[str]:

@@ -6,7 +6,7 @@ import zipfile
 import nibabel as nib
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calcinosis.cohort.survey import survey
@@ -71,6 +71,12 @@ def test_a_volume_is_a_study_called_by_its_path(tmp_path):
     assert (study.kind, study.patient_id) == ("grid", "sub-01/ct")
 
 
+def test_dicom_may_be_called_img(tmp_path):
+    save(ct_series(PatientID="A"), tmp_path, suffix=".img")
+    (study,) = found(tmp_path).studies
+    assert (study.kind, len(study.files)) == ("dicom", 6)
+
+
 def test_a_name_that_is_no_text_is_no_obstacle(tmp_path):
     odd = tmp_path / os.fsdecode(b"M\xfcller.nii")
     nib.save(nib.Nifti1Image(body(), np.eye(4)), tmp_path / "ct.nii")
@@ -122,6 +128,7 @@ def test_a_study_keeps_its_fingerprint_when_the_archive_moves(tmp_path):
     assert found(tmp_path / "there").studies[0].fingerprint != before
 
 
+@settings(max_examples=40)
 @given(st.binary(max_size=2000), st.sampled_from(["x", "x.dcm", "x.nii", "x.nrrd", "x.zip"]))
 def test_no_file_whatever_it_holds_stops_the_survey(tmp_path_factory, content, name):
     folder = tmp_path_factory.mktemp("any")

@@ -288,6 +288,10 @@ class _Found:
 
 
 def _is_grid(path: Path) -> bool:
+    """Whether it is NIfTI or NRRD: DICOM may be called .img as well."""
+    with path.open("rb") as file:
+        if file.read(132)[128:] == b"DICM":
+            return False
     return is_nifti(path) or is_nrrd(path)
 
 
