@@ -10,6 +10,7 @@ from markupsafe import Markup
 Rows = Sequence[tuple[str, int]]
 
 _WIDTH, _ROW = 520.0, 27.0
+_LABELS = 0.66 * _WIDTH  # the longest; what does not fit ends in …
 _FIGURE = 96.0  # kept free for the count and what follows it
 _LETTER = 8.4  # width of one in the labels, in a wide face
 # Edges in thirds of a decade: volumes and masses of calcium spread over several.
@@ -26,7 +27,7 @@ def bars(rows: Rows, alt: str, *, of: int | None = None) -> Markup:
         of: all, of which shares are told; bars are as long as their share then.
     """
     labels = max((len(label) for label, _ in rows), default=0) * _LETTER + 14
-    labels = min(labels, 0.55 * _WIDTH)
+    labels = min(labels, _LABELS)
     longest = of or max((count for _, count in rows), default=0) or 1
     marks = [
         mark
@@ -47,7 +48,9 @@ def _bar(
     length = (_WIDTH - x - _FIGURE) * count / longest
     share = f" ({100 * count / longest:.0f} %)" if shares and 0 < count < longest else ""
     shown = label if len(label) * _LETTER <= x else f"{label[: int(x / _LETTER) - 2]}…"
-    yield f'<text x="{x - 12:.1f}" y="{y + 18:.1f}" text-anchor="end">{escape(shown)}</text>'
+    whole = f"<title>{escape(label)}</title>" if shown != label else ""
+    told = f"{escape(shown)}{whole}"
+    yield f'<text x="{x - 12:.1f}" y="{y + 18:.1f}" text-anchor="end">{told}</text>'
     size = f'width="{max(length, 1.5):.1f}" height="{_ROW - 10:.0f}"'
     if count:
         yield f'<rect x="{x:.1f}" y="{y + 5:.1f}" {size}/>'

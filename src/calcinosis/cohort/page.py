@@ -13,7 +13,7 @@ from calcinosis.cohort.cohort import Cohort
 from calcinosis.cohort.record import CountsRecord
 from calcinosis.cohort.tables import MassRow, StudyRow
 from calcinosis.explain.tables import load_tables
-from calcinosis.write.report.numbers import hydroxyapatite, plural, quantity
+from calcinosis.write.report.numbers import number, plural, quantity
 
 _SHOWN = 10  # bars of a chart
 
@@ -35,7 +35,7 @@ def render(
         }
     )
     page = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    page.filters |= {"quantity": quantity, "hydroxyapatite": hydroxyapatite, "plural": plural}
+    page.filters |= {"number": number, "quantity": quantity, "plural": plural}
     by_relevance = sorted(
         (row for row in studies if row.masses), key=lambda row: -(row.volume_ml or 0.0)
     )

@@ -77,7 +77,7 @@ def counts_of(
         other_files=found.others,
         studies_without_ct=found.studies_without_ct,
         studies=len(studies),
-        patients=len(cohort.patients),
+        patients=len({row.patient for row in studies if row.state != "not_ct"}),
         patients_scanned_again=sum(len(one.studies) > 1 for one in cohort.patients),
         measured=states["measured"],
         not_ct=states["not_ct"],

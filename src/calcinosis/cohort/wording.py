@@ -42,7 +42,8 @@ def remarks(counts: CountsRecord, unmatched: int) -> Iterator[str]:
         yield f"{many} could not be read, and nothing tells to which study that belongs."
     if unmatched:
         many = plural(unmatched, "patient").capitalize()
-        yield f"{many} of the laboratory results and case files match no study of the archive."
+        verb = "matches" if unmatched == 1 else "match"
+        yield f"{many} of the laboratory results and case files {verb} no study of the archive."
 
 
 def in_brief(counts: CountsRecord, masses: Sequence[MassRow], unmatched: int) -> Iterator[str]:
