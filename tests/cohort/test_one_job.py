@@ -11,7 +11,7 @@ from calcinosis.analysis import analyze
 from calcinosis.cohort import one_job, worker
 from calcinosis.cohort.one_job import do_one
 from calcinosis.cohort.survey import survey
-from calcinosis.errors import OutputError
+from calcinosis.errors import InputError, OutputError
 from calcinosis.read.study import read_study
 from calcinosis.write.results import write_results
 from dicom_series import ct_series, save
@@ -71,6 +71,14 @@ def test_what_cannot_be_measured_is_told_in_one_line_and_leaves_nothing(tmp_path
     assert line.startswith(f"a slice is missing between {first} (")
     assert ("PLANTED" in line) != deidentify
     assert not out.exists()
+
+
+def test_names_of_zip_and_volume_are_not_told_where_nobody_is_to_be_named(tmp_path):
+    scan = worker.Images("grid", str(tmp_path), "a/PLANTED.zip", ("x/PLANTED.nii.gz",))
+    job = worker.Job((scan,), None, None, deidentify=True, output="")
+    for name in ("PLANTED.zip", "PLANTED.nii.gz", f"{tmp_path}/x/PLANTED.nii.gz"):
+        said = worker._last_word(InputError(f"{name}: is no scan"), job, tmp_path / "links")
+        assert said == {"state": "refused", "reason": "the file: is no scan"}
 
 
 def process(code):

@@ -112,7 +112,8 @@ def _do(
 ) -> None:
     """Do the jobs that were not done by this program with these settings and facts."""
     settings = cohort.settings
-    made = {name: _made_by(settings, known) for name, (_, known) in jobs.items()}
+    files = {name: " ".join(one.fingerprint for one in jobs[name][0]) for name in jobs}
+    made = {name: _made_by(settings, known, files[name]) for name, (_, known) in jobs.items()}
     left = [name for name in jobs if not ledger.done(name, made[name])]
     sizes = [sum(study.size_bytes for study in jobs[name][0]) for name in left]
     shown.begin(what, len(jobs), len(left), sum(sizes))
@@ -128,12 +129,11 @@ def _do(
             deidentify=settings.deidentify,
         )
         seconds = round(monotonic() - began, 2)
-        files = " ".join(study.fingerprint for study in studies)
-        ledger.keep(name, Outcome(files, made[name], state, reason, seconds))
+        ledger.keep(name, Outcome(files[name], made[name], state, reason, seconds))
         shown.one_more(size)
 
 
-def _made_by(settings: Settings, known: str | None) -> str:
-    """All that decides the results beside the files."""
-    told = f"{made_by('calcinosis')}\0{settings}\0{known}"
+def _made_by(settings: Settings, known: str | None, files: str) -> str:
+    """All that decides the results; that it tells the files apart hides what is known."""
+    told = f"{made_by('calcinosis')}\0{settings}\0{known}\0{files}"
     return hashlib.sha256(told.encode()).hexdigest()

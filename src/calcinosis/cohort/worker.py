@@ -105,10 +105,15 @@ def _told(error: CalcinosisError, job: Job, place: Path) -> str:
     line = by_number(without_quotation(error), place)
     for scan in job.scans:
         line = line.replace(f"{scan.folder}/", "")
-        if job.deidentify and scan.kind == "grid":
-            for name in (scan.files[0], Path(scan.files[0]).name):
-                line = line.replace(name, "the file")
+        for name in _telling(scan) if job.deidentify else ():
+            line = line.replace(name, "the file")
     return printable(line.replace(f"{place}/", ""))
+
+
+def _telling(scan: Images) -> list[str]:
+    """Names that a line may hold; images of DICOM are read by others."""
+    grid = [scan.files[0], Path(scan.files[0]).name] if scan.kind == "grid" else []
+    return [*grid, Path(scan.zipped).name] if scan.zipped else grid
 
 
 def _work(job: Job, place: Path) -> None:
