@@ -253,11 +253,7 @@ def diagnose(cases: Path, *, as_json: bool, output: Path | None, force: bool) ->
 @commands.command()
 @click.argument("scenario", metavar="SCENARIO.json", type=FOLDER)
 @click.option(
-    "--output",
-    default="calcinosis-report",
-    show_default=True,
-    metavar="DIR",
-    type=FOLDER,
+    "--output", default="calcinosis-report", show_default=True, metavar="DIR", type=FOLDER
 )
 @click.option("--force", is_flag=True, help="Replace the results of an earlier run in DIR.")
 def forecast(scenario: Path, output: Path, *, force: bool) -> None:

@@ -43,12 +43,16 @@ def out(tmp_path):
     return tmp_path / "out/studies/0001"
 
 
-def test_a_study_is_analysed_exactly_as_the_command_analyze_does_it(tmp_path, out):
+def test_a_study_is_analysed_exactly_as_the_command_analyze_does_it(tmp_path):
     images = ct_series(thigh(), spacing_mm=(2.0, 1.5, 1.5), PatientName="PLANTED^NAME")
     archive = save(images, tmp_path / "archive/PLANTED")
-    assert measured(tmp_path / "archive", tmp_path, deidentify=True) == ("measured", "")
+    (tmp_path / "made").mkdir()
+    (tmp_path / "links").mkdir()
+    scan = one_job._images(only_study(tmp_path / "archive"))
+    job = worker.Job((scan,), None, None, deidentify=True, output=str(tmp_path / "made"))
+    worker._work(worker.Job.of(json.loads(job.to_json())), tmp_path / "links")
     write_results(analyze(read_study(archive)), tmp_path / "alone", deidentify=True)
-    made = {file.name: file.read_bytes() for file in out.iterdir()}
+    made = {file.name: file.read_bytes() for file in (tmp_path / "made").iterdir()}
     alone = {file.name: file.read_bytes() for file in (tmp_path / "alone").iterdir()}
     assert made.keys() == alone.keys()
     results = [json.loads(found.pop("result.json")) for found in (made, alone)]
@@ -58,6 +62,20 @@ def test_a_study_is_analysed_exactly_as_the_command_analyze_does_it(tmp_path, ou
     assert len(results[0]["masses"]) == 1
     assert made == alone
     assert not any(b"PLANTED" in content for content in made.values())
+
+
+def test_what_a_process_has_written_becomes_the_results_at_once(tmp_path, out, monkeypatch):
+    save(ct_series(), tmp_path / "archive")
+    code = (
+        "import json; from pathlib import Path; job = json.loads(input());"
+        "Path(job['output'], 'result.json').write_text('new');"
+        """print('{"state": "measured", "reason": ""}')"""
+    )
+    out.mkdir(parents=True)
+    (out / "result.json").write_text("old")
+    monkeypatch.setattr(one_job, "start", process(code, with_job=True))
+    assert measured(tmp_path / "archive", tmp_path) == ("measured", "")
+    assert [(file.name, file.read_text()) for file in out.iterdir()] == [("result.json", "new")]
 
 
 @pytest.mark.parametrize("deidentify", [False, True])
@@ -81,14 +99,18 @@ def test_names_of_zip_and_volume_are_not_told_where_nobody_is_to_be_named(tmp_pa
         assert said == {"state": "refused", "reason": "the file: is no scan"}
 
 
-def process(code):
-    def start(*_):
-        return subprocess.Popen(
+def process(code, *, with_job=False):
+    def start(_module, job, _temporary):
+        made = subprocess.Popen(
             [sys.executable, "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+        if with_job:
+            made.stdin.write(job + "\n")
+            made.stdin.flush()
+        return made
 
     return start
 
