@@ -21,6 +21,7 @@ from calcinosis.arguments import (
     points_lps,
     quiet_option,
 )
+from calcinosis.cohort.command import cohort
 from calcinosis.commands.follow import follow
 from calcinosis.commands.scintigraphy import scintigraphy
 from calcinosis.errors import CalcinosisError
@@ -215,11 +216,7 @@ def diagnose(cases: Path, *, as_json: bool, output: Path | None, force: bool) ->
 @commands.command()
 @click.argument("scenario", metavar="SCENARIO.json", type=FOLDER)
 @click.option(
-    "--output",
-    default="calcinosis-report",
-    show_default=True,
-    metavar="DIR",
-    type=FOLDER,
+    "--output", default="calcinosis-report", show_default=True, metavar="DIR", type=FOLDER
 )
 @click.option("--force", is_flag=True, help="Replace the results of an earlier run in DIR.")
 def forecast(scenario: Path, output: Path, *, force: bool) -> None:
@@ -318,6 +315,7 @@ def _print_result(analysis: "Analysis", output: Path) -> None:
 
 commands.add_command(follow)
 commands.add_command(scintigraphy)
+commands.add_command(cohort)
 commands.add_command(serve)
 
 
@@ -338,8 +336,8 @@ def main() -> None:
         _fail(str(error), 2)
     except MemoryError:
         _fail("not enough memory for this scan", 2)
-    except click.Abort:
-        _fail("interrupted; nothing was written", 130)
+    except click.Abort as abort:
+        _fail(str(abort) or "interrupted; nothing was written", 130)
     except OSError as error:
         if error.filename is not None:
             raise

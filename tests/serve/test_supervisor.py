@@ -14,14 +14,15 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from calcinosis.errors import InputError, NotReadableError, OutputError
+from calcinosis.own_process import without_quotation
+from calcinosis.read.numbered import by_number
 from calcinosis.serve.delivery import Outbox
 from calcinosis.serve.intake import header_of, take_in
 from calcinosis.serve.lab_entry import with_form
-from calcinosis.serve.numbered import by_number
 from calcinosis.serve.prescription_entry import prescription_of
 from calcinosis.serve.queue import queue_quiet, still_ours
 from calcinosis.serve.supervisor import Limits, Supervisor
-from calcinosis.serve.worker import DISK_FULL, Job, _last_word, _work, without_quotation
+from calcinosis.serve.worker import DISK_FULL, Job, _last_word, _work
 from calcinosis.serve.worklist import Worklist, open_worklist
 from dicom_series import ct_series, save
 

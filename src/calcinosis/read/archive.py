@@ -5,6 +5,7 @@ import stat
 import tempfile
 import weakref
 import zipfile
+from collections.abc import Container
 from pathlib import Path
 
 from calcinosis.errors import NotReadableError
@@ -26,8 +27,12 @@ class Unpacked:
         weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
 
-def unpack(path: Path) -> Unpacked:
+def unpack(path: Path, only: Container[str] | None = None) -> Unpacked:
     """Unpack a zip into a temporary folder; names are checked before a byte is written.
+
+    Args:
+        path: of the zip.
+        only: names of the members to unpack; all unless given.
 
     Raises:
         NotReadableError: damaged, encrypted, a bomb, or with names that leave the folder.
@@ -36,6 +41,8 @@ def unpack(path: Path) -> Unpacked:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [one for one in archive.infolist() if not one.is_dir()]
+            if only is not None:
+                members = [one for one in members if one.filename in only]
             _check(path, members, shutil.disk_usage(unpacked.folder).free)
             for member in members:
                 target = unpacked.folder / member.filename

@@ -110,6 +110,15 @@ class Acquisition:
         return bool(SHARP_KERNEL.match(self.kernel))
 
 
+def is_ct_image(path: Path, found: Header) -> bool:
+    """Whether a file says that it is a CT image: by SOP class and modality."""
+    sop_class = dicom.text(path, found.dataset, "SOPClassUID")
+    modality = dicom.text(path, found.dataset, "Modality")
+    if not sop_class:
+        return modality == "CT" and found.has_pixels
+    return sop_class in dicom.CT_IMAGES and modality in ("CT", "")
+
+
 def ct_image(path: Path, found: Header) -> Image | None:
     """The slices of a CT file; None for another modality, a report or a screen capture.
 
@@ -117,11 +126,7 @@ def ct_image(path: Path, found: Header) -> Image | None:
         NotReadableError: the file ends before its pixels.
     """
     header = found.dataset
-    sop_class = dicom.text(path, header, "SOPClassUID")
-    modality = dicom.text(path, header, "Modality")
-    if (sop_class and sop_class not in dicom.CT_IMAGES) or modality not in ("CT", ""):
-        return None
-    if not sop_class and not (modality and found.has_pixels):
+    if not is_ct_image(path, found):
         return None
     if not found.has_pixels:  # cut short, perhaps before it says to which series it belongs
         raise NotReadableError(

@@ -7,7 +7,8 @@ the reading with the row at fault.
 """
 
 import csv
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,10 @@ _COLUMNS = {
     "value": ("value", "result"),
     "unit": ("unit", "units"),
 }
+_PATIENT = ("patient_id", "patient id", "patientid", "patient", "mrn", "id")
+
+
+Row = tuple[int, dict[str, str]]  # its number, and its cells by column
 
 
 @dataclass(frozen=True)
@@ -44,19 +49,56 @@ def read_labs(path: Path) -> Labs:
             is not measured in, a future date, or two rows for one analyte at one time; names the
             row.
     """
+    table = _table(path, _COLUMNS)
+    return _labs(path, table.rows, decimal_comma=table.decimal_comma)
+
+
+def read_labs_of_patients(path: Path) -> dict[str, Labs]:
+    """Read results of many patients from CSV: the same columns, and one of patients' IDs.
+
+    Raises:
+        NotReadableError, InputError: as `read_labs`; also where a row names no patient.
+    """
+    table = _table(path, {**_COLUMNS, "patient": _PATIENT})
+    of_patients: dict[str, list[Row]] = defaultdict(list)
+    for number, row in table.rows:
+        if not row["patient"]:
+            raise InputError(f"{path} row {number}: names no patient; expected the patient's ID")
+        of_patients[row["patient"]].append((number, row))
+    return {
+        patient: _labs(path, rows, decimal_comma=table.decimal_comma)
+        for patient, rows in of_patients.items()
+    }
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Rows with their numbers, cells by the column they stand in."""
+
+    rows: tuple[Row, ...]
+    decimal_comma: bool
+
+
+def _table(path: Path, titles: Mapping[str, Sequence[str]]) -> _Table:
     delimiter, rows = _rows(path)
     if not rows:
         raise InputError(f"{path}: is empty; expected a header with date, analyte, value, unit")
-    columns = _columns(path, rows[0][1])
+    columns = _columns(path, rows[0][1], titles)
     if not rows[1:]:
         raise InputError(f"{path}: holds a header without results; expected one row for each")
-    values = [cell for _, cells in rows[1:] for cell in cells[columns["value"] :][:1]]
-    decimal_comma = delimiter == ";" and any("," in value for value in values)
+    named = tuple(
+        (number, {name: cells[at] if at < len(cells) else "" for name, at in columns.items()})
+        for number, cells in rows[1:]
+    )
+    return _Table(named, delimiter == ";" and any("," in row["value"] for _, row in named))
+
+
+def _labs(path: Path, rows: Iterable[Row], *, decimal_comma: bool) -> Labs:
+    """The results of one patient's rows."""
     numbered: list[tuple[str, LabResult]] = []
     passed_over: list[str] = []
-    for number, cells in rows[1:]:
+    for number, row in rows:
         where = f"{path} row {number}"
-        row = {name: cells[at] if at < len(cells) else "" for name, at in columns.items()}
         name = _analyte(row, where)
         if is_known(name):
             numbered.append(
@@ -142,14 +184,15 @@ def _text(path: Path) -> str:
         return data.decode("cp1252", errors="replace")  # older laboratory systems write µ so
 
 
-def _columns(path: Path, header: list[str]) -> dict[str, int]:
+def _columns(path: Path, header: list[str], wanted: Mapping[str, Sequence[str]]) -> dict[str, int]:
     at = {title.lower(): place for place, title in enumerate(header)}
     found = {
         column: next(at[title] for title in titles if title in at)
-        for column, titles in _COLUMNS.items()
+        for column, titles in wanted.items()
         if at.keys() & {*titles}
     }
-    missing = [name for name in ("date", "value", "unit") if name not in found]
+    needed = (name for name in wanted if name not in ("analyte", "loinc"))
+    missing = [name for name in needed if name not in found]
     if "analyte" not in found and "loinc" not in found:
         missing.append("analyte or loinc")
     if missing:

@@ -24,6 +24,12 @@ SPACES = {
 }
 
 
+def is_nrrd(path: Path) -> bool:
+    """Whether a file is NRRD by its first bytes."""
+    with path.open("rb") as file:
+        return file.read(4) == b"NRRD"
+
+
 def read_nrrd(path: Path) -> GridImage:
     """Values and affine of an NRRD file (raw, gzip or bzip2; data attached or beside it).
 

@@ -7,7 +7,7 @@ from calcinosis.patient import Patient
 from calcinosis.read.case_file import Case, case_of
 from calcinosis.read.fhir import is_bundle, patient_of_bundle
 from calcinosis.read.json_file import read_json
-from calcinosis.read.labs import read_labs, without_twins
+from calcinosis.read.labs import Labs, read_labs, without_twins
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,16 @@ def with_labs(known: PatientFile, path: Path) -> PatientFile:
         bundle = patient_of_bundle(read_json(path), str(path))
         results, passed_over = bundle.labs, bundle.passed_over
         places = (path.name,) * len(results)
-    else:
-        read = read_labs(path)
-        results, passed_over, places = read.results, read.passed_over, read.rows
+        return with_results(known, Labs(results, places, passed_over), path)
+    return with_results(known, read_labs(path), path)
+
+
+def with_results(known: PatientFile, labs: Labs, path: Path) -> PatientFile:
+    """Add laboratory results that were read from a file.
+
+    Raises:
+        InputError: what is known holds a result of the same analyte and time.
+    """
     dated = [("the patient file", r) for r in known.patient.labs if r.taken]
-    without_twins([*dated, *zip(places, results, strict=True)], str(path))
-    return replace(known, patient=known.patient.with_labs(results, passed_over))
+    without_twins([*dated, *zip(labs.rows, labs.results, strict=True)], str(path))
+    return replace(known, patient=known.patient.with_labs(labs.results, labs.passed_over))

@@ -24,7 +24,7 @@ from calcinosis.read.hounsfield import (
     to_int16,
 )
 from calcinosis.read.nifti import is_nifti, read_nifti
-from calcinosis.read.nrrd import read_nrrd
+from calcinosis.read.nrrd import is_nrrd, read_nrrd
 from calcinosis.read.pixels import read_hounsfield
 from calcinosis.read.series import Candidate, Series, choose, scan
 from calcinosis.volume import GRAVITY_LPS, Grid, Study, Volume
@@ -57,14 +57,53 @@ def read_study(
     Raises:
         InputError: in one line what is wrong, in which file, and what was expected.
     """
-    patient_position = patient_position and patient_position.upper()
-    if patient_position is not None and patient_position not in GRAVITY_LPS:
+    position = known_position(patient_position)
+    with _explained(Path(path)), silent_libraries():
+        return _read(Path(path), series_uid, position, progress or (lambda _: None))
+
+
+def read_images(
+    files: Sequence[Path],
+    *,
+    patient_position: str | None = None,
+    progress: Progress | None = None,
+    unpacked: Unpacked | None = None,
+) -> Study:
+    """Read DICOM files as `read_study` reads a folder that holds these and no others.
+
+    Args:
+        files: what to read.
+        patient_position: how the patient lay, instead of what the files say.
+        progress: called with the fraction done, 0 to 1.
+        unpacked: where the files lie, if they come from a zip.
+
+    Raises:
+        InputError: as `read_study`.
+    """
+    position = known_position(patient_position)
+    with _explained(files[0].parent), silent_libraries():
+        return _dicom_study(files, unpacked, None, position, progress or (lambda _: None))
+
+
+def known_position(patient_position: str | None) -> str | None:
+    """The patient position in capitals.
+
+    Raises:
+        InputError: there is no such position.
+    """
+    position = patient_position and patient_position.upper()
+    if position is not None and position not in GRAVITY_LPS:
         raise InputError(
-            f"patient position {patient_position!r} is unknown; "
-            f"expected one of {', '.join(GRAVITY_LPS)}"
+            f"patient position {position!r} is unknown; expected one of {', '.join(GRAVITY_LPS)}"
         )
+    return position
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into one line."""
     try:
-        return _read(Path(path), series_uid, patient_position, progress or (lambda _: None))
+        yield
     except FileNotFoundError as error:
         raise NotReadableError(f"{path}: there is no such file or folder") from error
     except OSError as error:
@@ -74,13 +113,13 @@ def read_study(
 def _read(
     path: Path, series_uid: str | None, patient_position: str | None, progress: Progress
 ) -> Study:
-    with silent_libraries():
-        image = None if path.is_dir() else _grid_image(path)
-        if image is None:
-            return _dicom_study(path, series_uid, patient_position, progress)
-        if series_uid is not None:
-            raise InputError(f"{path.name}: has no DICOM series; leave the series UID away")
-        return _grid_study(path, image, patient_position)
+    image = None if path.is_dir() else _grid_image(path)
+    if image is None:
+        files, unpacked = _dicom_files(path)
+        return _dicom_study(files, unpacked, series_uid, patient_position, progress)
+    if series_uid is not None:
+        raise InputError(f"{path.name}: has no DICOM series; leave the series UID away")
+    return _grid_study(path, image, patient_position)
 
 
 @contextmanager
@@ -103,8 +142,7 @@ def _grid_image(path: Path) -> GridImage | None:
     """A NIfTI or NRRD file read; None for anything else."""
     if is_nifti(path):
         return read_nifti(path)
-    with path.open("rb") as file:
-        return read_nrrd(path) if file.read(4) == b"NRRD" else None
+    return read_nrrd(path) if is_nrrd(path) else None
 
 
 def _grid_study(path: Path, image: GridImage, patient_position: str | None) -> Study:
@@ -137,9 +175,12 @@ def _perpendicular(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _dicom_study(
-    path: Path, series_uid: str | None, patient_position: str | None, progress: Progress
+    files: Sequence[Path],
+    unpacked: Unpacked | None,
+    series_uid: str | None,
+    patient_position: str | None,
+    progress: Progress,
 ) -> Study:
-    files, unpacked = _dicom_files(path)
     series = scan(files, lambda done: progress(SCAN_SHARE * done))
     chosen, because = choose(series, series_uid)
     stack, about = chosen.stack, chosen.series.about
@@ -194,12 +235,12 @@ def _dicom_files(path: Path) -> tuple[list[Path], Unpacked | None]:
                 return [path], None
         unpacked = unpack(path)
         path = unpacked.folder
-    return sorted(_files_below(path)), unpacked
+    return sorted(files_below(path)), unpacked
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    """Files of a folder and of those in it, links followed, each folder once."""
-    seen: set[Path] = set()
+def files_below(folder: Path, besides: Path | None = None) -> Iterator[Path]:
+    """Files of a folder and of those in it but one, links followed, each folder once."""
+    seen: set[Path] = {besides.resolve()} if besides else set()
     for place, inner, names in os.walk(folder, followlinks=True):
         here = Path(place).resolve()
         if here in seen:

@@ -3,13 +3,9 @@
 A zip of numpy arrays and one JSON text; reading it runs nothing (no pickle).
 """
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -17,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from calcinosis import __version__
+from calcinosis.made_by import made_by
 from calcinosis.measure.mass import (
     Calibration,
     CtMeasurement,
@@ -128,21 +124,7 @@ def measured_volume(path: Path) -> Volume | None:
 def _about(study: Study, seeds_lps_mm: tuple[Point, ...]) -> _About:
     affine = tuple(tuple(float(one) for one in row) for row in study.volume.affine)
     series, shape = study.series_instance_uid, study.volume.shape
-    return _About(_made_by(), series, shape, affine, seeds_lps_mm)
-
-
-@cache
-def _made_by() -> str:
-    """This version, and a digest of the code and weights that read and measure."""
-    digest = hashlib.sha256()
-    for room in _ROOMS:
-        for file in sorted(_files(resources.files(room)), key=lambda one: one.name):
-            digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
-    return f"{__version__} {digest.hexdigest()}"
-
-
-def _files(folder: Traversable) -> Iterator[Traversable]:
-    return (one for one in folder.iterdir() if one.is_file())
+    return _About(made_by(*_ROOMS), series, shape, affine, seeds_lps_mm)
 
 
 def _ranges(patch: Patch) -> Box:

@@ -7,7 +7,6 @@ DATA/studies/STUDY/RUN/...              what a run needs or leaves beside its re
 """
 
 import hashlib
-import os
 import secrets
 import shutil
 from contextlib import suppress
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calcinosis.errors import OutputError
+from calcinosis.write.files import sync_one
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Store:
         target = self.instance(study, sop_instance_uid)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         received.replace(target)
-        _sync(target.parent)
+        sync_one(target.parent)
 
     def drop_run(self, study: str, run: str | None) -> None:
         """Drop what one run left, if there was one; with it the folder of a deleted study."""
@@ -87,17 +87,3 @@ class Store:
 def opaque() -> str:
     """A name that tells nothing and cannot be guessed."""
     return secrets.token_hex(16)
-
-
-def sync(folder: Path) -> None:
-    """Have a folder with all below it on the disk itself, where it survives a power cut."""
-    for path in (*folder.rglob("*"), folder):
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,18 +1,14 @@
 """Gives queued studies to worker processes, one after another, and takes in what they make."""
 
-import json
 import logging
-import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import Event
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from calcinosis.own_process import ended, messages, start
 from calcinosis.serve.queue import (
     Claim,
     ResultFile,
@@ -25,6 +21,9 @@ from calcinosis.serve.queue import (
 )
 from calcinosis.serve.worker import Job
 from calcinosis.serve.worklist import Worklist
+
+if TYPE_CHECKING:
+    import subprocess
 
 LOG = logging.getLogger(__name__)
 BEAT_S = 2.0  # between signs of life
@@ -108,7 +107,7 @@ class Supervisor:
         beat, progress = monotonic(), 0.0
         with self._worker(held) as process:
             try:
-                for message in _messages(process):
+                for message in messages(process, BEAT_S):
                     if "files" in message or "error" in message:
                         return message
                     progress = message.get("progress", progress)
@@ -121,7 +120,7 @@ class Supervisor:
                         beat = monotonic() + BEAT_S
                         if stop.is_set() or not self._show_life(held, progress):
                             return {}
-                return _ended(process.wait())
+                return _failure(ended(process.wait()), again=True)
             finally:
                 process.kill()
 
@@ -148,52 +147,7 @@ class Supervisor:
             deidentify=self.deidentify,
             memory_mb=self.limits.memory_mb,
         )
-        process = subprocess.Popen(
-            [sys.executable, "-m", "calcinosis.serve.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # libraries quote the patient there
-            text=True,
-        )
-        assert process.stdin is not None  # noqa: S101 - asked for as a pipe
-        process.stdin.write(job.to_json() + "\n")
-        process.stdin.flush()
-        return process
-
-
-def _messages(process: "subprocess.Popen[str]") -> Iterator[dict[str, Any]]:
-    """What a worker says until it ends; {} when it says nothing for a while."""
-    said: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
-
-    def listen() -> None:
-        for line in process.stdout or ():
-            said.put(_read(line))
-        said.put(None)
-
-    Thread(target=listen, daemon=True).start()
-    while True:
-        try:
-            message = said.get(timeout=BEAT_S)
-        except Empty:
-            message = {}
-        if message is None:
-            return
-        yield message
-
-
-def _read(line: str) -> dict[str, Any]:
-    """One message; {} for anything a library may print."""
-    try:
-        message = json.loads(line)
-    except ValueError:
-        return {}
-    return message if isinstance(message, dict) else {}
-
-
-def _ended(status: int) -> dict[str, Any]:
-    """What it means that a worker ended without a last word."""
-    how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-    return _failure(f"the analysis {how}", again=True)
+        return start("calcinosis.serve.worker", job.to_json())
 
 
 def _failure(error: str, *, again: bool) -> dict[str, Any]:

@@ -1,35 +1,35 @@
 """One analysis in a process of its own, that may be killed at any time.
 
-``python -m calcinosis.serve.worker`` reads its job as one line of JSON from standard input, says
-how it goes as lines of JSON on standard output, and ends with its parent. It writes only into the
+``python -m calcinosis.serve.worker`` is a child as `own_process` has it. It writes only into the
 folder of its run; what it leaves counts for nothing until the parent says so.
 """
 
-import errno
 import json
 import os
-import re
 import resource
-import signal
-import sys
-import threading
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from calcinosis.errors import CalcinosisError, NotReadableError, OutputError
+from calcinosis.errors import CalcinosisError, OutputError
+from calcinosis.own_process import (
+    defect,
+    disk_is_full,
+    job_of_parent,
+    say,
+    without_memory,
+    without_quotation,
+)
+from calcinosis.read.numbered import by_number
 from calcinosis.serve.given import (
     LabsKind,
     read_given,
     read_given_prescription,
     read_given_seeds,
 )
-from calcinosis.serve.numbered import by_number
-from calcinosis.serve.store import sync
+from calcinosis.write.files import sync
 
 DISK_FULL = "the disk is full; free some of it, and the study goes on"
-_NO_MEMORY = re.compile("bad_alloc|can't start new thread")  # as libraries in C++ say it
 NICENESS = 5  # receiving goes before analysing
 READ_SHARE, MEASURE_SHARE = 0.15, 0.75  # of the progress
 
@@ -66,48 +66,29 @@ class Job:
 
 def main() -> None:
     """Do one job."""
-    job = Job(**json.loads(sys.stdin.readline()))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees to it
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    job = Job(**job_of_parent())
     os.nice(NICENESS)
-    with suppress(OSError):  # where memory runs out, this process is to go, not the server
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     limit = job.memory_mb << 20
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     try:
-        _say(files=_work(job))
+        say(files=_work(job))
     except Exception as error:  # noqa: BLE001 - a traceback would quote the patient
-        _say(**_last_word(error, job))
+        say(**_last_word(error, job))
 
 
 def _last_word(error: Exception, job: Job) -> dict[str, Any]:
     """One line on why it could not be done, and whether it is to be tried again."""
-    if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+    if without_memory(error):
         line = f"the study needs more than {job.memory_mb} MB of memory; --memory-limit raises that"
         return {"error": line, "again": False}
-    if _disk_is_full(error):
+    if disk_is_full(error):
         return {"error": DISK_FULL, "waits": True}
     if isinstance(error, OutputError):
         return {"error": str(error), "again": True}
     if isinstance(error, CalcinosisError):
         line = by_number(without_quotation(error), Path(job.instances))
         return {"error": line, "again": False}
-    return {"error": f"a defect of ours ({_place(error)})", "again": False}
-
-
-def _disk_is_full(error: BaseException | None) -> bool:
-    """Whether this is what lies at the bottom of an error."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-def without_quotation(error: CalcinosisError) -> str:
-    """The line of an error without what a library quotes from the file: it may name the patient."""
-    line = " ".join(str(error).split())
-    return re.sub(r"\s*\(.*\)", "", line) if isinstance(error, NotReadableError) else line
+    return {"error": defect(error), "again": False}
 
 
 def _work(job: Job) -> list[dict[str, str]]:
@@ -152,29 +133,8 @@ def _instance(path: Path) -> dict[str, str]:
     return {"name": path.name, "sop_instance_uid": str(uid)}
 
 
-def _place(error: Exception) -> str:
-    """Which error, and on which line of ours it came up."""
-    trace, place = error.__traceback__, ""
-    while trace is not None:
-        path = Path(trace.tb_frame.f_code.co_filename)
-        if "calcinosis" in path.parts:
-            place = f" in {path.name}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return type(error).__name__ + place
-
-
-def _end_with_parent() -> None:
-    sys.stdin.read()
-    os._exit(1)
-
-
 def _tell(progress: float) -> None:
-    _say(progress=round(progress, 3))
-
-
-def _say(**message: Any) -> None:  # noqa: ANN401 - whatever JSON takes
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
+    say(progress=round(progress, 3))
 
 
 if __name__ == "__main__":

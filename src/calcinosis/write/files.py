@@ -47,11 +47,11 @@ def result_folder(output: Path, *, force: bool = False) -> Iterator[Path]:
         OutputError: `output` is a file, is not empty (without `force`), or cannot be written.
     """
     output = output.absolute()
-    with _explained(output):
-        _refuse_unusable(output, force=force)
+    with explained(output):
+        refuse_unusable(output, force=force)
         building = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=_existing_parent(output)))
     try:
-        with _explained(output):
+        with explained(output):
             new = building / "new"
             new.mkdir()
             yield new
@@ -60,7 +60,12 @@ def result_folder(output: Path, *, force: bool = False) -> Iterator[Path]:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def _refuse_unusable(output: Path, *, force: bool) -> None:
+def refuse_unusable(output: Path, *, force: bool) -> None:
+    """See that results can go into a folder.
+
+    Raises:
+        OutputError: it is a file, is not empty (without `force`), or cannot be written.
+    """
     if output.exists() and not output.is_dir():
         raise OutputError(f"output {output.name!r} is a file; expected a folder")
     if output.is_dir() and any(output.iterdir()) and not force:
@@ -78,7 +83,7 @@ def _existing_parent(output: Path) -> Path:
 
 
 @contextmanager
-def _explained(output: Path) -> Iterator[None]:
+def explained(output: Path) -> Iterator[None]:
     """Turn what the disk refuses into one clear line; other files are none of its business."""
     try:
         yield
@@ -119,3 +124,18 @@ def _move(names: Iterable[str], source: Path, target: Path) -> None:
     for name in names:
         if (source / name).exists():
             (source / name).replace(target / name)
+
+
+def sync(folder: Path) -> None:
+    """Have a folder with all below it on the disk itself, where it survives a power cut."""
+    for path in (*folder.rglob("*"), folder):
+        sync_one(path)
+
+
+def sync_one(path: Path) -> None:
+    """Have one file, or the list of names in a folder, on the disk itself."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

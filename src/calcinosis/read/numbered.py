@@ -1,4 +1,4 @@
-"""What people call an image that the node keeps under a name of its own."""
+"""What people call an image that is kept under a name that tells nothing."""
 
 import re
 from pathlib import Path
@@ -7,8 +7,12 @@ _KEPT = re.compile(r"\b[0-9a-f]{32}\.dcm\b")
 
 
 def by_number(line: str, instances: Path) -> str:
-    """A line in which images of the folder go by their numbers, as viewers show them."""
-    return _KEPT.sub(lambda found: _number(instances / found[0]), line)
+    """A line in which images below the folder go by their numbers, as viewers show them."""
+
+    def number(found: re.Match[str]) -> str:
+        return _number(next(instances.rglob(found[0]), instances / found[0]))
+
+    return _KEPT.sub(number, line)
 
 
 def _number(path: Path) -> str:
