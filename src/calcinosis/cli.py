@@ -13,24 +13,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from calcinosis.arguments import FOLDER, StatedPath, calibration_given, points_lps
+from calcinosis.arguments import (
+    FOLDER,
+    StatedPath,
+    calibration_given,
+    force_option,
+    points_lps,
+    quiet_option,
+    skeleton_given,
+)
 from calcinosis.errors import CalcinosisError
+from calcinosis.lesson import lesson
 from calcinosis.serve.command import serve
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from calcinosis.analysis import Analysis
     from calcinosis.measure.mass import Calibration, Point
-    from calcinosis.volume import Volume
     from calcinosis.write.seg import SegmentationType, Segments
 
 NEW_OBJECTS = 20_000  # until garbage in cycles is sought; after 700 it costs 0.7 s of an analysis
-force_option = click.option(
-    "--force", is_flag=True, help="Replace the results of an earlier run in the output folder."
-)
-quiet_option = click.option("--quiet", is_flag=True, help="No progress, and no lines of result.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -308,7 +309,7 @@ def _analyze_into(
             progress=begin("Reading"),
         )
         read_s = perf_counter() - began
-        bones = _skeleton(skeleton, study.volume)
+        bones = skeleton_given(skeleton, study.volume)
         analysis = analyze_study(
             study,
             known,
@@ -322,19 +323,6 @@ def _analyze_into(
         begin("Writing")
         write_files(analysis, folder, deidentify=deidentify, segments=segments, seg_type=seg_type)
     return analysis
-
-
-def _skeleton(choice: str, volume: "Volume") -> "NDArray[np.bool_] | None":
-    """The skeleton the user asks for; None for our own."""
-    if choice == "auto":
-        return None
-    if choice == "totalsegmentator":
-        from calcinosis.measure.totalsegmentator import totalsegmentator_skeleton
-
-        return totalsegmentator_skeleton(volume)
-    from calcinosis.read.mask import read_mask
-
-    return read_mask(Path(choice), volume)
 
 
 def _print_result(analysis: "Analysis", output: Path) -> None:
@@ -353,6 +341,7 @@ def _print_result(analysis: "Analysis", output: Path) -> None:
     print(f"Report: {output / 'report.html'}")
 
 
+commands.add_command(lesson)
 commands.add_command(serve)
 
 
