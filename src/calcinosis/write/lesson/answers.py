@@ -8,6 +8,7 @@ from typing import Any
 from calcinosis.explain.differential import Evidence
 from calcinosis.explain.knowledge import load_knowledge
 from calcinosis.explain.management import Option
+from calcinosis.forecast.outlook import Course
 from calcinosis.write.explanation import wording as told
 from calcinosis.write.explanation.charts import evidence_chart, probability_chart
 from calcinosis.write.lesson import script
@@ -26,6 +27,7 @@ _OF_THE_TELLING = {"phosphate_stated", "untold"}
 _EDGE = 0.02  # an outcome so near to the bound of a range belongs to neither
 _APART = 0.05  # two treatments whose outcomes are nearer are not told apart
 _VOLUMES = (0.3, 1.0, 2.8)  # choices of a volume, as multiples of the true one
+_PANELS = ("ca_p_product_mg2_dl2", "pth_pg_ml", "calcium_mg_dl", "deposit_calcium_g")
 COURSES = ("shrunk", "no sure change", "grown")
 
 
@@ -76,7 +78,6 @@ def _diagnosis(question: script.WhichDiagnosis, words: Words) -> Asked:
                 {
                     "probabilities": probability_chart(told.shown_diagnoses(words.explanation)),
                     "rest": told.rest(words.explanation),
-                    "evidence": evidence_chart(ranked[:2], told.units(words.explanation)),
                     "flags": words.explanation.red_flags,
                 },
             ),
@@ -86,30 +87,48 @@ def _diagnosis(question: script.WhichDiagnosis, words: Words) -> Asked:
 
 def _finding(question: script.WhichFinding, words: Words) -> Asked | None:
     """The heaviest finding among others that weigh clearly less."""
+    sign = 1 if question.speaks == "for" else -1
     evidence = [e for e in words.leading.evidence if _may_be_asked(e, question.among)]
-    evidence.sort(key=lambda e: -e.weight_db)
-    if not evidence or evidence[0].weight_db <= 0:
+    evidence.sort(key=lambda e: -sign * e.weight_db)
+    if not evidence or sign * evidence[0].weight_db <= 0:
         return None
     best = evidence[0]
-    lighter = [e for e in evidence if e.weight_db <= best.weight_db - CLEARLY_DB]
+    lighter = [e for e in evidence if sign * (best.weight_db - e.weight_db) >= CLEARLY_DB]
     if len(lighter) < 2:
         return None
     picked = [best, *_spread(lighter, CHOICES - 1)]
     units = told.units(words.explanation)
-    said = {e.finding: told.said(e, units) for e in words.leading.evidence}
     _shuffle(picked)
     choices = tuple(
-        Choice(said[e.finding], e is best, f"{told.decibans(e.weight_db)}.") for e in picked
+        Choice(told.said(e, units), e is best, f"{told.decibans(e.weight_db)}.") for e in picked
     )
-    cite = words.bibliography.of_evidence
+    return Asked(
+        "one",
+        words.fill(question.ask),
+        choices,
+        answer=words.fill(question.answer),
+        blocks=(_weights(words),),
+    )
+
+
+def _weights(words: Words) -> Block:
+    """What speaks for and against the two likeliest, and the sources of the first one's weights."""
+    ranked, units = words.explanation.differential.diagnoses, told.units(words.explanation)
     rows = [
-        (said[e.finding], told.decibans(e.weight_db), cite(e.source))
+        (
+            told.said(e, units),
+            told.decibans(e.weight_db),
+            words.bibliography.of_evidence(e.source),
+        )
         for e in words.leading.evidence
         if abs(e.weight_db) >= _LEAST_DB and e.finding not in _OF_THE_TELLING
     ]
-    block = Block("weights", {"rows": rows, "leading": words.leading.label})
-    answer = words.fill(question.answer)
-    return Asked("one", words.fill(question.ask), choices, answer=answer, blocks=(block,))
+    values = {
+        "rows": rows,
+        "leading": words.leading.label,
+        "evidence": evidence_chart(ranked[:2], units),
+    }
+    return Block("weights", values)
 
 
 def _may_be_asked(evidence: Evidence, among: str) -> bool:
@@ -188,7 +207,7 @@ def _forecast(question: script.WhatBecomes, words: Words) -> Asked | None:
         words.fill(question.ask),
         choices,
         answer=words.fill(question.answer),
-        blocks=(_outlook(words),),
+        blocks=(_outlook(words, course),),
     )
 
 
@@ -221,24 +240,19 @@ def _begun(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _outlook(words: Words) -> Block:
+def _outlook(words: Words, only: Course | None = None) -> Block:
+    """All treatments side by side, or one: the others would answer what is asked next."""
     from calcinosis.write.forecast_page.chart import PANELS, panel_svg, swatch
     from calcinosis.write.forecast_page.page import headline, within
 
     outlook = words.taught.analysis.outlook
     assert outlook is not None  # noqa: S101 - a course was found in it
-    shown = ("ca_p_product_mg2_dl2", "pth_pg_ml", "calcium_mg_dl", "deposit_calcium_g")
-    panels = [
-        (panel.title, panel.unit, panel_svg(panel, outlook.courses))
-        for panel in sorted(
-            (p for p in PANELS if p.analyte in shown), key=lambda p: shown.index(p.analyte)
-        )
-    ]
-    rows = [(swatch(at), course) for at, course in enumerate(outlook.courses)]
+    courses = [only] if only else outlook.courses
+    panels = [panel for name in _PANELS for panel in PANELS if panel.analyte == name]
     values = {
-        "title": headline(outlook),
-        "panels": panels,
-        "rows": rows,
+        "title": "" if only else headline(outlook),
+        "panels": [(p.title, p.unit, panel_svg(p, courses)) for p in panels],
+        "rows": [(swatch(at), course) for at, course in enumerate(courses)],
         "within": within(outlook),
         "doubts": outlook.doubts,
     }

@@ -58,10 +58,11 @@ class WhichDiagnosis(_Question):
 
 
 class WhichFinding(_Question):
-    """Which finding, on images alone or of all, weighs most for what the program ranks first."""
+    """Which finding weighs most for, or against, what the program ranks first."""
 
     kind: Literal["finding"]
     among: Literal["images", "all"] = "all"
+    speaks: Literal["for", "against"] = "for"
 
 
 class WhatNext(_Question):

@@ -13,10 +13,10 @@ import numpy as np
 from calcinosis.analysis import Analysis, analyze, explained
 from calcinosis.follow.follow_up import FollowUp, follow_up
 from calcinosis.forecast.given_prescription import GivenPrescription, parse_prescription
-from calcinosis.measure.mass import CtMeasurement
+from calcinosis.measure.mass import CtMeasurement, Mass
 from calcinosis.phantom.masses import MassOptions
 from calcinosis.phantom.patient import Phantom, PhantomOptions, make_phantom
-from calcinosis.phantom.truth import Truth
+from calcinosis.phantom.truth import MassTruth, Truth
 from calcinosis.read.case_file import case_of
 from calcinosis.read.patient_file import PatientFile
 from calcinosis.volume import Study
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 Begin = Callable[[str], Callable[[float], None]]
 TUBE_VOLTAGE_KV = 120.0  # phantoms are drawn as scanned with it
 
-# How far measuring may be off before a case is not shown; both are named parameters, wide of what
+# How far measuring may be off before a case is not shown; they are named parameters, wide of what
 # measuring is off by in phantoms (docs/accuracy.md).
 LEAST_OVERLAP = 0.6  # Dice of the outline with the drawn one
 MOST_VOLUME_RATIO = 1.4
+MOST_DEPTH_ERROR_MM = 3.0
 
 
 class DisagreementError(RuntimeError):
@@ -150,26 +151,31 @@ def _of_masses(truth: Truth, measured: CtMeasurement) -> Iterator[str]:
         yield f"{len(truth.masses)} masses drawn, {len(measured.masses)} measured"
         return
     for drawn in truth.masses:
-        overlaps = [
-            _dice(truth.envelope == drawn.id, measured.labels == m.id) for m in measured.masses
-        ]
+        outline = truth.envelope == drawn.id
+        overlaps = [_dice(outline, measured.labels == mass.id) for mass in measured.masses]
         best = int(np.argmax(overlaps))
         if overlaps[best] < LEAST_OVERLAP:
             yield f"mass {drawn.id} is not outlined as drawn (Dice {overlaps[best]:.2f})"
             continue
-        mass = measured.masses[best]
-        ratio = mass.volume_ml / drawn.volume_ml
-        if not 1 / MOST_VOLUME_RATIO <= ratio <= MOST_VOLUME_RATIO:
-            yield f"mass {drawn.id}: {drawn.volume_ml:.0f} mL drawn, {mass.volume_ml:.0f} measured"
-        if mass.sedimentation_sign != bool(drawn.levels):
-            found = len(mass.fluid_levels)
-            yield f"mass {drawn.id}: {len(drawn.levels)} levels drawn, {found} found"
-        if bool(mass.bone.eroded) != (drawn.erosion is not None):
-            how = "eroding" if drawn.erosion else "not eroding"
-            yield f"mass {drawn.id} was drawn {how}; found: {mass.bone.eroded}"
-        site = mass.site  # of an arm alone nothing tells the side
-        if site is None or site.joint != drawn.joint or site.side not in (None, drawn.side):
-            yield f"mass {drawn.id} was drawn at the {drawn.side} {drawn.joint}"
+        for complaint in _of_mass(drawn, measured.masses[best]):
+            yield f"mass {drawn.id}: {complaint}"
+
+
+def _of_mass(drawn: MassTruth, mass: Mass) -> Iterator[str]:
+    ratio = mass.volume_ml / drawn.volume_ml
+    if not 1 / MOST_VOLUME_RATIO <= ratio <= MOST_VOLUME_RATIO:
+        yield f"{drawn.volume_ml:.0f} mL drawn, {mass.volume_ml:.0f} mL measured"
+    if mass.sedimentation_sign != bool(drawn.levels):
+        yield f"{len(drawn.levels)} levels drawn, {len(mass.fluid_levels)} found"
+    if bool(mass.bone.eroded) != (drawn.erosion is not None):
+        yield f"drawn {'eroding' if drawn.erosion else 'not eroding'}, found {mass.bone.eroded}"
+    elif drawn.erosion:
+        found_mm = mass.bone.erosion_depth_mm or 0.0
+        if abs(found_mm - drawn.erosion.depth_mm) > MOST_DEPTH_ERROR_MM:
+            yield f"erosion {drawn.erosion.depth_mm:.1f} mm drawn, {found_mm:.1f} mm measured"
+    site = mass.site  # of an arm alone nothing tells the side
+    if site is None or site.joint != drawn.joint or site.side not in (None, drawn.side):
+        yield f"drawn at the {drawn.side} {drawn.joint}, found at {site and site.in_words}"
 
 
 def _of_change(truth: Truth, later: Truth, follow: FollowUp) -> Iterator[str]:

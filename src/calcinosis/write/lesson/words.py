@@ -3,12 +3,12 @@
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, StrictUndefined, UndefinedError
 from markupsafe import Markup
 
 from calcinosis.explain.differential import Diagnosis
 from calcinosis.explain.explanation import Explanation
-from calcinosis.explain.knowledge import load_knowledge
 from calcinosis.forecast.outlook import Course
 from calcinosis.write.explanation.wording import percent
 from calcinosis.write.lesson.references import Bibliography
@@ -65,6 +65,14 @@ class Words:
         outlook = self.taught.analysis.outlook
         return next((c for c in outlook.courses if c.name == name), None) if outlook else None
 
+    def _left_after(self, course: str, days: float) -> float:
+        """The share of the deposit's calcium that a treatment leaves after so many days."""
+        found = self.course(course)
+        if found is None:
+            raise UndefinedError(f"no forecast of {course}")
+        deposit_g = found.central["deposit_calcium_g"]
+        return float(np.interp(days, found.day, deposit_g) / deposit_g[0])
+
     @cached_property
     def _values(self) -> dict[str, Any]:
         analysis, truth = self.taught.analysis, self.taught.truth
@@ -85,10 +93,9 @@ class Words:
             "product": patient.ca_p_product_mg2_dl2,
             "calcium": patient.calcium_mg_dl,
             "course": self.course,
-            "standing": {option.option: option.standing for option in self.explanation.plan},
+            "left_after": self._left_after,
             "followed": follow.masses[0] if follow else None,
             "days": follow.days if follow else None,
-            "knowledge": load_knowledge().diagnoses,
         }
 
 

@@ -110,7 +110,7 @@ function refresh() {
     const link = item.appendChild(document.createElement("a"));
     const got = share(number, at);
     link.href = `#c${number + 1}q${at + 1}`;
-    link.textContent = all("legend", cases[number])[at].textContent;
+    link.textContent = `${number + 1}.${at + 1} ${all("legend", cases[number])[at].textContent}`;
     item.append(` ${got === null ? "not counted" : got === 1 ? "right" : got > 0 ? `${Math.round(100 * got)} %` : "not right"}`);
   }));
 }

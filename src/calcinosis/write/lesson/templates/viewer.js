@@ -148,7 +148,8 @@ class Viewer {
     const told = [`Slice ${this.slice + 1} of ${this.current.images.length}`];
     if (this.cursor) {
       const at = Math.round(this.cursor.y) * size + Math.round(this.cursor.x);
-      told.push(`${Math.round(hounsfield[greys[at] || 0] / 10) * 10} HU under the cross`);
+      const hu = String(Math.round(hounsfield[greys[at] || 0] / 10) * 10);
+      told.push(`${hu.replace("-", "−")} HU under the cross`);
     }
     this.readout.textContent = told.join(", ");
   }

@@ -1,0 +1,160 @@
+"""The lesson as a learner meets it, in Chromium, with and without a learning-management system."""
+
+import json
+import re
+import time
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from chromium import running_chromium
+
+# What a learning-management system puts into a window: it keeps values, and all that it was told.
+COURSE = """
+window.API = {
+  told: [], kept: JSON.parse(sessionStorage.getItem("kept") || "{}"),
+  LMSInitialize() { this.told.push(["initialize"]); return "true"; },
+  LMSGetValue(name) { return this.kept[name] || ""; },
+  LMSSetValue(name, value) {
+    this.told.push([name, value]);
+    this.kept[name] = value;
+    sessionStorage.setItem("kept", JSON.stringify(this.kept));
+    return "true";
+  },
+  LMSCommit() { return "true"; },
+  LMSFinish() {
+    sessionStorage.setItem("finished", JSON.stringify(this.kept));
+    return "true";
+  },
+};
+"""
+# SCORM 1.2 run-time environment, 3.4: data types of the elements that are set.
+ALLOWED = {
+    r"cmi\.core\.lesson_status": r"incomplete|completed",
+    r"cmi\.core\.score\.(raw|min|max)": r"\d{1,3}",
+    r"cmi\.core\.exit": r"|suspend",
+    r"cmi\.core\.session_time": r"\d{2,4}:\d\d:\d\d",
+    r"cmi\.suspend_data": r"(?s).{0,4096}",
+    r"cmi\.interactions\.\d+\.id": r"\w{1,255}",
+    r"cmi\.interactions\.\d+\.type": r"choice|performance",
+    r"cmi\.interactions\.\d+\.student_response": r".{1,255}",
+    r"cmi\.interactions\.\d+\.correct_responses\.0\.pattern": r"[a-z](,[a-z])*",
+    r"cmi\.interactions\.\d+\.result": r"correct|wrong|0\.\d\d",
+}
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with running_chromium(tmp_path_factory.mktemp("chromium")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def lesson(browser, written):
+    """The page open in a course, and its questions with their answers."""
+    browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": COURSE})
+    browser.get((written / "lesson.html").as_uri())
+    (case,) = json.loads(
+        browser.execute_script("return document.getElementById('data').innerText")
+    )["cases"]
+    return case
+
+
+def step(browser, number):
+    return browser.find_element(By.ID, f"c1q{number + 1}")
+
+
+def send(browser, number):
+    button = step(browser, number).find_element(By.CSS_SELECTOR, "button[type=submit]")
+    button.send_keys(Keys.ENTER)
+    verdict = step(browser, number).find_element(By.CSS_SELECTOR, ".verdict")
+    return verdict.text
+
+
+def point_at(browser, case, target):
+    """By keyboard: to the slice that shows most of the target, and the cross to its middle."""
+    (scan,) = case["scans"]
+    places = scan["drawn"][target]
+    at = max(range(len(places)), key=lambda z: sum(map(len, places[z])))
+    xs, ys = zip(*max(places[at], key=len), strict=True)
+    stage = browser.find_element(By.CSS_SELECTOR, ".stage")
+    slider = browser.find_element(By.ID, "v0-Slice")
+    now = int(slider.get_attribute("value"))
+    stage.send_keys(*[Keys.PAGE_DOWN if at > now else Keys.PAGE_UP] * abs(at - now))
+    middle = scan["pixels"] / 2
+    across, down = (round((min(v) + max(v)) / 2 - middle) // 4 for v in (xs, ys))
+    stage.send_keys(*[Keys.ARROW_RIGHT if across > 0 else Keys.ARROW_LEFT] * abs(across))
+    stage.send_keys(*[Keys.ARROW_DOWN if down > 0 else Keys.ARROW_UP] * abs(down))
+    stage.send_keys(Keys.ENTER)
+
+
+def choose(browser, number, choices):
+    inputs = step(browser, number).find_elements(By.CSS_SELECTOR, "input")
+    for choice in choices:
+        inputs[choice].send_keys(Keys.SPACE)
+
+
+def test_a_case_is_played_to_its_end_and_the_course_is_told(browser, lesson):
+    questions = lesson["questions"]
+    assert not step(browser, 1).is_displayed(), "one step at a time"
+    assert not step(browser, 0).find_element(By.CSS_SELECTOR, ".answer").is_displayed()
+    assert send(browser, 0) == "", "nothing was chosen"
+    assert "Click on the image first" in step(browser, 0).text
+
+    point_at(browser, lesson, "mass")
+    assert send(browser, 0) == "Right."
+    assert step(browser, 0).find_element(By.CSS_SELECTOR, ".picture").is_displayed()
+    wrong = 2
+    choose(browser, 1, [])
+    step(browser, 1).find_element(By.CSS_SELECTOR, ".skip").send_keys(Keys.ENTER)
+    for number in range(2, len(questions)):
+        right = questions[number]["right"]
+        chosen = [next(i for i in range(3) if i not in right)] if number == wrong else right
+        choose(browser, number, chosen)
+        assert send(browser, number) == ("Not right." if number == wrong else "Right.")
+
+    browser.execute_script("location.hash = '#result'")
+    counted = len(questions) - 1  # one was shown, and is not counted
+    percent = round(100 * (counted - 1) / counted)
+    score = browser.find_element(By.ID, "score")
+    WebDriverWait(browser, 10).until(lambda _: score.is_displayed())
+    assert (
+        score.text == f"{counted - 1} of {counted} points, {percent} %. All questions are answered."
+    )
+    kept = browser.execute_script("return window.API.kept")
+    assert kept["cmi.core.lesson_status"] == "completed"
+    assert kept["cmi.core.score.raw"] == str(percent)
+    assert browser.execute_script("return window.API.told")[0] == ["initialize"]
+    assert_everything_told_is_allowed(browser)
+
+    review = browser.find_elements(By.CSS_SELECTOR, "#review a")
+    assert len(review) == len(questions)
+    browser.refresh()  # the course takes leave, and brings the learner back
+    finished = json.loads(browser.execute_script("return sessionStorage.getItem('finished')"))
+    assert finished["cmi.core.exit"] == ""
+    assert re.fullmatch(r"0000:0\d:\d\d", finished["cmi.core.session_time"])
+    assert f"{percent} %" in browser.find_element(By.ID, "score").get_attribute("textContent")
+    assert [line for line in browser.get_log("browser") if line["level"] == "SEVERE"] == []
+
+
+def assert_everything_told_is_allowed(browser):
+    for name, *value in browser.execute_script("return window.API.told")[1:]:
+        (pattern,) = [p for n, p in ALLOWED.items() if re.fullmatch(n, name)]
+        assert re.fullmatch(pattern, *value), (name, value)
+
+
+@pytest.mark.usefixtures("lesson")
+def test_the_page_fits_a_telephone_and_prints_with_answers(browser):
+    for width, media in ((400, "screen"), (718, "print")):  # A4 with margins of 10 mm
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media})
+        time.sleep(0.2)
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    keys = browser.find_elements(By.CSS_SELECTOR, ".key-list")
+    assert keys
+    assert all(key.size["height"] > 0 for key in keys)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
