@@ -16,7 +16,7 @@ from calcinosis.explain.tables import load_tables
 from calcinosis.finding import Finding
 from calcinosis.volume import Subject
 from calcinosis.write.deidentify import without_identity
-from calcinosis.write.lesson import script
+from calcinosis.write.lesson import own, script
 from calcinosis.write.lesson.answers import asked
 from calcinosis.write.lesson.lesson import write_pages
 from calcinosis.write.lesson.references import Bibliography
@@ -172,11 +172,11 @@ def test_the_right_diagnosis_is_the_one_drawn(taught):
 
 
 def test_of_an_own_case_the_given_diagnosis_is_right_whatever_the_program_ranks(taught):
-    own = replace(taught, script=script.load_case(script.OWN), truth=None)
-    (known,) = answered(replace(own, diagnosis="synovial_chondromatosis"), script.WhichDiagnosis)
+    mine = replace(taught, script=script.load_case(script.OWN), truth=None)
+    (known,) = answered(replace(mine, diagnosis="synovial_chondromatosis"), script.WhichDiagnosis)
     assert right(known) == ["Synovial (osteo)chondromatosis"]
     assert "The program ranks another first: uremic" in known.answer
-    (open_question,) = answered(replace(own, diagnosis=None), script.WhichDiagnosis)
+    (open_question,) = answered(replace(mine, diagnosis=None), script.WhichDiagnosis)
     assert "does the program rank first" in open_question.ask
     assert "not the truth" in open_question.answer
 
@@ -332,14 +332,22 @@ def test_an_own_study_names_nobody(taught, tmp_path):
     subject = Subject(name="Plantedname^Ulrike", patient_id="PLANTED-4711", age_years=58.0)
     study = replace(taught.analysis.study, subject=subject, series_instance_uid="1.2.840.99.4711")
     analysis = without_identity(replace(taught.analysis, study=study))
-    own = Taught(script.load_case(script.OWN), analysis, "tc_uremic")
-    write_pages(tmp_path, [own], artificial=False)
+    mine = Taught(script.load_case(script.OWN), analysis, "tc_uremic")
+    write_pages(tmp_path, [mine], artificial=False)
     text = (tmp_path / PAGE).read_text(encoding="utf-8")
     for told in ("Planted", "4711", "58 years", "Female", "1.2.840.99"):
         assert told not in text
     assert "A head can be recognised" in text
     assert "artificial" not in text
     assert "Which diagnosis was it?" in text
+
+
+def test_a_study_without_a_mass_is_refused(monkeypatch, fabricated, tmp_path):
+    monkeypatch.setattr(own, "read_study", lambda *_, **__: None)
+    monkeypatch.setattr(own, "analyze", lambda *_, **__: fabricated(masses=0))
+    with pytest.raises(InputError, match="no calcified mass"):
+        own.write_own_lesson(own.Own(tmp_path), tmp_path, lambda _: lambda _: None)
+    assert list(tmp_path.iterdir()) == []
 
 
 # ------------------------------------------------------------------ the package

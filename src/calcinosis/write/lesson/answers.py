@@ -45,7 +45,8 @@ def _place(question: script.Place, words: Words) -> Asked | None:
         return None
     pictures = levels(words.taught) if question.target == "level" else planes(words.taught)
     blocks = [Block("pictures", {"pictures": pictures, "drawn": words.taught.truth is not None})]
-    if question.target != "level":
+    volume_is_asked = any(isinstance(q, script.HowLarge) for q in words.taught.script.questions)
+    if question.target != "level" and not volume_is_asked:
         blocks.append(Block("measures", {"rows": wording.measures(mass)}))
     return Asked(
         "place",
@@ -318,7 +319,7 @@ def _fact(question: script.WhatHolds, words: Words) -> Asked:
 
 def _shuffle(things: list[Any]) -> None:
     """An order that tells nothing, alike on every run."""
-    Random(len(things)).shuffle(things)  # noqa: S311 - an order, no secret
+    Random(repr(things)).shuffle(things)  # noqa: S311 - an order, no secret
 
 
 _BUILDERS: dict[type, Callable[[Any, Words], Asked | None]] = {

@@ -21,6 +21,7 @@ from calcinosis.write.lesson.words import Words
 from calcinosis.write.report.planes import WINDOW_HU
 
 TOLERANCE_MM = 6.0  # a click so far off still hits: about a fingertip on a telephone
+_TOLD_BESIDE = {"laboratory"}  # in a table of its own, with the years on dialysis
 SCRIPTS = ("viewer.js", "course.js", "lesson.js")
 WINDOWS_HU = {"bone": WINDOW_HU, "soft tissue": (60.0, 400.0)}  # level, width
 
@@ -100,13 +101,16 @@ def _told(taught: Taught) -> list[str]:
         return []
     explanation = taught.analysis.explanation
     assert explanation is not None  # noqa: S101 - refused before where there is no mass
-    measured = {f.code for f in explanation.findings if f.origin == "measured"}
+    told = {
+        finding.code
+        for finding in explanation.findings
+        if finding.origin == "reported" and finding.modality not in _TOLD_BESIDE
+    }
     leading = explanation.differential.diagnoses[0].evidence
-    history = [f.code for f in explanation.findings if f.modality == "history"]
     return [
-        said(e, units(explanation))
-        for e in leading
-        if e.finding in history and e.finding not in measured
+        said(evidence, units(explanation))
+        for evidence in leading
+        if evidence.finding in told - {"dialysis_vintage_years"}
     ]
 
 

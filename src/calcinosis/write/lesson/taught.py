@@ -82,7 +82,9 @@ def teach(case: script.CaseScript, name: str, begin: Begin) -> Taught:
         analysis = analyze(study, known, prescription=given, progress=begin(f"{name}: measuring"))
         taught = Taught(case, analysis, patient.diagnosis, phantom.truth)
     else:
-        taught = _in_both(case, phantom, known, given, begin)
+        taught = _in_both(
+            case, phantom, known, given, lambda step: begin(f"{name}: {step.lower()}")
+        )
     complaints = list(disagreements(taught))
     if complaints:
         raise DisagreementError(f"lesson, {name}: {'; '.join(complaints)}")

@@ -96,6 +96,7 @@ function refresh() {
     const first = answers[number].indexOf(null);
     all(".step", section).forEach((step, at) => step.classList.toggle("later", first >= 0 && at > first));
     section.classList.toggle("finished", first < 0);
+    stand(section, number, first);
     const { points, of, open } = totals(number);
     const begun = open < answers[number].length;
     document.querySelector(`.mark[data-case="${number}"]`).textContent = begun ? `(${tidy(points)} of ${of}${open ? ", " + open + " open" : ""})` : "";
@@ -113,6 +114,14 @@ function refresh() {
     link.textContent = `${number + 1}.${at + 1} ${all("legend", cases[number])[at].textContent}`;
     item.append(` ${got === null ? "not counted" : got === 1 ? "right" : got > 0 ? `${Math.round(100 * got)} %` : "not right"}`);
   }));
+}
+
+/* On a narrow screen the image stands at the question that asks for a click, else before all. */
+function stand(section, number, open) {
+  const asks = open >= 0 && data.cases[number].questions[open].kind === "place";
+  const narrow = window.matchMedia("(max-width: 900px)").matches;
+  const place = asks && narrow ? all(".step", section)[open] : section.querySelector(".bench");
+  if (viewers[number].root.parentNode !== place) place.prepend(viewers[number].root);
 }
 
 const tidy = (points) => String(Math.round(10 * points) / 10);
