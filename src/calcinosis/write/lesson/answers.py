@@ -26,7 +26,7 @@ IMAGES = {"radiograph", "CT", "MRI", "ultrasound", "scintigraphy"}
 _OF_THE_TELLING = {"phosphate_stated", "untold"}
 _EDGE = 0.02  # an outcome so near to the bound of a range belongs to neither
 _APART = 0.05  # two treatments whose outcomes are nearer are not told apart
-_VOLUMES = (0.3, 1.0, 2.8)  # choices of a volume, as multiples of the true one
+_VOLUME_STEP = 2.8  # between the choices of a volume: by so much nobody misjudges one
 _PANELS = ("ca_p_product_mg2_dl2", "pth_pg_ml", "calcium_mg_dl", "deposit_calcium_g")
 COURSES = ("shrunk", "no sure change", "grown")
 
@@ -264,8 +264,10 @@ def _volume(question: script.HowLarge, words: Words) -> Asked:
     mass = words.taught.analysis.measurement.masses[0]
     truth = words.taught.truth
     volume_ml = max(m.volume_ml for m in truth.masses) if truth else mass.volume_ml
+    place = Random(words.taught.script.title).randrange(3)  # noqa: S311 - an order, no secret
     choices = tuple(
-        Choice(f"about {_rounded(volume_ml * factor)} mL", factor == 1.0) for factor in _VOLUMES
+        Choice(f"about {_rounded(volume_ml * _VOLUME_STEP ** (at - place))} mL", at == place)
+        for at in range(3)
     )
     return Asked(
         "one",
@@ -308,6 +310,7 @@ def _change(question: script.WhatChanged, words: Words) -> Asked:
 
 def _fact(question: script.WhatHolds, words: Words) -> Asked:
     choices = [Choice(words.fill(o.text), o.right, words.fill(o.because)) for o in question.options]
+    _shuffle(choices)
     several = sum(choice.right for choice in choices) > 1
     return Asked(
         "many" if several else "one",
