@@ -44,9 +44,11 @@ lock: $(VENV)/.test  ## pin the dependencies of pyproject.toml anew
 	$(LOCK) pyproject.toml --extra test --output-file requirements/test.txt
 	$(LOCK) pyproject.toml --constraint requirements/test.txt --output-file requirements/runtime.txt
 
-picture: demo tools $(VENV)/.test  ## the pictures of README and manual, from the demo's results
+picture: demo tools $(VENV)/.test  ## the pictures of README and manual, from the demo and the lesson
 	$(BIN)/python docs/picture.py calcinosis-demo/report.html docs/report.png
 	$(BIN)/python docs/worklist.py calcinosis-demo docs/worklist.png
+	$(BIN)/calcinosis lesson calcinosis-lesson --force
+	$(BIN)/python docs/lesson.py calcinosis-lesson/lesson.html docs/lesson.png
 
 tools: $(VENV)/.runtime
 	@missing=; PATH="$$PATH:/usr/sbin"; for pair in $(TEST_TOOLS); do \
@@ -74,6 +76,6 @@ $(VENV)/.test: requirements/test.txt $(VENV)/.runtime
 	@touch $@
 
 clean:  ## back to a fresh clone
-	rm -rf $(VENV) dist build calcinosis-demo calcinosis-report .mypy_cache .ruff_cache \
+	rm -rf $(VENV) dist build calcinosis-demo calcinosis-lesson calcinosis-report .mypy_cache .ruff_cache \
 	  .pytest_cache .hypothesis .import_linter_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +

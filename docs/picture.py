@@ -13,7 +13,7 @@ MAX_BYTES = 400_000  # a README should not be heavier to load than the pages aro
 
 
 def photograph(page: Path, picture: Path, height_px: int = HEIGHT_PX) -> None:
-    """Render the top of `page` in Chromium and save it with few enough colours to be light."""
+    """Render the top of `page` in Chromium and save it."""
     with tempfile.TemporaryDirectory() as folder:
         shot = Path(folder) / "shot.png"
         command = [
@@ -27,7 +27,12 @@ def photograph(page: Path, picture: Path, height_px: int = HEIGHT_PX) -> None:
             page.resolve().as_uri(),
         ]
         subprocess.run(command, check=True, capture_output=True, timeout=120)
-        image = Image.open(shot).convert("RGB").crop((0, 0, WIDTH_PX, height_px))
+        lightened(shot, picture, height_px)
+
+
+def lightened(shot: Path, picture: Path, height_px: int) -> None:
+    """Save the top of a photograph with few enough colours to be light."""
+    image = Image.open(shot).convert("RGB").crop((0, 0, WIDTH_PX, height_px))
     for colours in (256, 128, 64):
         image.quantize(colours).save(picture, optimize=True)
         if picture.stat().st_size <= MAX_BYTES:

@@ -150,6 +150,18 @@ def test_deidentified_results_name_no_uid_of_the_scan(series, tmp_path, calcinos
     assert reference.SeriesInstanceUID == mapped
 
 
+def test_a_teachers_own_study_becomes_a_lesson_that_names_nobody(series, tmp_path, calcinosis):
+    run = calcinosis("lesson", tmp_path, "--study", series, "--diagnosis", "tc_uremic")
+    assert run.status == 0, run.err
+    assert "head can be recognised" in run.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lesson.html", "lesson.zip"]
+    page = (tmp_path / "lesson.html").read_text()
+    header = dcmread(next(series.iterdir()), stop_before_pixels=True)
+    for told in (header.PatientID, header.StudyDate, header.SeriesInstanceUID, str(series)):
+        assert told not in page
+    assert "Which diagnosis was it?" in page
+
+
 @pytest.fixture(scope="session")
 def later_series(phantom, tmp_path_factory):
     """The same mass half a year later: the patient lay turned and shifted."""
@@ -289,6 +301,9 @@ def test_a_calibration_by_phantom_replaces_that_of_the_tube_voltage():
         (["analyze", "nowhere"], ["nowhere", "no such file"]),
         (["analyze", "x", "--tumour"], ["--tumour"]),
         (["analyse", "x"], ["analyse"]),
+        (["lesson", "new", "--labs", "labs.csv"], ["--labs", "--study"]),
+        (["lesson", "new", "--study", "x", "--diagnosis", "cancer"], ["cancer", "tc_uremic"]),
+        (["lesson", "new", "--study", "nowhere"], ["nowhere", "no such file"]),
     ],
 )
 def test_what_cannot_be_done_is_one_line(tmp_path, monkeypatch, calcinosis, arguments, words):
@@ -513,7 +528,7 @@ def test_the_demo_analyses_the_files_it_wrote(tmp_path, calcinosis):
 
 
 def test_every_option_of_a_command_is_explained():
-    for name in ("analyze", "demo"):
+    for name in ("analyze", "demo", "lesson"):
         page = (Path(__file__).parents[1] / f"docs/{name}.md").read_text()
         for option in cli.commands.commands[name].params:
             if option.param_type_name == "option":

@@ -1,4 +1,4 @@
-"""Arguments that commands share or that need reading: paths, spans, points, a calibration."""
+"""Arguments of the command line: those of several commands, and those that need reading."""
 
 import math
 import os
@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from calcinosis.measure.mass import Calibration, Point
+    from calcinosis.volume import Volume
 
 PORT = click.IntRange(0, 65535)
 
@@ -75,6 +79,19 @@ def calibration_given(
             "its relative standard deviation (below 1), as in 0.74,0.05"
         )
     return calibration_by_phantom(factor, share)
+
+
+def skeleton_given(choice: str, volume: "Volume") -> "NDArray[np.bool_] | None":
+    """The skeleton the user asks for; None for our own."""
+    if choice == "auto":
+        return None
+    if choice == "totalsegmentator":
+        from calcinosis.measure.totalsegmentator import totalsegmentator_skeleton
+
+        return totalsegmentator_skeleton(volume)
+    from calcinosis.read.mask import read_mask
+
+    return read_mask(Path(choice), volume)
 
 
 def _point_lps(text: str) -> "Point":

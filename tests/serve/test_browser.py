@@ -15,19 +15,18 @@ from pathlib import Path
 import httpx2
 import pytest
 from pydicom import dcmread
-from selenium import webdriver
 from selenium.common.exceptions import (
     ElementNotInteractableException,
     NoSuchElementException,
     StaleElementReferenceException,
 )
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from calcinosis.phantom.dicom import write_series
 from calcinosis.phantom.masses import MassOptions
 from calcinosis.phantom.patient import PhantomOptions, make_phantom
+from chromium import running_chromium
 
 FAMILY, NUMBER = "Plantedname", "PLANTED-4711-" + 50 * "0"  # as long as DICOM takes
 TOKEN = "a-token-for-the-browser-test"  # noqa: S105 - of this test alone
@@ -38,18 +37,6 @@ NOT_YET = (
     StaleElementReferenceException,
 )
 ANALYSIS_S, PAGE_S = 540, 90  # a busy machine is slow, not wrong
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",  # it refuses root
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--window-size=1280,1400",
-)
 
 
 def free_port():
@@ -100,16 +87,8 @@ def node(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or "chromium"
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = shutil.which("chromedriver")
-    assert driver, "chromedriver is missing; `make tools` installs it"
-    opened = webdriver.Chrome(options=options, service=Service(driver))
-    yield opened
-    opened.quit()
+    with running_chromium(tmp_path_factory.mktemp("chromium")) as opened:
+        yield opened
 
 
 def waited(browser, ask, seconds=PAGE_S):

@@ -9,6 +9,8 @@ import pytest
 from calcinosis.analysis import Analysis
 from calcinosis.explain.explanation import explain
 from calcinosis.explain.findings import findings_of_masses
+from calcinosis.forecast.labs import ANALYTES
+from calcinosis.forecast.outlook import Course, Outlook
 from calcinosis.forecast.patient_forecast import forecast_for
 from calcinosis.lab_result import LabResult
 from calcinosis.measure.mass import (
@@ -22,9 +24,13 @@ from calcinosis.measure.mass import (
     Site,
 )
 from calcinosis.patient import Patient
+from calcinosis.phantom.truth import LevelTruth, MassTruth, Truth
 from calcinosis.read.case_file import Case
 from calcinosis.read.study import read_study
 from calcinosis.volume import Study, Volume
+from calcinosis.write.lesson import script
+from calcinosis.write.lesson.lesson import write_pages
+from calcinosis.write.lesson.taught import Taught, known_of
 from ct_scene import delivered, write_series
 
 AXIAL = np.array([[0, 0, 1.5, -70.0], [0, 1.5, 0, -60.0], [2.0, 0, 0, -40.0], [0, 0, 0, 1]])
@@ -140,3 +146,94 @@ def plain(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plain")
     study = read_study(write_series(folder / "ct"))
     return study, delivered(folder, study)
+
+
+@pytest.fixture(scope="session")
+def taught(fabricated):
+    """The lesson's first case, its scan and measurement made by hand."""
+    case = script.load_case("hip")
+    analysis = fabricated(masses=1)
+    bone = BoneRelation("left femur", 0.0, 240.0, 0.0, 0.0, eroded=False)
+    (mass,) = analysis.measurement.masses
+    measurement = replace(analysis.measurement, masses=(replace(mass, bone=bone),))
+    known = known_of(case.patient)
+    explanation = explain(known.case, known.patient, findings_of_masses(measurement))
+    analysis = replace(
+        analysis,
+        measurement=measurement,
+        patient=known.patient,
+        explanation=explanation,
+        outlook=Outlook(
+            (
+                course("as now", 72.0),
+                course("low-calcium dialysate and sevelamer", 61.0),
+                course("low-phosphate diet", 43.0, left_out="calcium stays above 10.2 mg/dL"),
+                course("daily haemodialysis", 48.0),
+            ),
+            assumptions=(),
+        ),
+    )
+    return Taught(case, analysis, "tc_uremic", truth_of(measurement, analysis.study.volume))
+
+
+def course(name: str, product: float, left_out: str = "") -> Course:
+    """What a forecast would say of a treatment, by its calcium-phosphate product after a year."""
+    day = np.array([0.0, 365.0, 730.0])
+    levels = dict.fromkeys(ANALYTES, np.array([10.0, 9.0, 8.0]))
+    outcomes = {
+        "horizon_days": 365.0,
+        "calcium_mg_dl": 9.5,
+        "phosphate_mg_dl": product / 9.5,
+        "ca_p_product_mg2_dl2": product,
+        "pth_pg_ml": 900.0,
+        "chance_product_below_55": 0.4,
+        "chance_calcium_below_7_5": 0.1,
+        "chance_deposit_halved": 0.3,
+        "deposit_relative": 0.9,
+        "deposit_relative_low": 0.6,
+        "deposit_relative_high": 1.2,
+    }
+    phases = ((0.0, name),)
+    return Course(
+        name, day, (name,) * 3, levels, levels, levels, phases, (), (None,), outcomes, (), left_out
+    )
+
+
+def truth_of(measurement, volume):
+    """The mass as measured, drawn so: one level through its middle."""
+    (mass,) = measurement.masses
+    envelope = measurement.labels.astype(np.uint8)
+    middle = round(volume.to_indices(mass.centroid_lps_mm)[1])
+    levels = np.zeros(envelope.shape, np.uint16)
+    levels[:, middle][envelope[:, middle] > 0] = 1
+    level = LevelTruth(1, 1, mass.centroid_lps_mm, 900.0, 17.0, 17.0, 17.0, 20.0, 600.0, 0.0, 33.0)
+    drawn = MassTruth(
+        id=1,
+        style="packed",
+        texture="sedimented",
+        joint="hip",
+        side="left",
+        centroid_lps_mm=mass.centroid_lps_mm,
+        volume_ml=mass.volume_ml,
+        calcified_volume_ml=mass.calcified_volume_ml,
+        excess_hu_ml=1.0,
+        max_diameter_mm=40.0,
+        mean_hu=300.0,
+        bone="left femur",
+        bone_distance_mm=0.0,
+        contact_mm2=240.0,
+        locules=(),
+        levels=(level,),
+        not_levels=(),
+        erosion=None,
+    )
+    nothing = np.zeros_like(envelope)
+    skeleton = measurement.skeleton
+    return Truth((drawn,), (), envelope, levels, levels, nothing, skeleton, (0.0, 1.0, 0.0))
+
+
+@pytest.fixture(scope="session")
+def written(taught, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lesson")
+    write_pages(folder, [taught])
+    return folder

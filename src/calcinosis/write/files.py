@@ -33,6 +33,8 @@ RESULT_FILES = (
     "follow.json",
     "scintigraphy.html",
     "scintigraphy.json",
+    "lesson.html",
+    "lesson.zip",
 )
 
 
