@@ -15,6 +15,7 @@ import click
 
 from calcinosis.arguments import FOLDER, StatedPath, calibration_given, points_lps
 from calcinosis.errors import CalcinosisError
+from calcinosis.radiograph_command import radiograph
 from calcinosis.serve.command import serve
 
 if TYPE_CHECKING:
@@ -354,6 +355,7 @@ def _print_result(analysis: "Analysis", output: Path) -> None:
 
 
 commands.add_command(serve)
+commands.add_command(radiograph)
 
 
 def main() -> None:

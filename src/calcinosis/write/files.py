@@ -31,6 +31,8 @@ RESULT_FILES = (
     "diagnosis.jsonl",
     "follow.html",
     "follow.json",
+    "radiograph.html",
+    "radiograph.json",
 )
 
 
