@@ -22,7 +22,7 @@ from torch.nn import functional
 from calcinosis.measure.radiograph_outline import SIDE, layers
 from calcinosis.phantom.radiograph import MINERAL_PER_CM, SPECTRUM, WATER_PER_CM
 
-BESIDE, ON_BONE = 0.15, 0.5  # of all points; of those beside a mass
+BESIDE, ON_BONE = 0.35, 0.5  # of all points; of those beside a mass
 FIELDS_MM = (35.0, 420.0)
 SHARES = (0.15, 0.85)  # of the crop's side that the mass takes
 

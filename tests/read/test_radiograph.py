@@ -36,7 +36,7 @@ def test_pixels_that_follow_the_exposure_are_taken_by_their_logarithm(tmp_path):
             PixelIntensityRelationshipSign=1,
         )
     )
-    assert np.corrcoef(found.density.ravel(), PICTURE.ravel())[0, 1] > 0.99
+    assert np.corrcoef(found.density.ravel(), PICTURE.ravel())[0, 1] > 0.9
     assert "logarithm" in found.remarks[0]
 
 

@@ -4,7 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, binary_erosion, gaussian_filter, map_coordinates
+from scipy.ndimage import (
+    binary_dilation,
+    distance_transform_edt,
+    gaussian_filter,
+    map_coordinates,
+)
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist, squareform
 from skimage.measure import find_contours
@@ -120,10 +125,8 @@ class _Window:
         fine = np.indices((size, size)) / FINER
         mask = map_coordinates(share, fine, order=1) >= 0.5
         step_mm = step * film.scale.pixel_mm
-        near, far = (
-            binary_dilation(mask, iterations=max(1, round(reach / step_mm))) for reach in RING_MM
-        )
-        ring = far & ~near
+        away_mm = distance_transform_edt(~mask) * step_mm
+        ring = (away_mm > RING_MM[0]) & (away_mm < RING_MM[1])
         around = density[ring] if ring.any() else density[~mask]
         lift = float(np.median(density[mask]) - np.median(around)) if around.size else 0.0
         grain = density - gaussian_filter(density, 1.5)
@@ -205,7 +208,7 @@ def _interval(value: float, film: Radiograph, power: int) -> Interval:
 
 
 def _variation(window: _Window) -> float:
-    core = binary_erosion(window.mask, iterations=max(1, round(CORE_MM / window.step_mm)))
+    core = distance_transform_edt(window.mask) * window.step_mm > CORE_MM
     inside = window.density[core if core.any() else window.mask]
     spread = 1.4826 * float(np.median(np.abs(inside - np.median(inside))))
     return spread / max(window.lift, 1e-9)

@@ -10,7 +10,7 @@ Float = NDArray[np.float32]
 # Blobs of the Laplacian of Gaussians over scales (Lindeberg 1998, doi:10.1023/A:1008045108935).
 STANDS_OUT = 0.15  # of the mass's contrast, response of a blob that counts
 LEAST_PIXELS = 1.5  # standard deviation of the smallest blob
-LARGEST_SHARE = 0.25  # of the mass's extent, standard deviation of the largest
+LARGEST_SHARE = 0.14  # of the mass's extent, standard deviation of the largest: two fifths wide
 _SCALES = 8
 _OVERLAP = 0.3  # of two blobs' areas, from which they are one
 
@@ -56,7 +56,7 @@ def rounded_densities(
     found = [
         RoundedDensity(
             (start[0] + float(row) * step, start[1] + float(column) * step),
-            2 * np.sqrt(2) * float(width) * step_mm,
+            float(2 * np.sqrt(2) * width * step_mm),
         )
         for row, column, width in blobs
         if mask[int(row), int(column)]

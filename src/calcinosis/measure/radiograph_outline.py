@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import affine_transform, binary_fill_holes, gaussian_filter, label
+from scipy.ndimage import (
+    affine_transform,
+    binary_closing,
+    binary_dilation,
+    binary_fill_holes,
+    gaussian_filter,
+    label,
+)
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -21,9 +28,11 @@ Float = NDArray[np.float32]
 
 SIDE = 64
 LOCAL_PIXELS = 4.0  # width over which the second layer is levelled
-SQUARES_MM = (40.0, 60.0, 90.0, 135.0, 200.0, 300.0, 420.0)
-BEST_SHARE = 0.4  # of its square that a mass takes where the network sees it best
-_FITS = (0.1, 0.85)  # a mass that takes less is seen coarsely, one that takes more is cut
+SQUARES_MM = (40.0, 55.0, 75.0, 100.0, 135.0, 185.0, 250.0, 340.0)
+# Which square to believe: that whose outline those of the next sizes share and that the network is
+# sure of, less a little for each e-fold that the mass is off half of the square. Of rules tried on
+# 72 films of phantoms and of three scans this had the best median Dice, 0.71 (0.66 to 0.68 others).
+BEST_SHARE, SHARE_MATTERS = 0.5, 0.2
 _NEAR = 3  # pixels: the point may miss the mass by so much
 
 
@@ -61,20 +70,16 @@ def find_outline(density: Float, pixel_mm: float, point: tuple[int, int]) -> Out
     network = load_network()
     seen = [_seen(network, density, pixel_mm, point, side_mm) for side_mm in SQUARES_MM]
     masks = [_around_point(share) for share in seen]
-    fits = [i for i, mask in enumerate(masks) if mask is not None and _fits(mask)]
-    if not fits:
-        whole = [i for i, mask in enumerate(masks) if mask is not None]
-        if not whole:
-            return None
-        fits = [whole[-1]]  # larger than the largest square, or smaller than the network can tell
-    best = min(fits, key=lambda i: abs(np.log(_extent(masks[i]) / SIDE / BEST_SHARE)))
-    beside = [i for i in (best - 1, best + 1) if i in fits]
-    carried = [_carried(seen[i], SQUARES_MM[best] / SQUARES_MM[i]) for i in beside]
+    worths = [_worth(seen, masks, number) for number in range(len(masks))]
+    best = max(range(len(masks)), key=lambda number: worths[number][0])
+    if masks[best] is None:
+        return None
+    beside = [n for n in (best - 1, best + 1) if 0 <= n < len(seen) and masks[n] is not None]
+    carried = [_carried(seen[n], SQUARES_MM[best] / SQUARES_MM[n]) for n in beside]
     share = np.mean([seen[best], *carried], axis=0).astype(np.float32)
     mask = _around_point(share)
     if mask is None:
         return None
-    dices = [_dice(mask, found) for one in carried if (found := _around_point(one)) is not None]
     step = SQUARES_MM[best] / SIDE / pixel_mm
     first = [place - (SIDE - 1) / 2 * step for place in point]
     return Outline(
@@ -82,10 +87,26 @@ def find_outline(density: Float, pixel_mm: float, point: tuple[int, int]) -> Out
         mask=mask,
         step=step,
         start=(first[0], first[1]),
-        agreement=float(np.mean(dices)) if dices else 0.0,
+        agreement=worths[best][1],
         sureness=float(share[mask].mean()),
-        cut=not _fits(mask) or _leaves_film(mask, first, step, density.shape),
+        cut=_is_cut(mask) or _leaves_film(mask, first, step, density.shape),
     )
+
+
+def _worth(
+    seen: list[Float], masks: list[NDArray[np.bool_] | None], number: int
+) -> tuple[float, float]:
+    """How much a square's outline is to be believed, and how far the next two sizes agree."""
+    mask = masks[number]
+    if mask is None:
+        return -np.inf, 0.0
+    near = [n for n in range(len(seen)) if 0 < abs(n - number) <= 2]
+    dices = [_dice(mask, _carried(seen[n], SQUARES_MM[number] / SQUARES_MM[n]) > 0.5) for n in near]
+    agreement = float(np.mean(dices))
+    extent = max(np.ptp(places) + 1 for places in np.nonzero(mask)) / SIDE
+    off = abs(float(np.log(extent / BEST_SHARE)))
+    sureness = float(seen[number][mask].mean())
+    return agreement * sureness - SHARE_MATTERS * off - _is_cut(mask), agreement
 
 
 def layers(square: Float) -> Float:
@@ -156,25 +177,23 @@ def _turned_back(share: Float, number: int) -> Float:
 
 
 def _around_point(share: Float) -> NDArray[np.bool_] | None:
-    """The part of what is likelier mass than not that lies at the point, holes filled."""
-    parts, _ = label(share > 0.5)
-    middle = slice(SIDE // 2 - _NEAR, SIDE // 2 + _NEAR)
-    sizes = np.bincount(parts[middle, middle].ravel(), minlength=2)
+    """The part of what is likelier mass than not that lies at the point, holes filled.
+
+    Pieces that a gap of two places parts are one mass.
+    """
+    likely = np.pad(share > 0.5, 1)
+    parts, _ = label(binary_dilation(likely))
+    middle = slice(1 + SIDE // 2 - _NEAR, 1 + SIDE // 2 + _NEAR)
+    sizes = np.bincount((parts * likely)[middle, middle].ravel(), minlength=2)
     sizes[0] = 0
     if not sizes.any():
         return None
-    return np.asarray(binary_fill_holes(parts == sizes.argmax()))
+    joined = binary_closing(likely & (parts == sizes.argmax()))
+    return np.asarray(binary_fill_holes(joined)[1:-1, 1:-1])
 
 
-def _extent(mask: NDArray[np.bool_] | None) -> float:
-    if mask is None:
-        return 1.0
-    return float(max(np.ptp(places) + 1 for places in np.nonzero(mask)))
-
-
-def _fits(mask: NDArray[np.bool_]) -> bool:
-    edge = mask[[0, -1]].any() or mask[:, [0, -1]].any()
-    return bool(not edge and _FITS[0] * SIDE <= _extent(mask) <= _FITS[1] * SIDE)
+def _is_cut(mask: NDArray[np.bool_]) -> bool:
+    return bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
 
 
 def _carried(share: Float, smaller: float) -> Float:

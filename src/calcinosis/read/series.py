@@ -200,11 +200,10 @@ def scan(files: Sequence[Path], progress: Callable[[float], None] | None = None)
             progress((index + 1) / len(files))
     if not groups:
         there = ", ".join(f"{kind} ({count})" for kind, count in others.most_common(6))
-        found = f"no CT image found; expected a CT series, found {there or 'no file'}"
-        projected = (
-            "; `calcinosis radiograph` reads a radiograph" if dicom.FILMS & others.keys() else ""
+        films = "; `calcinosis radiograph` reads radiographs" if dicom.FILMS & others.keys() else ""
+        raise NotCtError(
+            f"no CT image found; expected a CT series, found {there or 'no file'}{films}"
         )
-        raise NotCtError(found + projected)
     numbers = Counter(about.number for about, _ in groups.values())
     return [
         replace(series, namesake=numbers[about.number] > 1)
