@@ -58,7 +58,8 @@ def pixel_given(_context: click.Context, _option: click.Parameter, value: str) -
     numbers = _numbers(value)
     if len(numbers) != 2 or not all(number >= 0 and number % 1 == 0 for number in numbers):
         raise click.BadParameter(
-            f"found {value!r}; expected COLUMN,ROW in whole pixels, counted from 0, as in 118,240"
+            f"found {value!r}; expected COLUMN,ROW of a pixel, counted from 0 at the top left, "
+            "as in 118,240"
         )
     return int(numbers[0]), int(numbers[1])
 

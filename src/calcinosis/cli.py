@@ -25,6 +25,7 @@ from calcinosis.arguments import (
 from calcinosis.cohort.command import cohort
 from calcinosis.commands.follow import follow
 from calcinosis.commands.lesson import lesson
+from calcinosis.commands.radiograph import radiograph
 from calcinosis.commands.scintigraphy import scintigraphy
 from calcinosis.errors import CalcinosisError
 from calcinosis.serve.command import serve
@@ -303,6 +304,7 @@ commands.add_command(scintigraphy)
 commands.add_command(cohort)
 commands.add_command(lesson)
 commands.add_command(serve)
+commands.add_command(radiograph)
 
 
 def main() -> None:

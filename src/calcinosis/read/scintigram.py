@@ -20,7 +20,8 @@ _SLICES = {"TOMO", "RECON TOMO", "GATED TOMO", "RECON GATED TOMO"}  # PS3.3 C.8.
 _MOVING = {"DYNAMIC", "GATED"}
 _OTHERS = {
     "CT": "a CT; `calcinosis analyze` measures it",
-    "PT": "a PET; planar bone scans are read",
+    "PT": "a PET",
+    **dict.fromkeys(dicom.FILMS, "a radiograph; `calcinosis radiograph` reads it"),
 }
 
 Counts = NDArray[np.float32]

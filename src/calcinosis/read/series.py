@@ -200,7 +200,11 @@ def scan(files: Sequence[Path], progress: Callable[[float], None] | None = None)
             progress((index + 1) / len(files))
     if not groups:
         there = ", ".join(f"{kind} ({count})" for kind, count in others.most_common(6))
-        raise NotCtError(f"no CT image found; expected a CT series, found {there or 'no file'}")
+        raise NotCtError(
+            f"no CT image found; expected a CT series, found {there or 'no file'}"
+            + ("; `calcinosis radiograph` reads radiographs" if dicom.FILMS & others.keys() else "")
+            + ("; `calcinosis scintigraphy` reads bone scans" if "NM" in others else "")
+        )
     numbers = Counter(about.number for about, _ in groups.values())
     return [
         replace(series, namesake=numbers[about.number] > 1)

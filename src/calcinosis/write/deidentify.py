@@ -11,6 +11,7 @@ from dataclasses import replace
 from calcinosis.analysis import Analysis
 from calcinosis.analyte import ANALYTES, phosphate_interval
 from calcinosis.explain.explanation import Explanation, explain_findings
+from calcinosis.explain.radiograph import RadiographReading
 from calcinosis.finding import Finding
 from calcinosis.lab_result import LabResult
 from calcinosis.patient import Patient
@@ -32,6 +33,16 @@ def without_identity(analysis: Analysis) -> Analysis:
         patient=analysis.patient and without_days(_ageless(analysis.patient)),
         explanation=explanation and explanation_without_identity(explanation),
         outlook=analysis.outlook and without_weight_and_days(analysis.outlook),
+    )
+
+
+def radiograph_without_identity(reading: RadiographReading) -> RadiographReading:
+    """The same of a radiograph; letters on the film itself stay."""
+    return replace(
+        reading,
+        film=replace(reading.film, subject=Subject()),
+        patient=reading.patient and without_days(_ageless(reading.patient)),
+        explanation=explanation_without_identity(reading.explanation),
     )
 
 

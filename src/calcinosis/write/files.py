@@ -35,6 +35,8 @@ RESULT_FILES = (
     "scintigraphy.json",
     "lesson.html",
     "lesson.zip",
+    "radiograph.html",
+    "radiograph.json",
 )
 
 

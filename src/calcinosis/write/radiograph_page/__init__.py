@@ -1,0 +1,1 @@
+"""What the ``radiograph`` command writes."""

@@ -1,0 +1,52 @@
+"""radiograph.html: one mass on a radiograph, on one self-contained page."""
+
+from calcinosis import __version__
+from calcinosis.explain.radiograph import RadiographReading
+from calcinosis.lab_result import doubts_about
+from calcinosis.write.explanation.view import view_of
+from calcinosis.write.radiograph_page import wording
+from calcinosis.write.radiograph_page.pictures import close_look, whole_film
+from calcinosis.write.report.wording import identity
+
+
+def render(reading: RadiographReading, *, with_film: bool = True) -> str:
+    """Draw the page, without script or anything to fetch; `with_film` shows all of the film."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    loader = ChoiceLoader(
+        [
+            PackageLoader("calcinosis.write.radiograph_page", "templates"),
+            PackageLoader("calcinosis.write.report", "templates"),
+        ]
+    )
+    page = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    film = reading.film
+    return page.get_template("radiograph.html.j2").render(
+        version=__version__,
+        identity=identity(film.subject),
+        view=film.view,
+        summary=wording.summary(reading),
+        remarks=(
+            *film.remarks,
+            *reading.mass.remarks,
+            *reading.remarks,
+            *doubts_about(reading.explanation.patient.labs),
+        ),
+        pictures=[
+            *([whole_film(reading)] if with_film else []),
+            close_look(reading, marked=False),
+            close_look(reading, marked=True),
+        ],
+        rows=list(wording.rows(reading)),
+        scale=film.scale.source,
+        gravity=wording.of_levels(reading),
+        point=reading.point,
+        limits=wording.LIMITS,
+        explanation=view_of(reading.explanation),
+    )

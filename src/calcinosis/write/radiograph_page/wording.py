@@ -1,0 +1,88 @@
+"""A mass on a radiograph in words and table rows."""
+
+from collections.abc import Iterator
+
+from calcinosis.explain.findings import LOBULATED_FROM_LOCULES
+from calcinosis.explain.radiograph import RadiographReading
+from calcinosis.measure.radiograph import ProjectedMass
+from calcinosis.write.report.numbers import length, number, plural
+
+# What one projection leaves open, whatever the film.
+LIMITS = (
+    "One projection tells no depth: neither the volume of the mass nor its calcium.",
+    (
+        "Where the mass lies over bone, the film does not tell whether it touches or erodes it; "
+        "a second view or CT does. What is dense may be calcium, bone or metal."
+    ),
+    (
+        "Densities that lie behind each other count as one, and a rim thinner than the grid of the "
+        "outline is not seen: neither the rim of the mass nor the content of a locule is judged."
+    ),
+    "Only the mass at the point was looked at: nothing on the film was searched for.",
+)
+
+
+def summary(reading: RadiographReading) -> str:
+    """The first line."""
+    mass = reading.mass
+    locules = len(mass.locules)
+    made = f", {plural(locules, 'rounded density', 'rounded densities')} inside" if locules else ""
+    across = number(mass.perpendicular_diameter_mm, 0)
+    return f"Dense mass of {number(mass.max_diameter_mm, 0)} × {across}\u00a0mm{made}."
+
+
+def rows(reading: RadiographReading) -> Iterator[tuple[str, str]]:
+    """What was measured, each with its words."""
+    mass = reading.mass
+    yield "Greatest diameter", _within(mass.max_diameter_mm, mass.max_diameter_ci95_mm)
+    across = mass.perpendicular_diameter_mm, mass.perpendicular_diameter_ci95_mm
+    yield "Across it", _within(*across)
+    low, high = (number(area / 100, 1) for area in mass.area_ci95_mm2)
+    yield "Area of the shadow", f"{number(mass.area_mm2 / 100, 1)}\u00a0cm² [{low}–{high}]"
+    yield "Rounded densities told apart", _locules(mass)
+    yield "Density", _content(mass)
+    yield "Fluid–calcium level", _level(reading)
+    yield "Confidence of the outline", f"{number(100 * mass.confidence, 0)}\u00a0%"
+
+
+def _within(millimetres: float, interval: tuple[float, float]) -> str:
+    low, high = (number(bound, 0) for bound in interval)
+    return f"{length(millimetres)} [{low}–{high}]"
+
+
+def _locules(mass: ProjectedMass) -> str:
+    if not mass.locules:
+        return "none"
+    sizes = [one.diameter_mm for one in mass.locules]
+    span = length(sizes[0]) if len(sizes) == 1 else f"{number(sizes[-1], 0)} to {length(sizes[0])}"
+    lobed = ": multilocular" if len(sizes) >= LOBULATED_FROM_LOCULES else ""
+    return f"{len(sizes)}, {span} wide{lobed}"
+
+
+def _content(mass: ProjectedMass) -> str:
+    return f"varies by {number(100 * mass.variation, 0)}\u00a0% of the contrast to its surroundings"
+
+
+def _level(reading: RadiographReading) -> str:
+    if reading.film.gravity.way is None:
+        return "cannot be judged on this film"
+    return "left to the reader"
+
+
+def of_levels(reading: RadiographReading) -> str:
+    """What the film can show of levels, and who tells."""
+    gravity = reading.film.gravity
+    if gravity.way is None:
+        return gravity.because
+    return (
+        f"{gravity.because} A fluid–calcium level would be the flat top of a density, square to "
+        "it. The program calls none on films; one that you see counts if the patient file says so "
+        "(imaging.radiograph.fluid_level)."
+    )
+
+
+def in_brief(reading: RadiographReading) -> Iterator[str]:
+    """Lines for the terminal."""
+    yield summary(reading)
+    yield from reading.mass.remarks
+    yield from reading.remarks
