@@ -33,6 +33,8 @@ RESULT_FILES = (
     "follow.json",
     "lesson.html",
     "lesson.zip",
+    "scintigraphy.html",
+    "scintigraphy.json",
 )
 
 
