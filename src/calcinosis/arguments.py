@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from calcinosis.measure.mass import Calibration, Point
-    from calcinosis.volume import Volume
 
 PORT = click.IntRange(0, 65535)
 
@@ -80,19 +76,6 @@ def calibration_given(
             "its relative standard deviation (below 1), as in 0.74,0.05"
         )
     return calibration_by_phantom(factor, share)
-
-
-def skeleton_given(choice: str, volume: "Volume") -> "NDArray[np.bool_] | None":
-    """The skeleton the user asks for; None for our own."""
-    if choice == "auto":
-        return None
-    if choice == "totalsegmentator":
-        from calcinosis.measure.totalsegmentator import totalsegmentator_skeleton
-
-        return totalsegmentator_skeleton(volume)
-    from calcinosis.read.mask import read_mask
-
-    return read_mask(Path(choice), volume)
 
 
 def _point_lps(text: str) -> "Point":

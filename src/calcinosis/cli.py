@@ -20,7 +20,6 @@ from calcinosis.arguments import (
     force_option,
     points_lps,
     quiet_option,
-    skeleton_given,
 )
 from calcinosis.cohort.command import cohort
 from calcinosis.commands.follow import follow
@@ -31,8 +30,12 @@ from calcinosis.errors import CalcinosisError
 from calcinosis.serve.command import serve
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from calcinosis.analysis import Analysis
     from calcinosis.measure.mass import Calibration, Point
+    from calcinosis.volume import Volume
     from calcinosis.write.seg import SegmentationType, Segments
 
 NEW_OBJECTS = 20_000  # until garbage in cycles is sought; after 700 it costs 0.7 s of an analysis
@@ -267,7 +270,7 @@ def _analyze_into(
             progress=begin("Reading"),
         )
         read_s = perf_counter() - began
-        bones = skeleton_given(skeleton, study.volume)
+        bones = _skeleton(skeleton, study.volume)
         analysis = analyze_study(
             study,
             known,
@@ -281,6 +284,19 @@ def _analyze_into(
         begin("Writing")
         write_files(analysis, folder, deidentify=deidentify, segments=segments, seg_type=seg_type)
     return analysis
+
+
+def _skeleton(choice: str, volume: "Volume") -> "NDArray[np.bool_] | None":
+    """The skeleton the user asks for; None for our own."""
+    if choice == "auto":
+        return None
+    if choice == "totalsegmentator":
+        from calcinosis.measure.totalsegmentator import totalsegmentator_skeleton
+
+        return totalsegmentator_skeleton(volume)
+    from calcinosis.read.mask import read_mask
+
+    return read_mask(Path(choice), volume)
 
 
 def _print_result(analysis: "Analysis", output: Path) -> None:
@@ -299,12 +315,8 @@ def _print_result(analysis: "Analysis", output: Path) -> None:
     print(f"Report: {output / 'report.html'}")
 
 
-commands.add_command(follow)
-commands.add_command(scintigraphy)
-commands.add_command(cohort)
-commands.add_command(lesson)
-commands.add_command(serve)
-commands.add_command(radiograph)
+for command in (follow, cohort, radiograph, scintigraphy, lesson, serve):
+    commands.add_command(command)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The command `calcinosis lesson`: its options."""
+"""The command `calcinosis lesson`."""
 
 from pathlib import Path
 

@@ -32,6 +32,7 @@ class Viewer {
     this.over = make("canvas", {}, this.stage);
     make("span", { className: "side", textContent: "R", style: "left:8px" }, this.stage);
     make("span", { className: "side", textContent: "L", style: "right:8px" }, this.stage);
+    this.scale = make("span", { className: "scale" }, this.stage);
     this.readout = make("p", { className: "readout" }, this.root);
     this.readout.setAttribute("aria-live", "polite");
     const controls = make("div", { className: "controls" }, this.root);
@@ -117,6 +118,10 @@ class Viewer {
 
   show() {
     const { scan, slice } = this;
+    const field_mm = this.current.pixels * this.current.pixel_mm;
+    const bar_mm = field_mm > 150 ? 50 : 20;
+    this.scale.textContent = `${bar_mm / 10} cm`;
+    this.scale.style.width = `${(100 * bar_mm) / field_mm}%`;
     this.height.max = this.current.images.length - 1;
     this.height.value = slice;
     [this.level.value, this.width.value] = this.window;
