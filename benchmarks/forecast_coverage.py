@@ -17,11 +17,11 @@ from datetime import date, timedelta
 import numpy as np
 
 from calcinosis.forecast.ensemble import moved
-from calcinosis.forecast.fit import own_bone
 from calcinosis.forecast.labs import SCATTER, laboratory
 from calcinosis.forecast.observed import ALP_SD, NORMAL_ALP_U_L
 from calcinosis.forecast.outlook import Outlook, forecast
 from calcinosis.forecast.parameters import Parameters, patient_spread, population, table
+from calcinosis.forecast.patient_in_hand import own_bone
 from calcinosis.forecast.prescription import before_day_0, prescribe
 from calcinosis.forecast.scenario import Scenario, parse_scenario
 from calcinosis.forecast.simulate import simulate, starting_state

@@ -20,6 +20,7 @@ from calcinosis.phantom.dicom import write_series
 from calcinosis.phantom.masses import MassOptions
 from calcinosis.phantom.patient import PhantomOptions, make_phantom
 from follow_scene import posed
+from scintigram_scene import MASS, scintigram, write_nm
 
 RESULTS = [
     "bundle.fhir.json",
@@ -192,6 +193,38 @@ def test_studies_that_cannot_be_followed_are_one_line(series, later_series, tmp_
         assert words in run.err
         assert run.err.count("\n") == 1
         assert not output.exists()
+
+
+def test_uptake_is_measured_where_the_reader_points(tmp_path, calcinosis):
+    scan = write_nm(tmp_path / "scan.dcm", scintigram(3.0))
+    column_row = f"{MASS[1]},{MASS[0]}"
+    output = tmp_path / "out"
+    run = calcinosis("scintigraphy", scan, "--at", column_row, "--output", output)
+    assert (run.status, run.err) == (0, "")
+    assert run.out.startswith("Uptake: the place has 2.")
+    assert run.out.endswith(f"Report: {output / 'scintigraphy.html'}\n")
+    for at, words in (("3,75", "outside the body"), ("12", "COLUMN,ROW")):
+        run = calcinosis("scintigraphy", scan, "--at", at, "--output", tmp_path / "none")
+        assert (run.status, run.err.count("\n")) == (2, 1)
+        assert words in run.err
+        assert not (tmp_path / "none").exists()
+
+
+def test_a_history_that_contradicts_dialysis_is_refused_before_either_scan_is_read(
+    tmp_path, calcinosis
+):
+    patient, given = tmp_path / "patient.json", tmp_path / "prescription.json"
+    patient.write_text('{"ckd": "dialysis_hd"}', encoding="utf-8")
+    given.write_text(
+        '{"history": [{"days": 90, "event": {"transplantation": {"graft_gfr_ml_min": 50}}}]}',
+        encoding="utf-8",
+    )
+    stated = ("--patient", patient, "--prescription", given, "--output", tmp_path / "out")
+    for command in (("follow", tmp_path / "no", tmp_path / "nor"), ("analyze", tmp_path / "no")):
+        run = calcinosis(*command, *stated)
+        assert run.status == 2
+        assert run.err.startswith("calcinosis: prescription: history: found a graft that filters")
+        assert run.err.count("\n") == 1
 
 
 def test_a_skeleton_from_a_file_is_used(series, phantom, tmp_path, calcinosis):

@@ -21,6 +21,7 @@ from calcinosis.volume import Study
 
 if TYPE_CHECKING:
     from calcinosis.forecast.outlook import Outlook
+    from calcinosis.forecast.patient_forecast import MeasuredBefore
 
 # CT measures mg of hydroxyapatite, Ca10(PO4)6(OH)2 of 1004.6 g/mol; the forecast counts calcium.
 CALCIUM_IN_HYDROXYAPATITE = 10 * 40.078 / 1004.6
@@ -106,6 +107,7 @@ def explained(
     timings_s: Mapping[str, float] | None = None,
     *,
     prescription: GivenPrescription | None = None,
+    before: "MeasuredBefore | None" = None,
 ) -> Analysis:
     """All that follows the measurement: made anew when what is known of the patient changes.
 
@@ -115,6 +117,7 @@ def explained(
         patient: what is known beside it.
         timings_s: of the steps before.
         prescription: today's.
+        before: the same masses in an earlier scan, for the forecast.
     """
     remarks = doubts(patient.patient, study.subject) if patient else ()
     patient = informed(patient, study.subject)
@@ -127,7 +130,8 @@ def explained(
         timings["explain"] = perf_counter() - began
     if measurement.masses and known.patient.on_dialysis:
         began = perf_counter()
-        outlook = _forecast(known.patient, measurement, study.subject.weight_kg, prescription)
+        weight_kg = study.subject.weight_kg
+        outlook = _forecast(known.patient, measurement, weight_kg, prescription, before)
         timings["forecast"] = perf_counter() - began
     if prescription and not outlook:
         remarks = (*remarks, PRESCRIPTION_NOT_USED)
@@ -140,10 +144,17 @@ def _forecast(
     measurement: CtMeasurement,
     weight_kg: float | None,
     prescription: GivenPrescription | None,
+    before: "MeasuredBefore | None",
 ) -> "Outlook | None":
     from calcinosis.forecast.patient_forecast import forecast_for
 
     calcium_g = [
         CALCIUM_IN_HYDROXYAPATITE * mass.calcium_mass_mg / 1000.0 for mass in measurement.masses
     ]
-    return forecast_for(patient, calcium_g, header_weight_kg=weight_kg, prescription=prescription)
+    return forecast_for(
+        patient,
+        calcium_g,
+        header_weight_kg=weight_kg,
+        prescription=prescription,
+        before=before,
+    )

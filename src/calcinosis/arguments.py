@@ -1,4 +1,4 @@
-"""Arguments of the command line that need reading: paths, spans, points, and a calibration."""
+"""Arguments that commands share or that need reading: paths, spans, points, a calibration."""
 
 import math
 import os
@@ -29,6 +29,10 @@ class StatedPath(click.Path):
 
 
 FOLDER = StatedPath(path_type=Path)
+force_option = click.option(
+    "--force", is_flag=True, help="Replace the results of an earlier run in the output folder."
+)
+quiet_option = click.option("--quiet", is_flag=True, help="No progress, and no lines of result.")
 
 
 def seconds(_context: click.Context, option: click.Parameter, value: float) -> float:
@@ -43,6 +47,16 @@ def points_lps(
 ) -> tuple["Point", ...]:
     """Read ``118.5,-20,-340``, LPS millimetres, as often as it was given."""
     return tuple(_point_lps(value) for value in values)
+
+
+def pixel_given(_context: click.Context, _option: click.Parameter, value: str) -> tuple[int, int]:
+    """Read ``118,240``: column and row of a pixel."""
+    numbers = _numbers(value)
+    if len(numbers) != 2 or not all(number >= 0 and number % 1 == 0 for number in numbers):
+        raise click.BadParameter(
+            f"found {value!r}; expected COLUMN,ROW in whole pixels, counted from 0, as in 118,240"
+        )
+    return int(numbers[0]), int(numbers[1])
 
 
 def calibration_given(

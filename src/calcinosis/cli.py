@@ -13,8 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from calcinosis.arguments import FOLDER, StatedPath, calibration_given, points_lps
+from calcinosis.arguments import (
+    FOLDER,
+    StatedPath,
+    calibration_given,
+    force_option,
+    points_lps,
+    quiet_option,
+)
 from calcinosis.cohort.command import cohort
+from calcinosis.commands.follow import follow
+from calcinosis.commands.scintigraphy import scintigraphy
 from calcinosis.errors import CalcinosisError
 from calcinosis.serve.command import serve
 
@@ -28,10 +37,6 @@ if TYPE_CHECKING:
     from calcinosis.write.seg import SegmentationType, Segments
 
 NEW_OBJECTS = 20_000  # until garbage in cycles is sought; after 700 it costs 0.7 s of an analysis
-force_option = click.option(
-    "--force", is_flag=True, help="Replace the results of an earlier run in the output folder."
-)
-quiet_option = click.option("--quiet", is_flag=True, help="No progress, and no lines of result.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -118,48 +123,6 @@ def analyze(
         analysis = _analyze_into(folder, source, quiet=quiet, **options)
     if not quiet:
         _print_result(analysis, output)
-
-
-@commands.command()
-@click.argument("earlier", metavar="EARLIER", type=FOLDER)
-@click.argument("later", metavar="LATER", type=FOLDER)
-@click.option("--output", type=FOLDER, default=Path("calcinosis-follow"), show_default=True)
-@click.option("--days", type=click.IntRange(min=1), help="Between them, instead of the headers'.")
-@click.option("--deidentify", is_flag=True, help="Leave out who the patient is; map every UID.")
-@quiet_option
-@force_option
-def follow(
-    earlier: Path,
-    later: Path,
-    output: Path,
-    *,
-    days: int | None,
-    deidentify: bool,
-    quiet: bool,
-    force: bool,
-) -> None:
-    """Measure two CT scans of one patient, and tell how each mass changed.
-
-    EARLIER and LATER are what `analyze` takes: a folder or zip of DICOM, or a NIfTI or NRRD file.
-    """
-    from calcinosis.follow.follow_up import follow_up
-    from calcinosis.memory import give_memory_back
-    from calcinosis.read.study import read_study
-    from calcinosis.terminal import progress_bars
-    from calcinosis.write.files import result_folder
-    from calcinosis.write.follow_page.files import write_follow_up
-    from calcinosis.write.follow_page.wording import in_brief
-
-    give_memory_back()
-    with result_folder(output, force=force) as folder, progress_bars(quiet=quiet) as begin:
-        studies = [read_study(path, progress=begin("Reading")) for path in (earlier, later)]
-        compared = follow_up(studies[0], studies[1], days=days, begin=begin)
-        begin("Writing")
-        write_follow_up(compared, folder, deidentify=deidentify)
-    if not quiet:
-        for line in in_brief(compared):
-            print(line)
-        print(f"Report: {output / 'follow.html'}")
 
 
 @commands.command()
@@ -286,7 +249,7 @@ def _analyze_into(
 ) -> "Analysis":
     """Read, analyse and write one study."""
     from calcinosis.analysis import analyze as analyze_study
-    from calcinosis.forecast.given_prescription import read_prescription
+    from calcinosis.forecast.given_prescription import prescription_given
     from calcinosis.memory import give_memory_back
     from calcinosis.read.patient_file import known_patient
     from calcinosis.read.study import read_study
@@ -295,7 +258,7 @@ def _analyze_into(
 
     give_memory_back()
     known = known_patient(patient, labs)
-    given = read_prescription(prescription) if prescription else None
+    given = prescription_given(prescription, known)
     with progress_bars(quiet=quiet) as begin:
         began = perf_counter()
         study = read_study(
@@ -351,6 +314,8 @@ def _print_result(analysis: "Analysis", output: Path) -> None:
 
 
 commands.add_command(cohort)
+commands.add_command(follow)
+commands.add_command(scintigraphy)
 commands.add_command(serve)
 
 

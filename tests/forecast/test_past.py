@@ -5,11 +5,11 @@ import pytest
 
 from calcinosis.errors import InputError
 from calcinosis.forecast.ensemble import past_of
-from calcinosis.forecast.fit import sample_rows
 from calcinosis.forecast.observed import Observation
 from calcinosis.forecast.outlook import forecast
 from calcinosis.forecast.parameters import population
 from calcinosis.forecast.patient_forecast import labs_of
+from calcinosis.forecast.patient_in_hand import sample_rows
 from calcinosis.forecast.scenario import parse_scenario
 from calcinosis.forecast.treatments import timeline
 from calcinosis.lab_result import LabResult

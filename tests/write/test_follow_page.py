@@ -9,6 +9,7 @@ import pytest
 from calcinosis.analysis import CALCIUM_IN_HYDROXYAPATITE
 from calcinosis.follow.change import calcium_change, volume_change
 from calcinosis.follow.follow_up import FollowedMass, FollowUp
+from calcinosis.follow.measured_before import measured_before
 from calcinosis.follow.scan import Scan
 from calcinosis.forecast.scenario import Scenario
 from calcinosis.measure.bone_overlay import Pose
@@ -214,3 +215,24 @@ def test_the_page_repeats_what_each_scans_own_report_remarks_on(followed):
     page = render(followed)
     for name in ("Earlier", "Later"):
         assert f"{name} scan, in its own report: A remark on the whole scan." in page
+
+
+def test_the_forecast_learns_what_share_of_todays_calcium_there_was_and_when(followed):
+    before = measured_before(followed)
+    assert (before.days, before.today) == (182, date(2025, 7, 2))
+    assert before.relative == pytest.approx(2.0)
+
+
+def test_masses_that_came_whole_or_on_no_known_day_teach_the_forecast_nothing(followed):
+    came = replace(followed.calcium, earlier=0.0)
+    assert measured_before(replace(followed, calcium=came)) is None
+    assert measured_before(replace(followed, days=None)) is None
+
+
+def test_the_page_says_what_treatment_would_do_and_what_makes_it_less_sure(followed, forecasted):
+    doubted = replace(forecasted.outlook, doubts=("Treatment may have <changed>.",))
+    page = render(followed, replace(forecasted, outlook=doubted, remarks=("Old results.",)))
+    assert 'href="later.report.html#forecast"' in page
+    assert "Treatment may have &lt;changed&gt;." in page
+    assert "Old results." in page
+    assert "What treatment would do" not in render(followed, replace(forecasted, outlook=None))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from calcinosis.arguments import FOLDER
+from calcinosis.arguments import FOLDER, quiet_option
 
 
 @click.command()
@@ -18,7 +18,7 @@ from calcinosis.arguments import FOLDER
     help="How all patients lay, instead of what the files say; HFS where these do not.",
 )
 @click.option("--deidentify", is_flag=True, help="Leave out who the patients are; map every UID.")
-@click.option("--quiet", is_flag=True, help="No progress, and no lines of result.")
+@quiet_option
 @click.option("--force", is_flag=True, help="Begin anew, even in a folder that holds other files.")
 def cohort(
     archive: Path,

@@ -56,7 +56,7 @@ def informed(known: PatientFile | None, subject: Subject) -> PatientFile | None:
     return replace(known, patient=replace(patient, age_years=age, sex=patient.sex or subject.sex))
 
 
-def doubts(patient: Patient, subject: Subject) -> tuple[str, ...]:
+def doubts(patient: Patient, subject: Subject, image: str = "CT") -> tuple[str, ...]:
     """Where what was given does not fit the images, or itself; tells neither days nor age."""
     found = [*doubts_about(patient.labs)]
     if patient.sex and subject.sex and patient.sex != subject.sex:
@@ -69,7 +69,7 @@ def doubts(patient: Patient, subject: Subject) -> tuple[str, ...]:
         if abs(apart) > LABS_HOLD_DAYS:
             found.append(
                 f"The latest laboratory results are from {abs(apart) / _DAYS_A_MONTH:.0f} months "
-                f"{'after' if apart > 0 else 'before'} the CT."
+                f"{'after' if apart > 0 else 'before'} the {image}."
             )
     return tuple(found)
 

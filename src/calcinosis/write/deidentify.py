@@ -30,7 +30,7 @@ def without_identity(analysis: Analysis) -> Analysis:
         analysis,
         study=_unnamed(analysis.study),
         patient=analysis.patient and without_days(_ageless(analysis.patient)),
-        explanation=explanation and _explained_without(explanation),
+        explanation=explanation and explanation_without_identity(explanation),
         outlook=analysis.outlook and without_weight_and_days(analysis.outlook),
     )
 
@@ -47,7 +47,7 @@ def _unnamed(study: Study) -> Study:
     )
 
 
-def _explained_without(explanation: Explanation) -> Explanation:
+def explanation_without_identity(explanation: Explanation) -> Explanation:
     """Weighed anew without age and sex; what follows from dates is kept, the dates are not."""
     patient = _ageless(explanation.patient)
     if patient != explanation.patient:

@@ -31,6 +31,8 @@ RESULT_FILES = (
     "diagnosis.jsonl",
     "follow.html",
     "follow.json",
+    "scintigraphy.html",
+    "scintigraphy.json",
 )
 
 

@@ -3,35 +3,69 @@
 from dataclasses import replace
 from pathlib import Path
 
-from calcinosis.analysis import explained
+from calcinosis.analysis import Analysis, explained
 from calcinosis.follow.follow_up import FollowUp
 from calcinosis.follow.scan import Scan
+from calcinosis.forecast.given_prescription import GivenPrescription
+from calcinosis.read.patient_file import PatientFile
 from calcinosis.volume import Subject
+from calcinosis.write.deidentify import without_identity
 from calcinosis.write.files import SCANS
 from calcinosis.write.follow_page.page import render
 from calcinosis.write.follow_page.record import follow_json
 from calcinosis.write.results import write_files
 
 
-def write_follow_up(follow: FollowUp, folder: Path, *, deidentify: bool = False) -> None:
+def write_follow_up(
+    follow: FollowUp,
+    folder: Path,
+    *,
+    patient: PatientFile | None = None,
+    prescription: GivenPrescription | None = None,
+    deidentify: bool = False,
+) -> Analysis:
     """Write the comparison into an existing folder, and all results of either scan beside it.
 
     Args:
         follow: what to write.
         folder: exists, and is empty.
+        patient: what is known of the patient on the day of the later scan.
+        prescription: of that day.
         deidentify: say nowhere who the patient is, and when it was.
+
+    Returns:
+        The later scan with all that was known.
     """
-    for name, scan in zip(SCANS, (follow.earlier, follow.later), strict=True):
+    then = explained(follow.earlier.study, follow.earlier.measurement)
+    now = _now(follow, patient, prescription)
+    for name, analysis in zip(SCANS, (then, now), strict=True):
         apart = folder / name
         apart.mkdir()
-        write_files(explained(scan.study, scan.measurement), apart, deidentify=deidentify)
+        write_files(analysis, apart, deidentify=deidentify)
         for file in apart.iterdir():
             file.rename(folder / f"{name}.{file.name}")
         apart.rmdir()
     if deidentify:
+        now = without_identity(now)
         follow = replace(follow, earlier=_unnamed(follow.earlier), later=_unnamed(follow.later))
-    (folder / "follow.html").write_text(render(follow), encoding="utf-8")
+    (folder / "follow.html").write_text(render(follow, now), encoding="utf-8")
     (folder / "follow.json").write_text(follow_json(follow), encoding="utf-8")
+    return now
+
+
+def _now(
+    follow: FollowUp, patient: PatientFile | None, prescription: GivenPrescription | None
+) -> Analysis:
+    """The later scan explained, and forecast from what the masses did."""
+    before = None
+    if patient and patient.patient.on_dialysis:  # else none is forecast
+        from calcinosis.follow.measured_before import measured_before
+
+        before = measured_before(follow)
+    later = follow.later
+    return explained(
+        later.study, later.measurement, patient, prescription=prescription, before=before
+    )
 
 
 def _unnamed(scan: Scan) -> Scan:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from calcinosis import __version__
+from calcinosis.analysis import Analysis
 from calcinosis.follow.follow_up import FollowedMass, FollowUp
 from calcinosis.follow.scan import Scan
 from calcinosis.write.follow_page import wording
@@ -15,8 +16,13 @@ from calcinosis.write.report.planes import WINDOW_HU
 PICTURED = 12  # masses shown in pictures, the largest
 
 
-def render(follow: FollowUp) -> str:
-    """Draw the page: no script, nothing fetched from anywhere."""
+def render(follow: FollowUp, now: Analysis | None = None) -> str:
+    """Draw the page: no script, nothing fetched from anywhere.
+
+    Args:
+        follow: two scans compared.
+        now: the later scan with what was known of the patient, if that is to be told.
+    """
     from jinja2 import Environment, PackageLoader, PrefixLoader
 
     loader = PrefixLoader(
@@ -41,7 +47,19 @@ def render(follow: FollowUp) -> str:
         window=WINDOW_HU,
         pictured=PICTURED,
         patient=json.dumps(patient, indent=1) if patient["labs"] else "",
+        now=_outlook_view(now) if now else None,
     )
+
+
+def _outlook_view(now: Analysis) -> dict[str, Any]:
+    """What the later report says of treatment, in brief."""
+    from calcinosis.write.forecast_page.page import headline
+
+    return {
+        "headline": headline(now.outlook) if now.outlook else "",
+        "doubts": now.outlook.doubts if now.outlook else (),
+        "remarks": now.remarks,
+    }
 
 
 def _scans(follow: FollowUp) -> tuple[tuple[str, Scan], ...]:

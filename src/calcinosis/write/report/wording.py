@@ -91,13 +91,13 @@ def _where(mass: Mass) -> str:
     return f"{length(mass.site.distance_mm)} {'to' if aside else 'from'} the {site(mass)}: "
 
 
-def identity(subject: Subject) -> str:
+def identity(subject: Subject, image: str = "CT") -> str:
     """Whose report this is and of which study, as far as the header tells; else empty."""
     day = subject.study_date.isoformat() if subject.study_date else ""
     told = (
         (person_name(subject.name), "{}"),
         (subject.patient_id, "ID {}"),
-        (day, "CT of {}"),
+        (day, f"{image} of {{}}"),
         (subject.accession_number, "accession {}"),
     )
     return " · ".join(words.format(value) for value, words in told if value)
