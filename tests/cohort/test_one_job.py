@@ -1,6 +1,7 @@
 """A study in a process of its own: as `analyze` does it, and whatever happens to the process."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -89,6 +90,21 @@ def test_what_cannot_be_measured_is_told_in_one_line_and_leaves_nothing(tmp_path
     assert line.startswith(f"a slice is missing between {first} (")
     assert ("PLANTED" in line) != deidentify
     assert not out.exists()
+
+
+@pytest.mark.parametrize("deidentify", [False, True])
+def test_a_study_in_a_zip_is_read_from_there_alone(tmp_path, deidentify):
+    datasets = [*ct_series(), *ct_series(PatientID="another")]
+    folder = save(datasets, tmp_path / "ct")
+    (tmp_path / "archive").mkdir()
+    shutil.make_archive(str(tmp_path / "archive/both"), "zip", folder)
+    studies = survey(tmp_path / "archive", besides=tmp_path, progress=lambda *_: None).studies
+    scans = tuple(map(one_job._images, studies))
+    job = worker.Job(scans, None, "FFP", deidentify=deidentify, output="")
+    read = [worker._read(job, at, tmp_path) for at in (0, 1)]
+    assert [study.subject.patient_id for study in read] == ["4711", "another"]
+    assert [study.volume.shape[0] for study in read] == [6, 6]
+    assert {study.volume.patient_position for study in read} == {"FFP"}
 
 
 def test_names_of_zip_and_volume_are_not_told_where_nobody_is_to_be_named(tmp_path):

@@ -41,6 +41,7 @@ def cohort(
     from calcinosis.cohort.run import run
     from calcinosis.cohort.wording import in_brief
 
+    shown = Shown(quiet=quiet)
     try:
         made = run(
             archive,
@@ -49,10 +50,12 @@ def cohort(
             labs=labs,
             patients=patients,
             force=force,
-            shown=Shown(quiet=quiet),
+            shown=shown,
         )
     except KeyboardInterrupt:
         raise click.Abort("interrupted; the same command goes on where it stopped") from None
+    finally:
+        shown.close()
     if not quiet:
         for line in in_brief(*made):
             click.echo(line)

@@ -10,7 +10,7 @@ class Shown:
     """Counts and time left; names nobody."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
+        self._quiet, self._open = quiet, False
         self._terminal = sys.stderr.isatty()
         self._began = monotonic()
         self._next = self._began + _EVERY_S[self._terminal]
@@ -46,6 +46,12 @@ class Shown:
         start, end = ("\r\033[K", "\n" * last) if self._terminal else ("", "\n")
         sys.stderr.write(f"{start}calcinosis: {text}{end}")
         sys.stderr.flush()
+        self._open = not end
+
+    def close(self) -> None:
+        """Wipe a line that is still to be renewed."""
+        if self._open:
+            sys.stderr.write("\r\033[K")
 
 
 def in_words(seconds: float) -> str:

@@ -66,7 +66,7 @@ def run(
         )
         try:
             _measure(ledger, cohort, known, shown)
-            _follow(ledger, cohort, shown)
+            _follow(ledger, cohort, known, shown)
         finally:
             with result_folder(output, force=True) as folder:
                 told = write_tables(cohort, folder)
@@ -93,12 +93,15 @@ def _measure(
     _do("measured", jobs, ledger, cohort, shown)
 
 
-def _follow(ledger: Ledger, cohort: Cohort, shown: Shown) -> None:
+def _follow(ledger: Ledger, cohort: Cohort, known: Mapping[str, PatientFile], shown: Shown) -> None:
     """Compare consecutive scans of a patient, where that was not done."""
     there = {pair_of(*pair): [cohort.studies[name] for name in pair] for pair in pairs(cohort)}
     for name in list(ledger.outcomes.keys() - cohort.studies.keys() - there.keys()):
         ledger.forget(name)
-    jobs = {name: (studies, None) for name, studies in there.items()}
+    jobs = {
+        name: (studies, as_text(known.get(studies[1].patient_id)))
+        for name, studies in there.items()
+    }
     if jobs:
         _do("followed", jobs, ledger, cohort, shown)
 

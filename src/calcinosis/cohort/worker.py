@@ -122,19 +122,23 @@ def _work(job: Job, place: Path) -> None:
     studies = [_read(job, at, place) for at in range(len(job.scans))]
     read_s = perf_counter() - began
     # What is refused never needs these.
+    from calcinosis.cohort.known import of_text
+
+    known = of_text(job.known)
     if len(studies) == 1:
         from calcinosis.analysis import analyze
-        from calcinosis.cohort.known import of_text
         from calcinosis.write.results import write_files
 
-        analysis = analyze(studies[0], of_text(job.known))
+        analysis = analyze(studies[0], known)
         analysis = replace(analysis, timings_s={"read": read_s, **analysis.timings_s})
         write_files(analysis, Path(job.output), deidentify=job.deidentify)
     else:
         from calcinosis.follow.follow_up import follow_up
         from calcinosis.write.follow_page.files import write_follow_up
 
-        write_follow_up(follow_up(*studies), Path(job.output), deidentify=job.deidentify)
+        write_follow_up(
+            follow_up(*studies), Path(job.output), patient=known, deidentify=job.deidentify
+        )
     sync(Path(job.output))
 
 
