@@ -99,7 +99,7 @@ def expose(volume: Volume, exposure: Exposure, rng: np.random.Generator) -> Film
 def shadow(volume: Volume, mask: NDArray[np.bool_], exposure: Exposure) -> NDArray[np.bool_]:
     """Where a mask [z, y, x] of the volume falls on the film."""
     through = _axis(volume, _THROUGH[exposure.beam])
-    thrown = _on_film(volume, mask.any(axis=through).astype(np.float32), exposure)
+    thrown = _on_film(volume, np.asarray(mask.any(axis=through), np.float32), exposure)
     return np.asarray(thrown >= 0.5)
 
 
@@ -126,7 +126,7 @@ def paths_cm(volume: Volume, exposure: Exposure) -> tuple[Float, Float]:
     mineral = np.clip(hu - SOFT_HU, 0, METAL_HU) / 1000
     soft = np.maximum(1 + np.minimum(hu, SOFT_HU) / 1000, 0)
     soft_cm, mineral_cm = (
-        _on_film(volume, np.asarray(part.sum(axis=through) * step_cm, np.float32), exposure)
+        _on_film(volume, np.asarray(np.sum(part, axis=through) * step_cm, np.float32), exposure)
         for part in (soft, mineral)
     )
     return soft_cm, mineral_cm
