@@ -27,8 +27,7 @@ BAND_MM = (0.7, 4.0)  # on either side of the outline, where mass and surroundin
 # grain, and least confidence: below them the point is refused. Of 72 points beside masses, on bone
 # or muscle, 6 pass both, of 72 on masses 57 (docs/accuracy.md).
 LEAST_CONTRAST, LEAST_CONFIDENCE = 3.0, 0.3
-FINER = 3
-CORE_MM = 3.0  # from the outline inwards, where the content is seen without the slope of its edge
+FINER = 3  # places across one of the outline's, where density is looked at
 UNSURE = 0.6  # confidence below which the outline is remarked on
 # True to told length, 2.5 and 97.5 % of the same films, where the outline is sure and where it is
 # not: it mostly misses pieces.
@@ -45,7 +44,6 @@ class ProjectedMass:
             outline and magnification.
         ends, perpendicular_ends: where the diameters end.
         contrast: density above its surroundings, in standard deviations of the film's grain.
-        variation: standard deviation of the density inside, robust, as a share of the contrast.
         confidence: 0 to 1, how sure the outline is.
         remarks: what limits it, one sentence each.
     """
@@ -60,7 +58,6 @@ class ProjectedMass:
     ends: tuple[Place, Place]
     perpendicular_ends: tuple[Place, Place]
     contrast: float
-    variation: float
     confidence: float
     remarks: tuple[str, ...]
 
@@ -168,7 +165,6 @@ def _measured(film: Radiograph, seen: Outline, window: _Window) -> ProjectedMass
         ends=ends,
         perpendicular_ends=across,
         contrast=window.contrast,
-        variation=_variation(window),
         confidence=seen.confidence,
         remarks=tuple(_remarks(seen)),
     )
@@ -218,13 +214,6 @@ def _spread(film: Radiograph, seen: Outline) -> Interval:
 
 def _interval(value: float, scale: Interval, power: int) -> Interval:
     return value * scale[0] ** power, value * scale[1] ** power
-
-
-def _variation(window: _Window) -> float:
-    core = distance_transform_edt(window.mask) * window.step_mm > CORE_MM
-    inside = window.density[core if core.any() else window.mask]
-    spread = 1.4826 * float(np.median(np.abs(inside - np.median(inside))))
-    return spread / max(window.lift, 1e-9)
 
 
 def _remarks(seen: Outline) -> list[str]:

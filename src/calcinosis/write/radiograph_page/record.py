@@ -35,7 +35,6 @@ class ProjectedMassRecord(Record):
     perpendicular_diameter_ci95_mm: Interval
     diameter_ends_px: tuple[Place, Place]
     contrast: Number = Field(description="in standard deviations of the film's grain")
-    variation: Amount = Field(description="of density inside, as a share of the contrast")
     sedimentation_sign: None = Field(None, description="left to the reader")
     confidence: Fraction
     remarks: tuple[str, ...]
@@ -99,7 +98,6 @@ _SAME = {
     "perpendicular_diameter_mm",
     "perpendicular_diameter_ci95_mm",
     "contrast",
-    "variation",
     "confidence",
     "remarks",
 }

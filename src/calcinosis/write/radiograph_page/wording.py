@@ -1,9 +1,10 @@
 """A mass on a radiograph in words and table rows."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from calcinosis.explain.radiograph import RadiographReading
-from calcinosis.measure.radiograph import ProjectedMass
+from calcinosis.write.report import wording as report
 from calcinosis.write.report.numbers import length, number
 
 # What one projection leaves open, whatever the film.
@@ -14,8 +15,8 @@ LIMITS = (
         "a second view or CT does. What is dense may be calcium, bone or metal."
     ),
     (
-        "Neither locules, which lie behind each other, nor the rim of the mass are told apart: "
-        "what you see counts if the patient file says so (imaging.radiograph.multilobulated)."
+        "Content, rim and locules, which lie behind each other, are not judged: what you see "
+        "counts if the patient file says so (imaging.radiograph.multilobulated)."
     ),
     "Only the mass at the point was looked at: nothing on the film was searched for.",
 )
@@ -28,6 +29,14 @@ def summary(reading: RadiographReading) -> str:
     return f"Dense mass of {number(mass.max_diameter_mm, 0)} × {across}\u00a0mm."
 
 
+def identity(reading: RadiographReading) -> str:
+    """Whose film it is, and of which day, to match a printed page."""
+    subject = reading.film.subject
+    who = report.identity(replace(subject, study_date=None))
+    day = subject.study_date
+    return " · ".join(filter(None, (who, day and f"Radiograph of {day.isoformat()}")))
+
+
 def rows(reading: RadiographReading) -> Iterator[tuple[str, str]]:
     """What was measured, each with its words."""
     mass = reading.mass
@@ -37,7 +46,6 @@ def rows(reading: RadiographReading) -> Iterator[tuple[str, str]]:
     low, high = (number(area / 100, 1) for area in mass.area_ci95_mm2)
     yield "Area of the shadow", f"{number(mass.area_mm2 / 100, 1)}\u00a0cm² [{low}–{high}]"
     yield "Lobules and locules", "left to the reader"
-    yield "Density", _content(mass)
     yield "Fluid–calcium level", _level(reading)
     yield "Confidence of the outline", f"{number(100 * mass.confidence, 0)}\u00a0%"
 
@@ -45,10 +53,6 @@ def rows(reading: RadiographReading) -> Iterator[tuple[str, str]]:
 def _within(millimetres: float, interval: tuple[float, float]) -> str:
     low, high = (number(bound, 0) for bound in interval)
     return f"{length(millimetres)} [{low}–{high}]"
-
-
-def _content(mass: ProjectedMass) -> str:
-    return f"varies by {number(100 * mass.variation, 0)}\u00a0% of the contrast to its surroundings"
 
 
 def _level(reading: RadiographReading) -> str:
