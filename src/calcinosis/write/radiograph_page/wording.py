@@ -34,7 +34,8 @@ def identity(reading: RadiographReading) -> str:
     subject = reading.film.subject
     who = report.identity(replace(subject, study_date=None))
     day = subject.study_date
-    return " · ".join(filter(None, (who, day and f"Radiograph of {day.isoformat()}")))
+    dated = f"Radiograph of {day.isoformat()}" if day else ""
+    return " · ".join(filter(None, (who, dated)))
 
 
 def rows(reading: RadiographReading) -> Iterator[tuple[str, str]]:
