@@ -48,13 +48,11 @@ class Score:
     case: str
     texture: str
     visible: bool
-    locules: int
     area_mm2: float
     dice: float = 0.0
     area_error: float | None = None
     diameter_error_mm: float | None = None
     diameter_covered: bool | None = None
-    locules_told: int | None = None
     confidence: float | None = None
 
 
@@ -74,7 +72,6 @@ def by_seed(rng: np.random.Generator, beam: str) -> Exposure:
 def scores(case: str, volume: Volume, truth: Truth, rng: np.random.Generator) -> Iterator[Score]:
     """Both films of one mass."""
     calcified = (truth.envelope == 1) & (volume.voxels > CALCIFIED_HU)
-    told = [volume.voxels[truth.locules == number].mean() for number in _locules(truth)]
     for beam in ("front", "side"):
         exposure = by_seed(rng, beam)
         film = expose(volume, exposure, rng)
@@ -85,21 +82,14 @@ def scores(case: str, volume: Volume, truth: Truth, rng: np.random.Generator) ->
         shadow = binary_fill_holes(binary_closing(shadow, iterations=rounds))
         shadow = shadow[rounds:-rounds, rounds:-rounds]
         if shadow.sum() * pixel_mm**2 >= 30:
-            locules = sum(hu > CALCIFIED_HU for hu in told)
             name = f"{case} {beam}"
             texture = truth.masses[0].texture
-            yield _score(name, texture, int(locules), film, shadow, depth, pixel_mm)
-
-
-def _locules(truth: Truth) -> NDArray[np.uint16]:
-    numbers = np.unique(truth.locules[truth.envelope == 1])
-    return numbers[numbers > 0]
+            yield _score(name, texture, film, shadow, depth, pixel_mm)
 
 
 def _score(
     case: str,
     texture: str,
-    locules: int,
     film: Film,
     shadow: Mask,
     depth: NDArray[np.float32],
@@ -108,7 +98,7 @@ def _score(
     density = film.pixels.astype(np.float32)
     row, column = np.unravel_index(int(gaussian_filter(depth, 2 / pixel_mm).argmax()), depth.shape)
     area_mm2 = float(shadow.sum() * pixel_mm**2)
-    missed = Score(case, texture, visible(density, shadow, pixel_mm), locules, area_mm2)
+    missed = Score(case, texture, visible(density, shadow, pixel_mm), area_mm2)
     radiograph = Radiograph(
         density,
         np.ones(density.shape, np.bool_),
@@ -128,13 +118,11 @@ def _score(
         case,
         texture,
         missed.visible,
-        locules,
         area_mm2,
         dice=float(2 * (called & shadow).sum() / (called.sum() + shadow.sum())),
         area_error=found.area_mm2 / area_mm2 - 1,
         diameter_error_mm=found.max_diameter_mm - diameter_mm,
         diameter_covered=low <= diameter_mm <= high,
-        locules_told=len(found.locules),
         confidence=found.confidence,
     )
 
@@ -196,14 +184,6 @@ def summary(found: list[Score]) -> dict[str, object]:
         "area error p10 p50 p90": spread([one.area_error or 0 for one in called]),
         "diameter error mm p10 p50 p90": spread([one.diameter_error_mm or 0 for one in called]),
         "diameter in interval": sum(bool(one.diameter_covered) for one in called),
-        "locules told / true p10 p50 p90": spread(
-            [(one.locules_told or 0) / max(one.locules, 1) for one in called]
-        ),
-        "multilocular: true, told, told wrongly": [
-            sum(one.locules >= 3 for one in called),
-            sum(one.locules >= 3 and (one.locules_told or 0) >= 3 for one in called),
-            sum(one.locules < 3 and (one.locules_told or 0) >= 3 for one in called),
-        ],
         "not visible: outlined with dice above 0.7": [
             len(found) - len(seen),
             sum(one.dice > 0.7 for one in found if not one.visible),

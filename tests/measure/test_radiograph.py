@@ -76,10 +76,3 @@ def test_a_point_on_nothing_dense_is_refused_in_one_line():
 def test_a_point_off_the_film_is_refused():
     with pytest.raises(InputError, match="--at is 240,0; expected a pixel of the film, of 240"):
         measure_radiograph(film(ONE), (240, 0))
-
-
-def test_balls_side_by_side_are_told_apart():
-    centres = [(0, 0), (0, 17), (14, 8), (-14, 8)]
-    several = measure_radiograph(film(density(balls(centres=centres, radius_mm=7))), (120, 120))
-    assert len(several.locules) >= 3
-    assert several.locules[0].diameter_mm == pytest.approx(12, abs=6)

@@ -38,7 +38,7 @@ def test_the_page_needs_nothing_else_and_says_what_one_film_leaves_open(written)
     assert "One projection tells no depth" in page
     assert "nothing on the film was searched for" in page
     assert "up to 20 % less" in page
-    assert "Gravity runs down in the picture: the header says upright" in page
+    assert "Gravity runs down in the picture: the header says the patient was upright" in page
     assert "judged on computed radiographs only" in page
     assert done.output.startswith("Dense mass of")
     assert "Doe" not in done.output
@@ -69,7 +69,7 @@ def test_without_identity_neither_name_nor_margins_are_shown(written):
     assert "4711" in named
     assert "4711" not in page
     assert "The film as its header shows it" not in page
-    assert "2024-01-02" in named
+    assert "Radiograph of 2024-01-02" in named
     assert "2024-01-02" not in page
 
 

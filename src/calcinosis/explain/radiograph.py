@@ -1,11 +1,9 @@
 """What a mass on a radiograph may mean: its findings, and the explanation of all that is known."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from calcinosis.explain.explanation import Explanation, explain
-from calcinosis.explain.findings import LOBULATED_FROM_LOCULES
-from calcinosis.finding import Finding, State
+from calcinosis.finding import Finding
 from calcinosis.measure.radiograph import ProjectedMass, measure_radiograph
 from calcinosis.patient import Patient
 from calcinosis.read.patient_file import PatientFile
@@ -52,26 +50,15 @@ def read_mass(
 
 
 def findings_of_radiograph(mass: ProjectedMass) -> tuple[Finding, ...]:
-    """State what one projection shows. What may lie behind something else is never absent.
+    """State what one projection shows: the size, and no more.
 
-    A fluid level is left to the reader, who reports it in the patient file.
+    Lobulation, fluid levels and the neighbourhood of a joint are left to the reader, who reports
+    them in the patient file; unknown never means absent.
     """
-    return tuple(_findings(mass))
-
-
-def _findings(mass: ProjectedMass) -> Iterator[Finding]:
-    def sign(code: str, *, seen: bool) -> Finding:
-        state: State = "present" if seen else "unknown"
-        return Finding(code, state, "measured", "radiograph", mass_id=1)
-
-    yield Finding(
-        "max_diameter_cm",
-        "present",
-        "measured",
-        "radiograph",
-        mass.max_diameter_mm / 10,
-        "cm",
-        1,
+    unknown = (
+        Finding(code, "unknown", "measured", "radiograph", mass_id=1)
+        for code in ("multilobulated", "fluid_calcium_level", "periarticular")
     )
-    yield sign("multilobulated", seen=len(mass.locules) >= LOBULATED_FROM_LOCULES)
-    yield sign("fluid_calcium_level", seen=False)
+    diameter_cm = mass.max_diameter_mm / 10
+    size = Finding("max_diameter_cm", "present", "measured", "radiograph", diameter_cm, "cm", 1)
+    return (size, *unknown)

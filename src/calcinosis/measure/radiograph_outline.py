@@ -58,6 +58,11 @@ class Outline:
     sureness: float
     cut: bool
 
+    @property
+    def confidence(self) -> float:
+        """0 to 1, how sure the outline is."""
+        return self.agreement * self.sureness
+
 
 def find_outline(density: Float, pixel_mm: float, point: tuple[int, int]) -> Outline | None:
     """Outline the mass at a point; None where the network sees none there.

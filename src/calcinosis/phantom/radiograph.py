@@ -126,7 +126,7 @@ def paths_cm(volume: Volume, exposure: Exposure) -> tuple[Float, Float]:
     mineral = np.clip(hu - SOFT_HU, 0, METAL_HU) / 1000
     soft = np.maximum(1 + np.minimum(hu, SOFT_HU) / 1000, 0)
     soft_cm, mineral_cm = (
-        _on_film(volume, np.asarray(part.sum(axis=through) * step_cm, np.float32), exposure)
+        _on_film(volume, np.asarray(np.sum(part, axis=through) * step_cm, np.float32), exposure)
         for part in (soft, mineral)
     )
     return soft_cm, mineral_cm

@@ -97,10 +97,10 @@ def gravity_of(path: Path, about: "Dataset", way: tuple[str, str]) -> Gravity:
 
 def _towards(side: str, way: tuple[str, str]) -> Gravity:
     posture = {
-        "F": "upright",
-        "L": "on the left side",
-        "R": "on the right side",
-        "P": "on the back, the beam horizontal",
+        "F": "the patient was upright",
+        "L": "the patient lay on the left side",
+        "R": "the patient lay on the right side",
+        "P": "the patient lay on the back and the beam was horizontal",
     }[side]
     right, down = way
     found = {down: "down", right: "right", _OPPOSITE.get(down): "up", _OPPOSITE.get(right): "left"}

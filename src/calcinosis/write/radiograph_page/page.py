@@ -6,7 +6,6 @@ from calcinosis.lab_result import doubts_about
 from calcinosis.write.explanation.view import view_of
 from calcinosis.write.radiograph_page import wording
 from calcinosis.write.radiograph_page.pictures import close_look, whole_film
-from calcinosis.write.report.wording import identity
 
 
 def render(reading: RadiographReading, *, with_film: bool = True) -> str:
@@ -29,7 +28,7 @@ def render(reading: RadiographReading, *, with_film: bool = True) -> str:
     film = reading.film
     return page.get_template("radiograph.html.j2").render(
         version=__version__,
-        identity=identity(film.subject),
+        identity=wording.identity(reading),
         view=film.view,
         summary=wording.summary(reading),
         remarks=(

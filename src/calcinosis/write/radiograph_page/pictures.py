@@ -10,7 +10,6 @@ from calcinosis.write.report.drawing import (
     line,
     orientation_letters,
     outline,
-    ring,
     scale_bar,
     text,
 )
@@ -62,7 +61,7 @@ def close_look(reading: RadiographReading, *, marked: bool) -> Figure:
     )
     if marked:
         marks = _measures(reading, (start[0], start[1]), unit) + marks
-    told = "outline, diameters and rounded densities" if marked else "without marks"
+    told = "outline and diameters" if marked else "without marks"
     return figure(
         _thinned(grey), size, marks, alt=f"The mass, {told}.", caption=f"The mass, {told}."
     )
@@ -74,10 +73,6 @@ def _measures(reading: RadiographReading, start: tuple[int, int], unit: float) -
     for ends in (mass.ends, mass.perpendicular_ends):
         first, second = _on_figure(np.array(ends), start, unit)
         marks.append(line(first.tolist(), second.tolist(), kind="bar"))
-    for one in mass.locules:
-        ((x, y),) = _on_figure(np.array([one.centre]), start, unit)
-        radius = one.diameter_mm / 2 / reading.film.scale.pixel_mm * unit
-        marks.append(ring(float(x), float(y), radius, kind="place"))
     return marks
 
 

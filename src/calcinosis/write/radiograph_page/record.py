@@ -23,13 +23,6 @@ class ScaleRecord(Record):
     source: str
 
 
-class LoculeRecord(Record):
-    """A rounded density."""
-
-    centre_px: Place
-    diameter_mm: Amount
-
-
 class ProjectedMassRecord(Record):
     """The shadow of the mass."""
 
@@ -42,8 +35,6 @@ class ProjectedMassRecord(Record):
     perpendicular_diameter_ci95_mm: Interval
     diameter_ends_px: tuple[Place, Place]
     contrast: Number = Field(description="in standard deviations of the film's grain")
-    variation: Amount = Field(description="of density inside, as a share of the contrast")
-    rounded_densities: tuple[LoculeRecord, ...]
     sedimentation_sign: None = Field(None, description="left to the reader")
     confidence: Fraction
     remarks: tuple[str, ...]
@@ -96,9 +87,6 @@ def _mass(mass: ProjectedMass) -> dict[str, Any]:
         **{name: getattr(mass, name) for name in ProjectedMassRecord.model_fields if name in _SAME},
         "outline_px": [_px(place) for place in mass.outline.tolist()],
         "diameter_ends_px": [_px(place) for place in mass.ends],
-        "rounded_densities": [
-            {"centre_px": _px(one.centre), "diameter_mm": one.diameter_mm} for one in mass.locules
-        ],
     }
 
 
@@ -110,7 +98,6 @@ _SAME = {
     "perpendicular_diameter_mm",
     "perpendicular_diameter_ci95_mm",
     "contrast",
-    "variation",
     "confidence",
     "remarks",
 }

@@ -1,11 +1,11 @@
 """A mass on a radiograph in words and table rows."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from calcinosis.explain.findings import LOBULATED_FROM_LOCULES
 from calcinosis.explain.radiograph import RadiographReading
-from calcinosis.measure.radiograph import ProjectedMass
-from calcinosis.write.report.numbers import length, number, plural
+from calcinosis.write.report import wording as report
+from calcinosis.write.report.numbers import length, number
 
 # What one projection leaves open, whatever the film.
 LIMITS = (
@@ -15,8 +15,8 @@ LIMITS = (
         "a second view or CT does. What is dense may be calcium, bone or metal."
     ),
     (
-        "Densities that lie behind each other count as one, and a rim thinner than the grid of the "
-        "outline is not seen: neither the rim of the mass nor the content of a locule is judged."
+        "Content, rim and locules, which lie behind each other, are not judged: what you see "
+        "counts if the patient file says so (imaging.radiograph.multilobulated)."
     ),
     "Only the mass at the point was looked at: nothing on the film was searched for.",
 )
@@ -25,10 +25,17 @@ LIMITS = (
 def summary(reading: RadiographReading) -> str:
     """The first line."""
     mass = reading.mass
-    locules = len(mass.locules)
-    made = f", {plural(locules, 'rounded density', 'rounded densities')} inside" if locules else ""
     across = number(mass.perpendicular_diameter_mm, 0)
-    return f"Dense mass of {number(mass.max_diameter_mm, 0)} × {across}\u00a0mm{made}."
+    return f"Dense mass of {number(mass.max_diameter_mm, 0)} × {across}\u00a0mm."
+
+
+def identity(reading: RadiographReading) -> str:
+    """Whose film it is, and of which day, to match a printed page."""
+    subject = reading.film.subject
+    who = report.identity(replace(subject, study_date=None))
+    day = subject.study_date
+    dated = f"Radiograph of {day.isoformat()}" if day else ""
+    return " · ".join(filter(None, (who, dated)))
 
 
 def rows(reading: RadiographReading) -> Iterator[tuple[str, str]]:
@@ -39,8 +46,7 @@ def rows(reading: RadiographReading) -> Iterator[tuple[str, str]]:
     yield "Across it", _within(*across)
     low, high = (number(area / 100, 1) for area in mass.area_ci95_mm2)
     yield "Area of the shadow", f"{number(mass.area_mm2 / 100, 1)}\u00a0cm² [{low}–{high}]"
-    yield "Rounded densities told apart", _locules(mass)
-    yield "Density", _content(mass)
+    yield "Lobules and locules", "left to the reader"
     yield "Fluid–calcium level", _level(reading)
     yield "Confidence of the outline", f"{number(100 * mass.confidence, 0)}\u00a0%"
 
@@ -48,19 +54,6 @@ def rows(reading: RadiographReading) -> Iterator[tuple[str, str]]:
 def _within(millimetres: float, interval: tuple[float, float]) -> str:
     low, high = (number(bound, 0) for bound in interval)
     return f"{length(millimetres)} [{low}–{high}]"
-
-
-def _locules(mass: ProjectedMass) -> str:
-    if not mass.locules:
-        return "none"
-    sizes = [one.diameter_mm for one in mass.locules]
-    span = length(sizes[0]) if len(sizes) == 1 else f"{number(sizes[-1], 0)} to {length(sizes[0])}"
-    lobed = ": multilocular" if len(sizes) >= LOBULATED_FROM_LOCULES else ""
-    return f"{len(sizes)}, {span} wide{lobed}"
-
-
-def _content(mass: ProjectedMass) -> str:
-    return f"varies by {number(100 * mass.variation, 0)}\u00a0% of the contrast to its surroundings"
 
 
 def _level(reading: RadiographReading) -> str:
