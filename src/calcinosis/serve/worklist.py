@@ -30,7 +30,6 @@ from sqlalchemy import (
 
 from calcinosis.errors import InputError
 from calcinosis.measure.mass import Point
-from calcinosis.measure.seed import check_inside
 from calcinosis.serve.database import connect, deliveries, prescriptions, seeds, studies
 from calcinosis.serve.given import LabsKind, read_given_seeds
 from calcinosis.serve.measurement_file import NAME, measured_volume
@@ -179,6 +178,8 @@ class Worklist:
         Raises:
             InputError: it lies outside the scan that was measured.
         """
+        from calcinosis.measure.seed import check_inside
+
         with self.engine.begin() as connection:
             row = self._locked_row(connection, study)
             asked = read_given_seeds(row["seeds"])
