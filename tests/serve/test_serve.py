@@ -30,7 +30,7 @@ def node(tmp_path):
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize(("database", "count", "kills"), [("sqlite", 30, 4), ("postgresql", 6, 2)])
+@pytest.mark.parametrize(("database", "count", "kills"), [("sqlite", 20, 4), ("postgresql", 6, 2)])
 def test_studies_survive_kills_of_server_and_worker(request, tmp_path, database, count, kills):
     """The first and the last have a mass; others are too small: as final, much quicker."""
     url = request.getfixturevalue("postgresql") if database == "postgresql" else None
