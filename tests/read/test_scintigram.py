@@ -52,8 +52,12 @@ def test_what_is_no_planar_bone_scan_is_refused_in_one_line(tags, words, tmp_pat
     assert "\n" not in str(error.value)
 
 
-def test_folders_and_other_files_are_refused(tmp_path):
+def test_what_is_no_dicom_file_is_told_for_what_it_is(tmp_path):
     (tmp_path / "note.txt").write_text("Uptake beside the hip.", encoding="utf-8")
-    for path, words in ((tmp_path, "folder"), (tmp_path / "note.txt", "no DICOM")):
+    for name, words in (
+        ("", "a folder; expected one file"),
+        ("note.txt", "found no DICOM"),
+        ("nowhere.dcm", "there is no such file"),
+    ):
         with pytest.raises(CalcinosisError, match=words):
-            read_bone_scan(path)
+            read_bone_scan(tmp_path / name)

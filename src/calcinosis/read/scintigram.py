@@ -64,12 +64,11 @@ def read_bone_scan(path: Path) -> BoneScan:
         NotReadableError: there is no such file, or it is damaged or no DICOM.
         InputError: it is no planar scintigram; says what it is.
     """
-    try:
-        header = dicom.read_header(path)
-    except IsADirectoryError:
-        raise InputError(
-            f"{path.name} is a folder; expected one DICOM file of a bone scan"
-        ) from None
+    if path.is_dir():
+        raise NotReadableError(f"{path}: a folder; expected one file of a bone scan")
+    if not path.exists():
+        raise NotReadableError(f"{path}: there is no such file")
+    header = dicom.read_header(path)
     if header is None:
         raise NotReadableError(f"{path.name}: found no DICOM; expected a planar bone scan")
     dataset = header.dataset
