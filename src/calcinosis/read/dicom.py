@@ -23,11 +23,17 @@ CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2.1"
 LEGACY_CONVERTED_ENHANCED_CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2.2"
 CT_IMAGES = (CT_IMAGE, ENHANCED_CT_IMAGE, LEGACY_CONVERTED_ENHANCED_CT_IMAGE)
+MR_IMAGES = (  # single frames, enhanced, and enhanced by conversion
+    "1.2.840.10008.5.1.4.1.1.4",
+    "1.2.840.10008.5.1.4.1.1.4.1",
+    "1.2.840.10008.5.1.4.1.1.4.4",
+)
 FILMS = {"CR", "DX", "RG", "RF", "XA", "PX"}  # modalities: computed, digital, film, fluoroscopy
 ENCAPSULATED = 0xFFFFFFFF
 DEFLATED = b"1.2.840.10008.1.2.1.99"
 PIXEL_DATA_TAGS = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+_WITHOUT_RESCALING = {"RescaleSlope": 1.0, "RescaleIntercept": 0.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,20 +332,30 @@ def text(path: Path, header: "Dataset", keyword: str) -> str:
     return (" ".join(str(one) for one in found) if many else str(found)).strip()
 
 
-def planes(path: Path, header: "Dataset", pixels: PixelFormat) -> tuple[Plane, ...]:
-    """The slices of a CT file, one per frame.
+def planes(
+    path: Path, header: "Dataset", pixels: PixelFormat, *, rescaled: bool = True
+) -> tuple[Plane, ...]:
+    """The slices of a file, one per frame.
+
+    Args:
+        path: of the file.
+        header: of the file.
+        pixels: how it stores them.
+        rescaled: False where values may have no unit, and no rescaling (MR).
 
     Raises:
         GeometryError: position, orientation or spacing is missing.
         NotReadableError: one of them is no number.
     """
-    return tuple(_plane(path, header, pixels, frame) for frame in range(pixels.frames))
+    return tuple(_plane(path, header, pixels, frame, rescaled) for frame in range(pixels.frames))
 
 
-def _plane(path: Path, header: "Dataset", pixels: PixelFormat, frame: int) -> Plane:
+def _plane(path: Path, header: "Dataset", pixels: PixelFormat, frame: int, rescaled: bool) -> Plane:
     def needed(keyword: str, count: int, group: str) -> tuple[float, ...]:
         where = functional_group(header, frame, group)
         found = numbers(path, where, keyword, count)
+        if found is None and not rescaled and keyword in _WITHOUT_RESCALING:
+            return (_WITHOUT_RESCALING[keyword],)
         if found is None:
             place = f"{path.name} frame {frame + 1}" if pixels.frames > 1 else path.name
             kind = NotCtError if keyword.startswith("Rescale") else GeometryError

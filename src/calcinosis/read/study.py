@@ -58,7 +58,7 @@ def read_study(
         InputError: in one line what is wrong, in which file, and what was expected.
     """
     position = known_position(patient_position)
-    with _explained(Path(path)), silent_libraries():
+    with explained(Path(path)), silent_libraries():
         return _read(Path(path), series_uid, position, progress or (lambda _: None))
 
 
@@ -81,7 +81,7 @@ def read_images(
         InputError: as `read_study`.
     """
     position = known_position(patient_position)
-    with _explained(files[0].parent), silent_libraries():
+    with explained(files[0].parent), silent_libraries():
         return _dicom_study(files, unpacked, None, position, progress or (lambda _: None))
 
 
@@ -100,7 +100,7 @@ def known_position(patient_position: str | None) -> str | None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """Turn what the disk refuses into one line."""
     try:
         yield
@@ -115,7 +115,7 @@ def _read(
 ) -> Study:
     image = None if path.is_dir() else _grid_image(path)
     if image is None:
-        files, unpacked = _dicom_files(path)
+        files, unpacked = files_given(path)
         return _dicom_study(files, unpacked, series_uid, patient_position, progress)
     if series_uid is not None:
         raise InputError(f"{path.name}: has no DICOM series; leave the series UID away")
@@ -224,7 +224,7 @@ def _require_one_scale(voxels: NDArray[np.int16], planes: Sequence[Plane]) -> No
             require_fat_or_air(imaged, plane.name)
 
 
-def _dicom_files(path: Path) -> tuple[list[Path], Unpacked | None]:
+def files_given(path: Path) -> tuple[list[Path], Unpacked | None]:
     """Every file below a folder, beside a DICOMDIR or in a zip, sorted; or the one file itself."""
     unpacked = None
     if path.name.upper() == "DICOMDIR" and path.is_file():
