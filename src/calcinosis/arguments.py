@@ -49,6 +49,11 @@ def points_lps(
     return tuple(_point_lps(value) for value in values)
 
 
+def point_lps(_context: click.Context, _option: click.Parameter, value: str) -> "Point":
+    """Read ``118.5,-20,-340``, LPS millimetres."""
+    return _point_lps(value)
+
+
 def pixel_given(_context: click.Context, _option: click.Parameter, value: str) -> tuple[int, int]:
     """Read ``118,240``: column and row of a pixel."""
     numbers = _numbers(value)

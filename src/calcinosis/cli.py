@@ -24,6 +24,7 @@ from calcinosis.arguments import (
 from calcinosis.cohort.command import cohort
 from calcinosis.commands.follow import follow
 from calcinosis.commands.lesson import lesson
+from calcinosis.commands.mri import mri
 from calcinosis.commands.radiograph import radiograph
 from calcinosis.commands.scintigraphy import scintigraphy
 from calcinosis.errors import CalcinosisError
@@ -315,7 +316,7 @@ def _print_result(analysis: "Analysis", output: Path) -> None:
     print(f"Report: {output / 'report.html'}")
 
 
-for command in (follow, cohort, radiograph, scintigraphy, lesson, serve):
+for command in (follow, cohort, radiograph, scintigraphy, mri, lesson, serve):
     commands.add_command(command)
 
 

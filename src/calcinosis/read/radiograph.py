@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _CAPTURES = {"SC", "OT"}  # may be of a radiograph
 _ELSEWHERE = {
     "CT": "`calcinosis analyze` measures CT",
-    "MR": "MRI cannot be read; its report can be stated in the patient file",
+    "MR": "`calcinosis mri` reads MRI",
     "US": "ultrasound cannot be read; its report can be stated in the patient file",
     "NM": "`calcinosis scintigraphy` reads planar bone scans",
 }

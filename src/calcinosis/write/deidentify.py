@@ -11,6 +11,7 @@ from dataclasses import replace
 from calcinosis.analysis import Analysis
 from calcinosis.analyte import ANALYTES, phosphate_interval
 from calcinosis.explain.explanation import Explanation, explain_findings
+from calcinosis.explain.mri import MriReading
 from calcinosis.explain.radiograph import RadiographReading
 from calcinosis.finding import Finding
 from calcinosis.lab_result import LabResult
@@ -41,6 +42,24 @@ def radiograph_without_identity(reading: RadiographReading) -> RadiographReading
     return replace(
         reading,
         film=replace(reading.film, subject=Subject()),
+        patient=reading.patient and without_days(_ageless(reading.patient)),
+        explanation=explanation_without_identity(reading.explanation),
+    )
+
+
+def mri_without_identity(reading: MriReading) -> MriReading:
+    """The same of MRI; why series were left out may name files, and so the patient."""
+    choice, left = reading.choice, len(reading.choice.passed_over)
+    told = (f"{left} other series",) if left else ()
+    uids = {
+        name: one and replace(one, uid=deidentified_uid(one.uid))
+        for name in ("t1", "t2", "enhanced")
+        for one in (getattr(choice, name),)
+    }
+    return replace(
+        reading,
+        subject=Subject(),
+        choice=replace(choice, **uids, passed_over=told),
         patient=reading.patient and without_days(_ageless(reading.patient)),
         explanation=explanation_without_identity(reading.explanation),
     )

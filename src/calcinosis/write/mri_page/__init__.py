@@ -1,0 +1,1 @@
+"""What the ``mri`` command writes."""
