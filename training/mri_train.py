@@ -16,6 +16,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import edt
 import numpy as np
 import torch
 from draw import MASS, SKELETON
@@ -28,7 +29,8 @@ from calcinosis.phantom import mri
 from calcinosis.phantom.mri_tissue import body_of_ct
 from calcinosis.volume import Volume
 
-BESIDE = 0.15  # of all points
+BESIDE = 0.2  # of all points
+NEW = 1 / 3  # of the examples of a step; drawing takes longer than learning
 KEPT = 400  # examples that may be shown again
 RENEWED = 200  # draws after which newly written blocks are looked for
 SHARES = (0.25, 0.9)  # of the block's side that the mass takes
@@ -38,7 +40,7 @@ MIRRORED = 0.6  # of the examples go on beyond the drawn block as its mirror ima
 GRID_MM = 1.5
 LARGER = 3.2  # times as large as drawn, at most
 FEWEST_VOXELS = 150  # of a drawn mass: specks are none
-RARE = 4.0  # how much more a voxel of the mass weighs than another
+RARE = 2.0  # how much more a voxel of the mass weighs than another
 
 
 class OutlineNetwork(nn.Module):
@@ -148,18 +150,18 @@ class Scenes:
         return layers(t1, t2, imaged), answer
 
     def batch(self, size: int) -> tuple[Tensor, Tensor]:
-        """Half new, half seen before in other turns: drawing takes longer than learning."""
-        self.kept += [self.draw() for _ in range(size // 2)]
-        self.kept = self.kept[-KEPT:]
-        before = self.rng.integers(len(self.kept), size=size - size // 2)
-        chosen = self.kept[-(size // 2) :] + [self.kept[number] for number in before]
+        """Some new, the others seen before in other turns."""
+        new = [self.draw() for _ in range(round(size * NEW))]
+        self.kept = (self.kept + new)[-KEPT:]
+        before = self.rng.integers(len(self.kept), size=size - len(new))
+        chosen = new + [self.kept[number] for number in before]
         seen, answers = zip(*(self.turned(*one) for one in chosen), strict=True)
         given = np.stack(answers)[:, None].astype(np.float32)
         return torch.from_numpy(np.stack(seen)), torch.from_numpy(given)
 
     def aims(self, mass: np.ndarray) -> np.ndarray:
         """Where a reader would point: inside, not at the rim."""
-        deep = ndimage.distance_transform_edt(mass)
+        deep = edt.edt(mass)
         return np.argwhere(deep > self.rng.uniform(0.2, 0.7) * deep.max())
 
     def body(
@@ -259,7 +261,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--rate", type=float, default=3e-3)
-    parser.add_argument("--batch", type=int, default=10)
+    parser.add_argument("--batch", type=int, default=12)
     parser.add_argument("--start", type=Path)
     asked = parser.parse_args()
     torch.set_num_threads(1)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from calcinosis.explain.explanation import Explanation, explain
-from calcinosis.finding import Finding
+from calcinosis.finding import Finding, State
 from calcinosis.measure.mri import MrMass, measure_mri
 from calcinosis.measure.mri_grid import Point
 from calcinosis.patient import Patient
@@ -89,9 +89,10 @@ def read_mass_on_mri(
 
 
 def findings_of_mri(mass: MrMass) -> tuple[Finding, ...]:
-    """State size and signal; whether the mass is calcified, MRI does not tell."""
-    diameter_cm = mass.max_diameter_mm / 10
-    size = Finding("max_diameter_cm", "present", "measured", "MRI", diameter_cm, "cm", 1)
+    """State size and signal, if the outline is sure; MRI does not tell whether it is calcified."""
+    diameter_cm = mass.max_diameter_mm / 10 if mass.sure else None
+    state: State = "present" if mass.sure else "unknown"
+    size = Finding("max_diameter_cm", state, "measured", "MRI", diameter_cm, "cm", 1)
     signs = (
         Finding(code, sign.state, "measured", "MRI", mass_id=1) for code, sign in mass.signs.items()
     )

@@ -38,6 +38,8 @@ REFERENCE_VOXELS = 72  # along each side of that
 LEAST_CONFIDENCE, UNSURE = 0.3, 0.6
 # True to told volume, 2.5 and 97.5 % of the same, where the outline is sure and where it is not.
 SPREAD_SURE, SPREAD_UNSURE = (0.6, 1.6), (0.4, 3.0)
+SIGNS = ("t1_low", "t2_high", "t2_heterogeneous", "mri_enhancement")
+NOT_SURE = "the outline is not sure"
 NO_REFERENCE = "no muscle near the mass could be told from other tissue on T1"
 
 
@@ -78,6 +80,11 @@ class MrMass:
     muscle: Muscle | None
     confidence: float
     remarks: tuple[str, ...]
+
+    @property
+    def sure(self) -> bool:
+        """Whether the outline is sure enough for what is inside of it to be told."""
+        return self.confidence >= UNSURE
 
 
 def measure_mri(
@@ -177,7 +184,9 @@ def _measured(seen: Outline, signals: _Signals) -> MrMass:
         t2_to_muscle=t2,
         t2_shares=shares,
         enhanced_share=enhanced,
-        signs=_signs(signals, t1, shares, enhanced),
+        signs=_signs(signals, t1, shares, enhanced)
+        if seen.confidence >= UNSURE
+        else dict.fromkeys(SIGNS, Sign("unknown", NOT_SURE)),
         around=signals.block,
         muscle=signals.muscle,
         confidence=seen.confidence,

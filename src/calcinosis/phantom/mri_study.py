@@ -31,9 +31,13 @@ MOVED_MM = 0.7  # standard deviation between series, each way
 
 @dataclass(frozen=True, eq=False)
 class DrawnStudy:
-    """Series of one study with their sequences."""
+    """Series of one study with their sequences, by what they are taken for.
 
-    series: tuple[tuple[Sequence, Volume], ...]
+    Attributes:
+        by_role: t1, t2 (or PD with fat suppressed), and perhaps enhanced.
+    """
+
+    by_role: dict[str, tuple[Sequence, Volume]]
 
 
 def random_scan(centre: Point, size_mm: float, rng: np.random.Generator) -> Scan:
@@ -62,20 +66,20 @@ def random_scan(centre: Point, size_mm: float, rng: np.random.Generator) -> Scan
 def random_study(
     body: MrBody, centre: Point, size_mm: float, rng: np.random.Generator
 ) -> DrawnStudy:
-    """T1, one or two with long echoes, and perhaps T1 after contrast agent."""
+    """T1, one with a long echo or fat suppressed, and perhaps T1 after contrast agent."""
     first = random_scan(centre, size_mm, rng)
-    kinds = [T1, (T2, T2_FS, STIR, PD_FS)[rng.integers(4)]]
+    kinds = {"t1": T1, "t2": (T2, T2_FS, STIR, PD_FS)[rng.integers(4)]}
     if rng.random() < AGENT_GIVEN:
-        kinds.append((T1_AGENT, T1_FS_AGENT)[rng.integers(2)])
-    series = []
-    for kind in kinds:
+        kinds["enhanced"] = (T1_AGENT, T1_FS_AGENT)[rng.integers(2)]
+    series = {}
+    for role, kind in kinds.items():
         scan = first
         if kind is not T1 and not kind.agent and rng.random() < 0.3:
             scan = random_scan(centre, size_mm, rng)  # in another plane
         scan = replace(scan, moved_lps_mm=_near((0.0, 0.0, 0.0), MOVED_MM, rng))
         sequence = _varied(kind, rng)
-        series.append((sequence, acquire(body, sequence, scan, rng)))
-    return DrawnStudy(tuple(series))
+        series[role] = sequence, acquire(body, sequence, scan, rng)
+    return DrawnStudy(series)
 
 
 def _varied(kind: Sequence, rng: np.random.Generator) -> Sequence:

@@ -20,6 +20,7 @@ _SLICES = {"TOMO", "RECON TOMO", "GATED TOMO", "RECON GATED TOMO"}  # PS3.3 C.8.
 _MOVING = {"DYNAMIC", "GATED"}
 _OTHERS = {
     "CT": "a CT; `calcinosis analyze` measures it",
+    "MR": "MRI; `calcinosis mri` reads it",
     "PT": "a PET",
     **dict.fromkeys(dicom.FILMS, "a radiograph; `calcinosis radiograph` reads it"),
 }

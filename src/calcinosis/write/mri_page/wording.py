@@ -71,7 +71,7 @@ def rows(reading: MriReading) -> Iterator[tuple[str, str]]:
         yield from _of_shares(mass.t2_shares)
     if mass.enhanced_share:
         low, high = (percent(share) for share in mass.enhanced_share)
-        yield "Takes up contrast agent", f"{low} to {high} of it"
+        yield "Takes up contrast agent", f"{low if low == high else f'{low} to {high}'} of it"
     yield "Confidence of the outline", percent(mass.confidence)
 
 
