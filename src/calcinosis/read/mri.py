@@ -16,7 +16,7 @@ from calcinosis.read.ct_image import series_key
 from calcinosis.read.dicom import Header, Plane
 from calcinosis.read.geometry import Stack, arrange, evenly_spaced, shear_deg, straightened
 from calcinosis.read.mr_weighting import Protocol, Weighing, protocol_of, weighed
-from calcinosis.read.pixels import decoded_frame, load, raw_frame
+from calcinosis.read.pixels import stored_frames
 from calcinosis.read.study import TILT_TOLERATED_DEG, explained, files_given, silent_libraries
 from calcinosis.read.subject import subject_of
 from calcinosis.volume import GRAVITY_LPS, Subject, Volume
@@ -181,19 +181,7 @@ def volume_of(series: MrSeries) -> Volume:
 def _signal(planes: Sequence[Plane]) -> NDArray[np.float32]:
     rows, columns = planes[0].pixels.rows, planes[0].pixels.columns
     values = np.empty((len(planes), rows, columns), np.float32)
-    loaded: tuple[Path, Dataset] | None = None
-    for index, plane in enumerate(planes):
-        if plane.pixels.raw:
-            stored = raw_frame(plane.path, plane.pixels, plane.frame)
-        else:
-            if loaded is None or loaded[0] != plane.path:
-                loaded = plane.path, load(plane.path)
-            stored = decoded_frame(plane.path, loaded[1], plane.pixels, plane.frame)
-        if stored.shape != (rows, columns):
-            raise NotReadableError(
-                f"{plane.name}: the pixels decode to {'×'.join(map(str, stored.shape))}; "
-                f"expected {rows}×{columns}"
-            )
+    for index, (plane, stored) in enumerate(stored_frames(planes)):
         values[index] = np.maximum(stored * plane.slope + plane.intercept, 0)
         if plane.pixels.padding:
             low, high = plane.pixels.padding

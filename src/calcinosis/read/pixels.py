@@ -1,7 +1,7 @@
 """Stored pixels to Hounsfield units."""
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +46,22 @@ def read_hounsfield(
     """
     rows, columns = planes[0].pixels.rows, planes[0].pixels.columns
     voxels = np.empty((len(planes), rows, columns), dtype=np.int16)
+    for index, (plane, stored) in enumerate(stored_frames(planes)):
+        _rescale(plane, stored, voxels[index])
+        if progress:
+            progress((index + 1) / len(planes))
+    return voxels
+
+
+def stored_frames(planes: Sequence[Plane]) -> Iterator[tuple[Plane, NDArray[Any]]]:
+    """Stored values [row, column] of planes of one size, one plane after the other.
+
+    Raises:
+        NotReadableError: pixels are missing, cut short or cannot be decoded; names the file.
+    """
+    rows, columns = planes[0].pixels.rows, planes[0].pixels.columns
     loaded: tuple[Path, Dataset] | None = None
-    for index, plane in enumerate(planes):
+    for plane in planes:
         if plane.pixels.raw:
             stored = raw_frame(plane.path, plane.pixels, plane.frame)
         else:
@@ -59,10 +73,7 @@ def read_hounsfield(
                 f"{plane.name}: the pixels decode to {'×'.join(map(str, stored.shape))}; "
                 f"expected {rows}×{columns}"
             )
-        _rescale(plane, stored, voxels[index])
-        if progress:
-            progress((index + 1) / len(planes))
-    return voxels
+        yield plane, stored
 
 
 def load(path: Path) -> "Dataset":
