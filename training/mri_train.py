@@ -33,9 +33,9 @@ BESIDE = 0.2  # of all points
 NEW = 1 / 3  # of the examples of a step; drawing takes longer than learning
 KEPT = 400  # examples that may be shown again
 RENEWED = 200  # draws after which newly written blocks are looked for
-SHARES = (0.25, 0.9)  # of the block's side that the mass takes
+SHARES = (0.12, 1.3)  # of the side that the mass takes: in cubes too large and too small, too
 WITHOUT_T1, WITHOUT_T2 = 0.06, 0.1  # of the examples
-WIDEST = 90  # voxels of a drawn block, of 64, that are looked at
+WIDEST = 120  # voxels of a drawn block, of 64, that are looked at
 MIRRORED = 0.6  # of the examples go on beyond the drawn block as its mirror image
 GRID_MM = 1.5
 LARGER = 3.2  # times as large as drawn, at most
@@ -129,7 +129,8 @@ class Scenes:
             return self.draw()
         point = places[rng.integers(len(places))] + rng.uniform(-0.5, 0.5, 3)
         larger = float(np.exp(rng.uniform(0, np.log(LARGER)))) * rng.uniform(0.7, 1.0)
-        step = np.clip(extent / rng.uniform(*SHARES), 12, WIDEST) / SIDE  # in voxels as drawn
+        share = np.exp(rng.uniform(*np.log(SHARES)))
+        step = np.clip(extent / share, 12, WIDEST) / SIDE  # in voxels as drawn
         beyond = "reflect" if rng.random() < MIRRORED else "constant"
         body = self.body(hu, labels, point, step, GRID_MM * larger)
         axis, turned = rng.integers(3), rng.random() < 0.25
