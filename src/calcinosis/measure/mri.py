@@ -9,7 +9,7 @@ from scipy import ndimage
 from calcinosis.errors import InputError
 from calcinosis.measure.mri_grid import Block, Float, Mask, Point
 from calcinosis.measure.mri_layers import SIDE
-from calcinosis.measure.mri_outline import Outline, find_outline
+from calcinosis.measure.mri_outline import OUTLINED, Outline, find_outline
 from calcinosis.measure.mri_signal import (
     Muscle,
     Ratio,
@@ -35,9 +35,9 @@ AROUND_MM = 100.0  # wider than the mass by so much is looked at for muscle
 REFERENCE_VOXELS = 72  # along each side of that
 # Below it the point is refused; below `UNSURE` the outline is remarked on. Set on masses drawn into
 # scans kept for tuning (docs/accuracy.md).
-LEAST_CONFIDENCE, UNSURE = 0.3, 0.6
+LEAST_CONFIDENCE, UNSURE = 0.4, 0.5
 # True to told volume, 2.5 and 97.5 % of the same, where the outline is sure and where it is not.
-SPREAD_SURE, SPREAD_UNSURE = (0.6, 1.6), (0.4, 3.0)
+SPREAD_SURE, SPREAD_UNSURE = (0.5, 1.8), (0.2, 6.5)
 SIGNS = ("t1_low", "t2_high", "t2_heterogeneous", "mri_enhancement")
 NOT_SURE = "the outline is not sure"
 NO_REFERENCE = "no muscle near the mass could be told from other tissue on T1"
@@ -159,10 +159,10 @@ class _Signals:
 
 def _measured(seen: Outline, signals: _Signals) -> MrMass:
     block = seen.block.finer(FINER)
-    share = np.where(seen.mask, np.maximum(seen.share, 0.5), np.minimum(seen.share, 0.5))
-    occupancy = seen.block.carried(np.asarray(share, np.float32), block)
+    share = np.where(seen.mask, np.maximum(seen.share, OUTLINED), np.minimum(seen.share, OUTLINED))
+    occupancy = seen.block.carried(np.asarray(share + 0.5 - OUTLINED, np.float32), block)
     mask = occupancy > 0.5
-    size = diameters(block.volume, np.asarray(occupancy, np.float32))
+    size = diameters(block.volume, occupancy)
     volume_ml = float(mask.sum()) * block.voxel_ml
     spread = SPREAD_UNSURE if seen.confidence < UNSURE else SPREAD_SURE
     along = spread[0] ** (1 / 3), spread[1] ** (1 / 3)

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 CUBES_MM = (36.0, 50.0, 68.0, 94.0, 130.0, 180.0, 250.0, 345.0)
-# Which cube to believe: that whose outline those of the next sizes share and that the network is
-# sure of, less a little for each e-fold that the mass is off its best share of the side.
-BEST_SHARE, SHARE_MATTERS = 0.5, 0.2
+# Which cube to believe: that whose outline the next smaller and larger share and that the network
+# is sure of, less a little for each e-fold that the mass is off its best share of the side.
+BEST_SHARE, SHARE_MATTERS = 0.5, 0.05
+LIKELY = 0.5  # share above which cubes are compared
+OUTLINED = 0.15  # and drawn: with 0.3 outlines were a fifth too small (masses drawn for tuning)
 _NEAR = 2  # voxels: the point may miss the mass by so much
 _FLIPS = tuple(product((False, True), repeat=3))[::3]  # three of eight views: enough to steady it
 
@@ -68,24 +70,19 @@ def find_outline(t1: Volume | None, t2: Volume | None, like: Volume, at: Point) 
     network = load_network()
     blocks = [Block.around(at, like, side_mm, SIDE) for side_mm in CUBES_MM]
     seen, imaged = zip(*(_seen(network, block, t1, t2) for block in blocks), strict=True)
-    masks = [_around_point(share) for share in seen]
+    masks = [_around_point(share, LIKELY) for share in seen]
     worths = [_worth(seen, masks, blocks, number) for number in range(len(masks))]
     best = max(range(len(masks)), key=lambda number: worths[number][0])
-    if masks[best] is None:
-        return None
-    block = blocks[best]
-    beside = [n for n in (best - 1, best + 1) if 0 <= n < len(seen) and masks[n] is not None]
-    share = np.mean([seen[best], *(blocks[n].carried(seen[n], block) for n in beside)], axis=0)
-    mask = _around_point(share)
-    if mask is None:
+    mask = _around_point(seen[best], OUTLINED)
+    if masks[best] is None or mask is None:
         return None
     edge = ndimage.binary_dilation(mask, iterations=2) & ~imaged[best]
     return Outline(
-        block=block,
-        share=np.asarray(share, np.float32),
+        block=blocks[best],
+        share=seen[best],
         mask=mask,
         agreement=worths[best][1],
-        sureness=float(share[mask].mean()),
+        sureness=float(seen[best][mask].mean()),
         cut=_is_cut(mask) or bool(edge.sum() > 0.01 * mask.sum()),
     )
 
@@ -133,21 +130,34 @@ def _worth(
     mask = masks[number]
     if mask is None:
         return -np.inf, 0.0
-    near = [n for n in range(len(seen)) if 0 < abs(n - number) <= 2]
-    dices = [_dice(mask, blocks[n].carried(seen[n], blocks[number]) > 0.5) for n in near]
-    agreement = float(np.mean(dices))
+    pairs = [(n, n + 1) for n in (number - 1, number) if 0 <= n < len(seen) - 1]
+    agreement = float(np.mean([_agreement(seen, masks, blocks, *pair) for pair in pairs]))
     extent = max(np.ptp(places) + 1 for places in np.nonzero(mask)) / SIDE
     off = abs(float(np.log(extent / BEST_SHARE)))
     sureness = float(seen[number][mask].mean())
     return agreement * sureness - SHARE_MATTERS * off - _is_cut(mask), agreement
 
 
-def _around_point(share: Float) -> Mask | None:
-    """The part of what is likelier mass than not that lies at the point, holes filled.
+def _agreement(
+    seen: Sequence[Float],
+    masks: Sequence[Mask | None],
+    blocks: Sequence[Block],
+    smaller: int,
+    larger: int,
+) -> float:
+    """Dice of what two cubes call the mass, in the smaller."""
+    mask = masks[smaller]
+    if mask is None:
+        return 0.0
+    return _dice(mask, blocks[larger].carried(seen[larger], blocks[smaller]) > LIKELY)
+
+
+def _around_point(share: Float, least: float) -> Mask | None:
+    """The part of what surely enough is mass that lies at the point, holes filled.
 
     Pieces that a gap of two voxels parts are one mass.
     """
-    likely = np.pad(share > 0.5, 1)
+    likely = np.pad(share > least, 1)
     parts, _ = ndimage.label(ndimage.binary_dilation(likely))
     middle = slice(1 + SIDE // 2 - _NEAR, 1 + SIDE // 2 + _NEAR)
     sizes = np.bincount((parts * likely)[middle, middle, middle].ravel(), minlength=2)
