@@ -35,9 +35,9 @@ AROUND_MM = 100.0  # wider than the mass by so much is looked at for muscle
 REFERENCE_VOXELS = 72  # along each side of that
 # Below it the point is refused; below `UNSURE` the outline is remarked on. Set on masses drawn into
 # scans kept for tuning (docs/accuracy.md).
-LEAST_CONFIDENCE, UNSURE = 0.4, 0.5
+LEAST_CONFIDENCE, UNSURE = 0.42, 0.475
 # True to told volume, 2.5 and 97.5 % of the same, where the outline is sure and where it is not.
-SPREAD_SURE, SPREAD_UNSURE = (0.5, 1.8), (0.2, 6.5)
+SPREAD_SURE, SPREAD_UNSURE = (0.5, 2.3), (0.2, 7.0)
 SIGNS = ("t1_low", "t2_high", "t2_heterogeneous", "mri_enhancement")
 NOT_SURE = "the outline is not sure"
 NO_REFERENCE = "no muscle near the mass could be told from other tissue on T1"

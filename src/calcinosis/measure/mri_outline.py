@@ -23,11 +23,10 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 CUBES_MM = (36.0, 50.0, 68.0, 94.0, 130.0, 180.0, 250.0, 345.0)
-# Which cube to believe: that whose outline the next smaller and larger share and that the network
+# Which cube to believe: that whose outline the next smaller one shares and that the network
 # is sure of, less a little for each e-fold that the mass is off its best share of the side.
-BEST_SHARE, SHARE_MATTERS = 0.5, 0.05
-LIKELY = 0.5  # share above which cubes are compared
-OUTLINED = 0.15  # and drawn: with 0.3 outlines were a fifth too small (masses drawn for tuning)
+BEST_SHARE, SHARE_MATTERS = 0.5, 0.15
+OUTLINED = 0.15  # share that is mass: with 0.3 outlines were a fifth too small (masses for tuning)
 _NEAR = 2  # voxels: the point may miss the mass by so much
 _FLIPS = tuple(product((False, True), repeat=3))[::3]  # three of eight views: enough to steady it
 
@@ -40,7 +39,7 @@ class Outline:
         block: where its voxels lie.
         share: how surely each belongs to it, 0 to 1.
         mask: the part around the point, holes filled.
-        agreement: Dice of what the cubes of neighbouring sizes call it, 0 to 1.
+        agreement: Dice of what this cube and the next smaller one call it, 0 to 1.
         sureness: mean share within the mask.
         cut: it reaches the edge of what was imaged, or of the largest cube.
     """
@@ -70,11 +69,11 @@ def find_outline(t1: Volume | None, t2: Volume | None, like: Volume, at: Point) 
     network = load_network()
     blocks = [Block.around(at, like, side_mm, SIDE) for side_mm in CUBES_MM]
     seen, imaged = zip(*(_seen(network, block, t1, t2) for block in blocks), strict=True)
-    masks = [_around_point(share, LIKELY) for share in seen]
+    masks = [_around_point(share) for share in seen]
     worths = [_worth(seen, masks, blocks, number) for number in range(len(masks))]
     best = max(range(len(masks)), key=lambda number: worths[number][0])
-    mask = _around_point(seen[best], OUTLINED)
-    if masks[best] is None or mask is None:
+    mask = masks[best]
+    if mask is None:
         return None
     edge = ndimage.binary_dilation(mask, iterations=2) & ~imaged[best]
     return Outline(
@@ -126,12 +125,11 @@ def _axes(flip: Sequence[bool]) -> tuple[int, ...]:
 def _worth(
     seen: Sequence[Float], masks: Sequence[Mask | None], blocks: Sequence[Block], number: int
 ) -> tuple[float, float]:
-    """How much a cube's outline is to be believed, and how far the next sizes agree."""
+    """How much a cube's outline is to be believed, and how far the next smaller one agrees."""
     mask = masks[number]
     if mask is None:
         return -np.inf, 0.0
-    pairs = [(n, n + 1) for n in (number - 1, number) if 0 <= n < len(seen) - 1]
-    agreement = float(np.mean([_agreement(seen, masks, blocks, *pair) for pair in pairs]))
+    agreement = _agreement(seen, masks, blocks, max(number - 1, 0))
     extent = max(np.ptp(places) + 1 for places in np.nonzero(mask)) / SIDE
     off = abs(float(np.log(extent / BEST_SHARE)))
     sureness = float(seen[number][mask].mean())
@@ -143,21 +141,20 @@ def _agreement(
     masks: Sequence[Mask | None],
     blocks: Sequence[Block],
     smaller: int,
-    larger: int,
 ) -> float:
-    """Dice of what two cubes call the mass, in the smaller."""
-    mask = masks[smaller]
+    """Dice of what a cube and the next larger call the mass, in the smaller."""
+    mask, larger = masks[smaller], smaller + 1
     if mask is None:
         return 0.0
-    return _dice(mask, blocks[larger].carried(seen[larger], blocks[smaller]) > LIKELY)
+    return _dice(mask, blocks[larger].carried(seen[larger], blocks[smaller]) > OUTLINED)
 
 
-def _around_point(share: Float, least: float) -> Mask | None:
+def _around_point(share: Float) -> Mask | None:
     """The part of what surely enough is mass that lies at the point, holes filled.
 
     Pieces that a gap of two voxels parts are one mass.
     """
-    likely = np.pad(share > least, 1)
+    likely = np.pad(share > OUTLINED, 1)
     parts, _ = ndimage.label(ndimage.binary_dilation(likely))
     middle = slice(1 + SIDE // 2 - _NEAR, 1 + SIDE // 2 + _NEAR)
     sizes = np.bincount((parts * likely)[middle, middle, middle].ravel(), minlength=2)
