@@ -8,9 +8,11 @@ from click.testing import CliRunner
 
 from calcinosis.cli import commands
 from calcinosis.errors import CalcinosisError
-from mri_scene import CENTRE, truth_ml, write_study
+from calcinosis.phantom.mri import Scan
+from mri_scene import CENTRE, SERIES, truth_ml, write_study
 
 AT = ",".join(map(str, CENTRE))
+SCAN = Scan(slices=18, pixels=(72, 72), pixel_mm=1.9, spacing_mm=4.4)
 CASE = {"ckd": "dialysis_hd", "imaging": {"mri": {"t2_high": True}}}
 
 
@@ -21,7 +23,7 @@ def run(*arguments):
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mri")
-    write_study(folder / "study")
+    write_study(folder / "study", SERIES, SCAN)
     (folder / "patient.json").write_text(json.dumps(CASE))
     done = run(
         *("mri", folder / "study", "--at", AT, "--patient", folder / "patient.json"),

@@ -128,7 +128,6 @@ class _Signals:
     block: Block
     mass: Mask
     core: Mask
-    rim: Mask
     t1: Float | None
     t2: Float | None
     enhanced: Float | None
@@ -150,7 +149,6 @@ class _Signals:
             block=block,
             mass=mass & imaged,
             core=core if core.sum() >= 30 else mass & imaged,
-            rim=ndimage.binary_dilation(mass) & imaged,
             **signals,
             noise={name: noise_of(one) for name, one in given.items() if one is not None},
             muscle=find_muscle(signals["t1"], signals["t2"], imaged, mass, block.step_mm),
