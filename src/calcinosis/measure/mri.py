@@ -38,6 +38,7 @@ REFERENCE_VOXELS = 72  # along each side of that
 LEAST_CONFIDENCE, UNSURE = 0.42, 0.475
 # True to told volume, 2.5 and 97.5 % of the same, where the outline is sure and where it is not.
 SPREAD_SURE, SPREAD_UNSURE = (0.5, 2.3), (0.2, 7.0)
+ALONG_SURE, ALONG_UNSURE = (0.7, 1.5), (0.5, 2.2)  # the same of diameters
 SIGNS = ("t1_low", "t2_high", "t2_heterogeneous", "mri_enhancement")
 NOT_SURE = "the outline is not sure"
 NO_REFERENCE = "no muscle near the mass could be told from other tissue on T1"
@@ -111,7 +112,7 @@ def measure_mri(
     if like is None:
         raise InputError("neither T1 nor T2 was given; expected one of them")
     seen = find_outline(t1, t2, like, at)
-    if seen is None or seen.confidence < LEAST_CONFIDENCE:
+    if seen is None or not _believable(seen):
         x, y, z = at
         raise InputError(
             f"--at {x:g},{y:g},{z:g} lies on nothing that stands out as a mass; expected a point "
@@ -119,6 +120,12 @@ def measure_mri(
         )
     given = {"t1": t1, "t2": t2, "enhanced": enhanced}
     return _measured(seen, _Signals.of(given, like, seen))
+
+
+def _believable(seen: Outline) -> bool:
+    """Whether to tell of an outline: an unsure one that also has no end is likely muscle or fat."""
+    unsure = seen.confidence < UNSURE
+    return seen.confidence >= LEAST_CONFIDENCE and not (unsure and seen.cut)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,8 +169,9 @@ def _measured(seen: Outline, signals: _Signals) -> MrMass:
     mask = occupancy > 0.5
     size = diameters(block.volume, occupancy)
     volume_ml = float(mask.sum()) * block.voxel_ml
-    spread = SPREAD_UNSURE if seen.confidence < UNSURE else SPREAD_SURE
-    along = spread[0] ** (1 / 3), spread[1] ** (1 / 3)
+    sure = seen.confidence >= UNSURE
+    spread = SPREAD_SURE if sure else SPREAD_UNSURE
+    along = ALONG_SURE if sure else ALONG_UNSURE
     shares, enhanced = _shares(signals), _enhanced(signals)
     t1, t2 = (_ratio(signals, name) for name in ("t1", "t2"))
     return MrMass(
@@ -183,7 +191,7 @@ def _measured(seen: Outline, signals: _Signals) -> MrMass:
         t2_shares=shares,
         enhanced_share=enhanced,
         signs=_signs(signals, t1, shares, enhanced)
-        if seen.confidence >= UNSURE
+        if sure
         else dict.fromkeys(SIGNS, Sign("unknown", NOT_SURE)),
         around=signals.block,
         muscle=signals.muscle,

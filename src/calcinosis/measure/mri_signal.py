@@ -31,6 +31,7 @@ MIXED_FROM = 0.1  # each of bright and not bright
 MIXED_RATIO, EVEN_RATIO = 2.2, 1.5  # of the 90th to the 10th percentile
 TAKES_UP, ENHANCED_FROM, ENHANCED_BELOW = 1.3, 0.1, 0.03  # times as bright; shares of the mass
 NOISE_FLOOR = 3.0  # muscle must be so many times as bright as noise for dark to mean anything
+OUTLINE_SPREAD = 0.15  # of the logarithm of the median, by the outline: masses drawn for tuning
 _NORMAL_95 = 1.96
 
 
@@ -135,7 +136,7 @@ def ratio_to_muscle(signal: Float, mass: Mask, muscle: Muscle, step_mm: float) -
     """The median of the mass to that of muscle."""
     reference, spread = muscle.reference(signal, step_mm)
     value = float(np.median(signal[mass])) / reference
-    wide = float(np.exp(_NORMAL_95 * np.hypot(spread, 0.03)))
+    wide = float(np.exp(_NORMAL_95 * np.hypot(spread, OUTLINE_SPREAD)))
     return Ratio(value, (value / wide, value * wide))
 
 
