@@ -67,11 +67,10 @@ def test_what_is_drawn_is_seen_where_it_lies():
     assert np.median(at_mass) > 1.3 * muscle
 
 
-def test_a_study_by_chance_shows_the_mass_and_comes_out_the_same_twice():
-    once, again = (random_study(body(), CENTRE, 10.0, np.random.default_rng(8)) for _ in "ab")
-    assert {"t1", "t2"} <= set(once.by_role)
-    for role, (sequence, volume) in once.by_role.items():
-        assert np.array_equal(volume.voxels, again.by_role[role][1].voxels)
+def test_a_study_by_chance_shows_the_mass():
+    study = random_study(body(), CENTRE, 10.0, np.random.default_rng(8))
+    assert {"t1", "t2"} <= set(study.by_role)
+    for role, (sequence, volume) in study.by_role.items():
         assert sequence.agent == (role == "enhanced")
         index = volume.to_indices(CENTRE)
         assert np.all(index >= 0)
