@@ -338,7 +338,7 @@ def _seen(recipe: Recipe, scene: _Scene, rng: np.random.Generator) -> Array:
     tgc_db = np.minimum(tgc_db + _knobs(shape[0], rng)[:, None], 80.0)
     echo *= 10 ** ((tgc_db - lost_db) / 20)
     noise = rng.normal(size=shape) + 1j * rng.normal(size=shape)
-    echo += 10 ** ((tgc_db - rng.uniform(75, 100)) / 20) * noise
+    echo += 10 ** ((tgc_db - rng.uniform(85, 105)) / 20) * noise
     echo_db = 20 * np.log10(np.abs(echo) + 1e-9) + recipe.gain_db
     white_db = recipe.range_db * 0.5 + 3  # muscle is a middle grey, whatever the range
     return np.clip((echo_db - white_db + recipe.range_db) / recipe.range_db, 0, 1) * 255
@@ -380,7 +380,9 @@ def _converted(
     picture = np.where(sector, map_coordinates(grey, [sample, beam], order=1, mode="nearest"), 0)
     mass = sector & (map_coordinates(inside.astype(float), [sample, beam], order=1) > 0.5)
     middle = shape.centres[0]
-    if mass.any():
+    if recipe.kind == "bone":
+        row, column = (middle[1] + 3 - first) / pixel_mm + margin, middle[0] / pixel_mm + columns / 2
+    elif mass.any():
         depth = distance_transform_edt(mass & (np.hypot(x - middle[0], z - middle[1]) < 99))
         row, column = np.unravel_index(int(depth.argmax()), depth.shape)
     else:

@@ -1,0 +1,205 @@
+"""The outline of the mass at a point of an ultrasound picture.
+
+Seen from the point, the outline is one distance for each direction. It is the likeliest: up to it
+places do not look like tissue at their depth, beyond it they do (log-likelihoods, one for each
+cell of speckle), and neighbouring distances differ little. Dynamic programming finds the best.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from calcinosis.measure.ultrasound_beams import SMOOTH_SHARE, Sector
+from calcinosis.measure.ultrasound_tissue import Tissue, judge_tissue
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Place = tuple[float, float]
+
+WAYS = 120  # directions
+RADII = 160  # distances, evenly up to the farthest
+FARTHEST_SHARE = 0.6  # of the depth of the picture
+STIFF = 0.12  # log-likelihood that one step of distance per direction costs, squared
+REACH = 3  # steps of distance between neighbouring directions, at most
+NEARER = 0.002  # for each place that says nothing: of two outlines the smaller
+AROUND_SHARE = 0.2  # of the width, to either side of the point, that at first is not tissue
+ROUNDS = 4  # outline and tissue depend on each other
+BAND_SHARE = 0.03  # of the depth: within this on either side a border shows
+SEEN = 0.4  # mean log-likelihood on either side from which a border is seen there
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """The border of a mass in the plane.
+
+    Attributes:
+        mask: its pixels, in the sector.
+        border: (row, column) of each direction.
+        seen: in which directions the border shows.
+        cut: in which it leaves what the probe sees.
+        tissue: what tissue is like beside it.
+    """
+
+    mask: Mask
+    border: Array
+    seen: Mask
+    cut: Mask
+    tissue: Tissue
+
+    @property
+    def seen_share(self) -> float:
+        """Of the border that shows, 0 to 1."""
+        return float(self.seen.mean())
+
+
+def find_outline(sector: Sector, at: tuple[int, int]) -> Outline:
+    """Outline the mass at a point, whether or not there is one: see `Outline.seen`.
+
+    Of two beginnings, that the beams around the point hold tissue or that they do not, the one is
+    taken that leads to more of a border.
+    """
+    begun = (_settled(sector, at, without) for without in (None, _beams_around(sector, at)))
+    return max(begun, key=lambda outline: outline.seen_share)
+
+
+def _settled(sector: Sector, at: tuple[int, int], without: Mask | None) -> Outline:
+    tissue = judge_tissue(sector, without)
+    places, step_mm = _rays(sector, at)
+    near = _near(sector, at)
+    for _ in range(ROUNDS):
+        content = float(np.median(tissue.departure[near]))
+        steps, evidence = _best(tissue, content, places, step_mm)
+        border = np.stack([places[:, np.arange(WAYS), steps][n] for n in (0, 1)], axis=1)
+        mask = _filled(border, sector)
+        near = mask if mask.sum() > near.sum() else near
+        tissue = judge_tissue(sector, mask | _below(mask, sector))
+    seen, cut = _seen(evidence, steps, places, sector)
+    return Outline(mask, border, seen, cut, tissue)
+
+
+def _rays(sector: Sector, at: tuple[int, int]) -> tuple[Array, float]:
+    """Rows and columns [2, direction, distance], and the step of distance."""
+    step_mm = FARTHEST_SHARE * sector.deep_mm / RADII
+    ways = np.arange(WAYS) * 2 * np.pi / WAYS
+    far = (np.arange(RADII) + 1) * step_mm
+    rows = at[0] + np.outer(np.sin(ways), far) / sector.step_mm[0]
+    columns = at[1] + np.outer(np.cos(ways), far) / sector.step_mm[1]
+    return np.stack([rows, columns]), step_mm
+
+
+def _beams_around(sector: Sector, at: tuple[int, int]) -> Mask:
+    """The beams next to the point: whatever the mass is, it may fill them."""
+    across = sector.across[sector.inside]
+    away = np.abs(sector.across - sector.across[at])
+    return np.asarray(away < AROUND_SHARE * float(np.ptp(across)))
+
+
+def _near(sector: Sector, at: tuple[int, int]) -> Mask:
+    rows, columns = np.indices(sector.grey.shape)
+    away = np.hypot((rows - at[0]) * sector.step_mm[0], (columns - at[1]) * sector.step_mm[1])
+    return np.asarray(away <= 1.5 * SMOOTH_SHARE * sector.deep_mm)
+
+
+def _best(
+    tissue: Tissue, content: float, places: Array, step_mm: float
+) -> tuple[NDArray[np.intp], Array]:
+    """The best distance of each direction, and what each place says for tissue.
+
+    A shadow is as wide as what throws it, but reaches deeper: it counts sideways and upwards.
+    """
+    sector = tissue.sector
+    evidence = ndimage.map_coordinates(tissue.for_tissue(content), places, order=1, mode="constant")
+    visible = ndimage.map_coordinates(sector.inside.astype(float), places, order=0) > 0
+    shadow = ndimage.map_coordinates(tissue.in_shadow.astype(float), places, order=0) > 0
+    evidence = np.where(visible, evidence, 0.0)
+    shaded = np.clip(evidence, -1, 0) * _sideways(sector, places)[:, None]
+    cell_mm2 = 4 * np.pi * (SMOOTH_SHARE * sector.deep_mm) ** 2
+    area_mm2 = step_mm * (np.arange(RADII) + 1) * step_mm * 2 * np.pi / WAYS
+    # The score of a border at a distance: no tissue before it; what lies beyond adds the rest.
+    before = np.cumsum(np.where(shadow, shaded, evidence) * area_mm2 / cell_mm2, axis=1)
+    idle = (shadow | (evidence == 0)).cumsum(axis=1) * NEARER
+    score = np.where(visible, -before - idle, -1e6)
+    score[:, 0] = np.maximum(score[:, 0], 0.0)
+    return _closed_path(score, STIFF), np.where(shadow, np.clip(evidence, -1, 0), evidence)
+
+
+def _sideways(sector: Sector, places: Array) -> Array:
+    """Of each direction: 0 down along the beam, 1 across it and upwards."""
+    way = (places[:, :, -1] - places[:, :, 0]) * np.array(sector.step_mm)[:, None]
+    way = way / np.hypot(*way)
+    beam = np.array([1.0, 0.0])
+    if sector.apex is not None:
+        beam = (places[:, :, 0].mean(axis=1) - sector.apex) * sector.step_mm
+        beam = beam / np.hypot(*beam)
+    down = np.maximum(beam @ way, 0.0)
+    return np.asarray(1 - down**2)
+
+
+def _closed_path(score: Array, stiff: float) -> NDArray[np.intp]:
+    """The distances that score most together, closed: twice round, of which the middle is taken."""
+    twice = np.concatenate([score, score])
+    path = _path(twice, stiff, REACH)
+    half = WAYS // 2
+    return np.asarray(np.roll(path[half : half + WAYS], half), dtype=np.intp)
+
+
+@njit(cache=True)
+def _path(score, stiff, reach):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    ways, radii = score.shape
+    total = score.copy()
+    came = np.zeros((ways, radii), np.int64)
+    for way in range(1, ways):
+        for radius in range(radii):
+            best, source = -1e18, radius
+            for step in range(-reach, reach + 1):
+                other = radius + step
+                if 0 <= other < radii:
+                    value = total[way - 1, other] - stiff * step * step
+                    if value > best:
+                        best, source = value, other
+            total[way, radius] = score[way, radius] + best
+            came[way, radius] = source
+    path = np.zeros(ways, np.int64)
+    path[-1] = np.argmax(total[-1])
+    for way in range(ways - 1, 0, -1):
+        path[way - 1] = came[way, path[way]]
+    return path
+
+
+def _filled(border: Array, sector: Sector) -> Mask:
+    from skimage.draw import polygon2mask
+
+    return np.asarray(polygon2mask(sector.grey.shape, border) & sector.inside)
+
+
+def _below(mask: Mask, sector: Sector) -> Mask:
+    """What lies deeper than a mass on its beams."""
+    if not mask.any():
+        return np.zeros_like(mask)
+    samples, beams = sector.beam_places()
+    first = np.full(beams.max() + 1, samples.max() + 1)
+    np.minimum.at(first, beams[mask], samples[mask])
+    return np.asarray((samples >= first[beams]) & sector.inside)
+
+
+def _seen(
+    evidence: Array, steps: NDArray[np.intp], places: Array, sector: Sector
+) -> tuple[Mask, Mask]:
+    """Where tissue surely begins at the border, and where the picture ends before it.
+
+    Args:
+        evidence: for tissue at each place, not weighed by area.
+    """
+    band = max(int(BAND_SHARE / FARTHEST_SHARE * RADII), 2)
+    total = np.concatenate([np.zeros((WAYS, 1)), np.cumsum(evidence, axis=1)], axis=1)
+    way, here = np.arange(WAYS), steps + 1
+    inner = total[way, here] - total[way, np.maximum(here - band, 0)]
+    outer = total[way, np.minimum(here + band, RADII)] - total[way, here]
+    inner, outer = (ndimage.uniform_filter1d(side, 5, mode="wrap") / band for side in (inner, outer))
+    ends = places[:, way, np.minimum(steps + 2, RADII - 1)]
+    cut = ndimage.map_coordinates(sector.inside.astype(float), ends, order=0) == 0
+    cut |= steps >= RADII - 3
+    return np.asarray((inner < -SEEN) & (outer > SEEN) & ~cut), np.asarray(cut)
