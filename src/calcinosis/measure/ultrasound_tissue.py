@@ -23,6 +23,8 @@ LAYERS = 80  # depths at which tissue is judged
 LEVEL_SHARE = 0.03  # of the depth, over which levels of neighbouring layers are averaged
 DARKEST_GREY = 14.0  # tissue darker than this leaves no room for anything to be darker still
 LEAST_SPREAD_GREY = 5.0  # of smoothed tissue: codecs and quantising alone make it uneven
+NARROWED = 0.75  # what smoothing and the skew of speckle leave of its standard deviation in
+# `_speckle`: measured in drawn pictures whose decibels are known (0.68 to 0.78)
 MAD = 1.4826  # of a normal distribution: standard deviation to median absolute deviation
 OUTLIER = 1.0 / 20.0  # density of what is no tissue: anything from -10 to 10 standard deviations
 SHARPEST = 4.0  # log-likelihood of one place at most: tails of tissue are longer than normal
@@ -71,7 +73,7 @@ class Tissue:
         found = np.log(_normal(z) + 1e-9) - np.log(other)
         found = np.where(self.told, np.clip(found, -SHARPEST, SHARPEST), 0.0)
         # Wide brightness is chalk in the mass or what fluid lets through to below it: little either way.
-        wide = (z > -DARK) & (self.sector.ridges < -DARK * self.spread)
+        wide = (z > -DARK) & (self.sector.ridges < LINE * self.spread)
         return np.asarray(np.where(wide & self.told, WIDE, found))
 
     @cached_property
@@ -92,7 +94,8 @@ class Tissue:
         return np.asarray(still[samples, beams] & (self.departure < DARK))
 
 
-WIDE = 0.15  # log-likelihood for tissue of what is bright and wide
+LINE = 3.0  # standard deviations of smoothed tissue that a bright line stands out by
+WIDE = 0.5  # log-likelihood for tissue of what is bright and wide
 DARK = -1.5  # departure of what is dark: a fifteenth of tissue is
 MOST_DARK = 0.8  # of a beam from its bottom, that lies in a shadow: noise lights up some
 FEW = 6  # samples at the bottom that do not yet tell
@@ -120,10 +123,15 @@ def judge_tissue(sector: Sector, without: Mask | None = None) -> Tissue:
         sector=sector,
         level=level[layer],
         spread=np.maximum(spread, LEAST_SPREAD_GREY)[layer],
-        speckle=float(MAD * np.median(np.abs(sector.grey - smooth)[taken & (smooth > DARKEST_GREY)]))
-        if (taken & (smooth > DARKEST_GREY)).any()
-        else LEAST_SPREAD_GREY,
+        speckle=_speckle(sector, taken & (smooth > DARKEST_GREY)),
     )
+
+
+def _speckle(sector: Sector, taken: Mask) -> float:
+    if not taken.any():
+        return LEAST_SPREAD_GREY
+    off = np.abs(sector.grey - sector.smooth)[taken]
+    return max(float(MAD * np.median(off)) / NARROWED, LEAST_SPREAD_GREY)
 
 
 def _by_layer(layer: NDArray[np.intp], taken: Mask, values: Array) -> Array:
