@@ -26,6 +26,7 @@ from calcinosis.commands.follow import follow
 from calcinosis.commands.lesson import lesson
 from calcinosis.commands.radiograph import radiograph
 from calcinosis.commands.scintigraphy import scintigraphy
+from calcinosis.commands.ultrasound import ultrasound
 from calcinosis.errors import CalcinosisError
 from calcinosis.serve.command import serve
 
@@ -315,7 +316,7 @@ def _print_result(analysis: "Analysis", output: Path) -> None:
     print(f"Report: {output / 'report.html'}")
 
 
-for command in (follow, cohort, radiograph, scintigraphy, lesson, serve):
+for command in (follow, cohort, radiograph, scintigraphy, ultrasound, lesson, serve):
     commands.add_command(command)
 
 

@@ -21,6 +21,7 @@ _MOVING = {"DYNAMIC", "GATED"}
 _OTHERS = {
     "CT": "a CT; `calcinosis analyze` measures it",
     "PT": "a PET",
+    "US": "an ultrasound picture; `calcinosis ultrasound` reads it",
     **dict.fromkeys(dicom.FILMS, "a radiograph; `calcinosis radiograph` reads it"),
 }
 

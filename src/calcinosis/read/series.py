@@ -204,6 +204,7 @@ def scan(files: Sequence[Path], progress: Callable[[float], None] | None = None)
             f"no CT image found; expected a CT series, found {there or 'no file'}"
             + ("; `calcinosis radiograph` reads radiographs" if dicom.FILMS & others.keys() else "")
             + ("; `calcinosis scintigraphy` reads bone scans" if "NM" in others else "")
+            + ("; `calcinosis ultrasound` reads ultrasound" if "US" in others else "")
         )
     numbers = Counter(about.number for about, _ in groups.values())
     return [

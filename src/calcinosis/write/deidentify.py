@@ -12,6 +12,7 @@ from calcinosis.analysis import Analysis
 from calcinosis.analyte import ANALYTES, phosphate_interval
 from calcinosis.explain.explanation import Explanation, explain_findings
 from calcinosis.explain.radiograph import RadiographReading
+from calcinosis.explain.ultrasound import SonogramReading
 from calcinosis.finding import Finding
 from calcinosis.lab_result import LabResult
 from calcinosis.patient import Patient
@@ -41,6 +42,16 @@ def radiograph_without_identity(reading: RadiographReading) -> RadiographReading
     return replace(
         reading,
         film=replace(reading.film, subject=Subject()),
+        patient=reading.patient and without_days(_ageless(reading.patient)),
+        explanation=explanation_without_identity(reading.explanation),
+    )
+
+
+def ultrasound_without_identity(reading: SonogramReading) -> SonogramReading:
+    """The same of an ultrasound picture."""
+    return replace(
+        reading,
+        sonogram=replace(reading.sonogram, subject=Subject()),
         patient=reading.patient and without_days(_ageless(reading.patient)),
         explanation=explanation_without_identity(reading.explanation),
     )

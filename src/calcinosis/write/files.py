@@ -37,6 +37,8 @@ RESULT_FILES = (
     "lesson.zip",
     "radiograph.html",
     "radiograph.json",
+    "ultrasound.html",
+    "ultrasound.json",
 )
 
 

@@ -1,0 +1,64 @@
+"""What a mass on an ultrasound picture may mean: its findings, explained with all that is known."""
+
+from dataclasses import dataclass
+
+from calcinosis.explain.explanation import Explanation, explain
+from calcinosis.finding import Finding
+from calcinosis.measure.ultrasound import SonographicMass, measure_sonogram
+from calcinosis.patient import Patient
+from calcinosis.read.patient_file import PatientFile
+from calcinosis.read.subject import doubts, informed
+from calcinosis.read.ultrasound import Sonogram
+
+
+@dataclass(frozen=True, eq=False)
+class SonogramReading:
+    """One ultrasound picture, measured and explained.
+
+    Attributes:
+        sonogram: the picture and the point in it.
+        mass: what was measured there.
+        patient: what is known beside the picture; None where nothing is.
+        explanation: differential, red flags and plan.
+        remarks: where what was given does not fit the picture.
+    """
+
+    sonogram: Sonogram
+    mass: SonographicMass
+    patient: Patient | None
+    explanation: Explanation
+    remarks: tuple[str, ...] = ()
+
+
+def read_sonographic_mass(
+    sonogram: Sonogram, known: PatientFile | None = None
+) -> SonogramReading:
+    """Measure the mass at the point, and weigh it with what is known of the patient.
+
+    Raises:
+        InputError: see `measure_sonogram`.
+    """
+    mass = measure_sonogram(sonogram)
+    remarks = doubts(known.patient, sonogram.subject, "ultrasound") if known else ()
+    known = informed(known, sonogram.subject)
+    stated = known or PatientFile()
+    explanation = explain(stated.case, stated.patient, findings_of_ultrasound(mass))
+    patient = None if known is None else known.patient
+    return SonogramReading(sonogram, mass, patient, explanation, remarks)
+
+
+def findings_of_ultrasound(mass: SonographicMass) -> tuple[Finding, ...]:
+    """State what one picture shows; unknown never means absent."""
+    found = [
+        Finding(code, verdict.state, "measured", "ultrasound", mass_id=1)
+        for code, verdict in (
+            ("calcified_shell_with_fluid", mass.shell_with_fluid),
+            ("multilobulated", mass.echogenic_lobulated),  # the report's `echogenic_lobulated`
+        )
+    ]
+    if mass.sized:
+        size_cm = mass.max_diameter / 10
+        found.append(
+            Finding("max_diameter_cm", "present", "measured", "ultrasound", size_cm, "cm", 1)
+        )
+    return tuple(found)
