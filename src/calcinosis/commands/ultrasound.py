@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from calcinosis.arguments import FOLDER, force_option, pixel_given, quiet_option
+from calcinosis.arguments import FOLDER, force_option, pixel_box_given, pixel_given, quiet_option
 
 
 @click.command()
@@ -13,11 +13,16 @@ from calcinosis.arguments import FOLDER, force_option, pixel_given, quiet_option
     "--at",
     "point",
     callback=pixel_given,
-    required=True,
     metavar="COLUMN,ROW",
     help="A point in the mass: a pixel of the picture, counted from 0 at the top left.",
 )
-@click.option("--frame", default=1, show_default=True, help="Which of the file's frames.")
+@click.option(
+    "--box",
+    callback=pixel_box_given,
+    metavar="LEFT,TOP,RIGHT,BOTTOM",
+    help="Instead of a point: a box close around all of the mass.",
+)
+@click.option("--frame", type=int, help="Which of the file's frames, from 1.")
 @click.option("--labs", type=FOLDER, help="Laboratory results: CSV, or a FHIR bundle.")
 @click.option("--patient", type=FOLDER, help="What is known of the patient: case file or FHIR.")
 @click.option("--output", type=FOLDER, default=Path("calcinosis-ultrasound"), show_default=True)
@@ -30,9 +35,10 @@ from calcinosis.arguments import FOLDER, force_option, pixel_given, quiet_option
 @force_option
 def ultrasound(
     image: Path,
-    point: tuple[int, int],
+    point: tuple[int, int] | None,
+    box: tuple[slice, slice] | None,
     *,
-    frame: int,
+    frame: int | None,
     labs: Path | None,
     patient: Path | None,
     output: Path,
@@ -52,12 +58,26 @@ def ultrasound(
     from calcinosis.write.ultrasound_page.files import write_ultrasound
     from calcinosis.write.ultrasound_page.wording import in_brief
 
+    at = _row_and_column(point, box)
     known = known_patient(patient, labs)
     with result_folder(output, force=force) as folder:
-        sonogram = read_sonogram(image, at=(point[1], point[0]), frame=frame)
-        reading = read_sonographic_mass(sonogram, known)
+        sonogram = read_sonogram(image, at=at, frame=frame)
+        reading = read_sonographic_mass(sonogram, known, box)
         write_ultrasound(reading, folder, deidentify=deidentify)
     if not quiet:
         for line in in_brief(reading):
             click.echo(line)
         click.echo(f"Report: {output / 'ultrasound.html'}")
+
+
+def _row_and_column(
+    point: tuple[int, int] | None, box: tuple[slice, slice] | None
+) -> tuple[int, int]:
+    """Of the point, or of the middle of the box."""
+    if (point is None) == (box is None):
+        raise click.UsageError("expected either --at, a point in the mass, or --box around it")
+    if point is not None:
+        return point[1], point[0]
+    assert box is not None
+    rows, columns = ((part.start + part.stop - 1) // 2 for part in box)
+    return rows, columns

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from calcinosis.explain.explanation import Explanation, explain
 from calcinosis.finding import Finding
-from calcinosis.measure.ultrasound import SonographicMass, measure_sonogram
+from calcinosis.measure.ultrasound import Box, SonographicMass, measure_sonogram
 from calcinosis.patient import Patient
 from calcinosis.read.patient_file import PatientFile
 from calcinosis.read.subject import doubts, informed
@@ -31,14 +31,14 @@ class SonogramReading:
 
 
 def read_sonographic_mass(
-    sonogram: Sonogram, known: PatientFile | None = None
+    sonogram: Sonogram, known: PatientFile | None = None, box: Box | None = None
 ) -> SonogramReading:
-    """Measure the mass at the point, and weigh it with what is known of the patient.
+    """Measure the mass at the point or in the box, and weigh it with what is known of the patient.
 
     Raises:
         InputError: see `measure_sonogram`.
     """
-    mass = measure_sonogram(sonogram)
+    mass = measure_sonogram(sonogram, box)
     remarks = doubts(known.patient, sonogram.subject, "ultrasound") if known else ()
     known = informed(known, sonogram.subject)
     stated = known or PatientFile()

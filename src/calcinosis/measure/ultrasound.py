@@ -17,6 +17,7 @@ from calcinosis.read.ultrasound import Sonogram
 Array = NDArray[np.float64]
 Place = tuple[float, float]
 Interval = tuple[float, float]
+Box = tuple[slice, slice]  # rows, columns
 State = Literal["present", "absent", "unknown"]
 
 # Share of the border that must show, below which nothing is outlined: of drawn tissue without a
@@ -26,6 +27,7 @@ LEAST_SEEN, WELL_SEEN = 0.36, 0.6
 # True to told diameter, 95 %, of drawn masses (benchmarks/ultrasound.py, seeds of tuning).
 SPREAD_WELL: Interval = (0.75, 1.15)
 SPREAD_POOR: Interval = (0.45, 1.6)
+SPREAD_BOX: Interval = (0.8, 1.2)
 CALIBRATION_SHARE = 0.02  # speed of sound in fat and muscle against the 1540 m/s of machines
 # Of the border, bright: named parameters. Walls of cysts are bright where they face the probe.
 WHOLE_SHELL_SHARE, SHELL_SHARE, NO_SHELL_SHARE = 0.8, 0.5, 0.3
@@ -93,26 +95,32 @@ class SonographicMass:
         return self.calibrated and whole and self.confidence >= WELL_SEEN
 
 
-def measure_sonogram(sonogram: Sonogram) -> SonographicMass:
+def measure_sonogram(sonogram: Sonogram, box: Box | None = None) -> SonographicMass:
     """Measure the mass at the point of a picture.
+
+    Args:
+        sonogram: the picture.
+        box: rows and columns of the picture that hold all of the mass and little else, where
+            known: it is then outlined however little of its border shows.
 
     Raises:
         InputError: the point is outside what the probe sees, or no border shows around it.
     """
     sector = sector_of(sonogram)
-    box = sonogram.region.box
-    at = sonogram.at[0] - box[0].start, sonogram.at[1] - box[1].start
-    outline = find_outline(sector, at)
-    _check_seen(sonogram, outline, at)
+    first = [part.start for part in sonogram.region.box]
+    at = sonogram.at[0] - first[0], sonogram.at[1] - first[1]
+    outline = find_outline(sector, at, box and _within(box, sonogram.region.box))
+    if box is None:
+        _check_seen(sonogram, outline, at)
     strips = look_behind(outline.tissue, outline.mask)
     rim = judge_rim(outline)
     content = judge_content(outline, strips.grey)
     calibrated = sonogram.region.pixel_mm is not None
     ends, across = _diameters(outline, sector)
-    unit = 1.0 if calibrated else box[0].stop - box[0].start
-    unit = unit if calibrated else unit / NOMINAL_DEPTH_MM
+    rows = sector.grey.shape[0]
+    unit = 1.0 if calibrated else rows / NOMINAL_DEPTH_MM
     longest, width = (_length_mm(pair, sector) * unit for pair in (ends, across))
-    spread = _spread(outline)
+    spread = _spread(outline, boxed=box is not None)
     return SonographicMass(
         sector=sector,
         outline=outline,
@@ -132,25 +140,36 @@ def measure_sonogram(sonogram: Sonogram) -> SonographicMass:
     )
 
 
+def _within(box: Box, region: Box) -> Box:
+    """Of a box in the picture, its part in a region, counted from there."""
+    rows, columns = (
+        slice(max(part.start - whole.start, 0), min(part.stop, whole.stop) - whole.start)
+        for part, whole in zip(box, region, strict=True)
+    )
+    return rows, columns
+
+
 def _check_seen(sonogram: Sonogram, outline: Outline, at: tuple[int, int]) -> None:
     told = f"--at {sonogram.at[1]},{sonogram.at[0]}"
     if not outline.tissue.told[at] and not outline.mask[at]:
-        raise InputError(f"{told}: at this depth the picture is black; expected a point in the mass")
+        raise InputError(
+            f"{told}: at this depth the picture is black; expected a point in the mass"
+        )
     if outline.seen_share < LEAST_SEEN or not outline.mask.any():
         raise InputError(
             f"{told}: no border of a mass is to be seen around this point "
-            f"({100 * outline.seen_share:.0f} % of one); expected a point in the mass"
+            f"({100 * outline.seen_share:.0f} % of one); expected a point in the mass, or --box "
+            "around it"
         )
 
 
-def _spread(outline: Outline) -> Interval:
-    low, high = SPREAD_WELL if outline.seen_share >= WELL_SEEN else SPREAD_POOR
+def _spread(outline: Outline, *, boxed: bool) -> Interval:
+    pointed = SPREAD_WELL if outline.seen_share >= WELL_SEEN else SPREAD_POOR
+    low, high = SPREAD_BOX if boxed else pointed
     return low * (1 - CALIBRATION_SHARE), high * (1 + CALIBRATION_SHARE)
 
 
-def _diameters(
-    outline: Outline, sector: Sector
-) -> tuple[tuple[Place, Place], tuple[Place, Place]]:
+def _diameters(outline: Outline, sector: Sector) -> tuple[tuple[Place, Place], tuple[Place, Place]]:
     """The ends of the greatest diameter, and of the extent across it."""
     from scipy.spatial.distance import cdist
 
@@ -179,7 +198,9 @@ def _shell_with_fluid(outline: Outline, rim: Rim, strips: Strips, content: Conte
     reached = content.reached_share >= REACHED_SHARE and not content.reason
     if outline.seen_share >= WELL_SEEN and strips.state != "shadow":
         if rim.ci95[1] < SHELL_SHARE:
-            return Verdict("absent", "Most of its border is no bright line, and it casts no shadow.")
+            return Verdict(
+                "absent", "Most of its border is no bright line, and it casts no shadow."
+            )
         if strips.state == "enhancement" and rim.bright_share < WHOLE_SHELL_SHARE:
             return Verdict("absent", "It is brighter behind it: no shell takes the sound away.")
         if reached and content.low_echo < SOLID_SHARE:

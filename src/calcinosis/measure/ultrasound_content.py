@@ -157,7 +157,10 @@ def _locules(sector: Sector, dark: Mask) -> NDArray[np.intp]:
 def _walls(sector: Sector, locules: NDArray[np.intp]) -> int:
     """Pairs of chambers with a thin wall between them."""
     count = int(locules.max(initial=0))
-    away = [ndimage.distance_transform_edt(locules != n + 1, sampling=sector.step_mm) for n in range(count)]
+    away = [
+        ndimage.distance_transform_edt(locules != n + 1, sampling=sector.step_mm)
+        for n in range(count)
+    ]
     thin_mm = WALL_SHARE * sector.deep_mm
     return sum(
         bool(away[one][locules == other + 1].min() < thin_mm)
@@ -188,5 +191,7 @@ def _of_share(share: float, count: float) -> Interval:
     """Wilson's interval of a share (1927, doi:10.1080/01621459.1927.10502953)."""
     z2 = _NORMAL_95**2
     middle = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = _NORMAL_95 / (1 + z2 / count) * np.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
+    half = (
+        _NORMAL_95 / (1 + z2 / count) * np.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
+    )
     return float(max(middle - half, 0.0)), float(min(middle + half, 1.0))

@@ -17,18 +17,21 @@ from calcinosis.measure.ultrasound_tissue import Tissue, judge_tissue
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-Place = tuple[float, float]
+Box = tuple[slice, slice]  # rows, columns
 
 WAYS = 120  # directions
 RADII = 160  # distances, evenly up to the farthest
 FARTHEST_SHARE = 0.6  # of the depth of the picture
-STIFF = 0.12  # log-likelihood that one step of distance per direction costs, squared
+STIFF = 0.06  # log-likelihood that one step of distance per direction costs, squared
 REACH = 3  # steps of distance between neighbouring directions, at most
 NEARER = 0.002  # for each place that says nothing: of two outlines the smaller
 AROUND_SHARE = 0.2  # of the width, to either side of the point, that at first is not tissue
 ROUNDS = 4  # outline and tissue depend on each other
 BAND_SHARE = 0.03  # of the depth: within this on either side a border shows
-SEEN = 0.4  # mean log-likelihood on either side from which a border is seen there
+SHADE = 0.15  # log-likelihood against the mass of a place in its shadow, straight down
+CORE, BOX_ROOM = 0.6, 0.1  # of the half sides of a box: mass for sure; how far beyond it
+NEVER = -1e6  # score
+SEEN = 0.4  # mean log-likelihood within, and half of it beyond, from which a border is seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,23 +58,35 @@ class Outline:
         return float(self.seen.mean())
 
 
-def find_outline(sector: Sector, at: tuple[int, int]) -> Outline:
+def find_outline(sector: Sector, at: tuple[int, int], box: Box | None = None) -> Outline:
     """Outline the mass at a point, whether or not there is one: see `Outline.seen`.
 
     Of two beginnings, that the beams around the point hold tissue or that they do not, the one is
     taken that leads to more of a border.
+
+    Args:
+        sector: the picture.
+        at: (row, column) in it.
+        box: rows and columns of it that hold all of the mass and little else, where known.
     """
+    if box is not None:
+        held = np.zeros(sector.grey.shape, np.bool_)
+        held[box] = True
+        return _settled(sector, at, held | _below(held, sector), box)
     begun = (_settled(sector, at, without) for without in (None, _beams_around(sector, at)))
     return max(begun, key=lambda outline: outline.seen_share)
 
 
-def _settled(sector: Sector, at: tuple[int, int], without: Mask | None) -> Outline:
+def _settled(
+    sector: Sector, at: tuple[int, int], without: Mask | None, box: Box | None = None
+) -> Outline:
     tissue = judge_tissue(sector, without)
     places, step_mm = _rays(sector, at)
+    bounds = None if box is None else _bounds(places, box)
     near = _near(sector, at)
     for _ in range(ROUNDS):
         content = float(np.median(tissue.departure[near]))
-        steps, evidence = _best(tissue, content, places, step_mm)
+        steps, evidence = _best(tissue, content, places, step_mm, bounds)
         border = np.stack([places[:, np.arange(WAYS), steps][n] for n in (0, 1)], axis=1)
         mask = _filled(border, sector)
         near = mask if mask.sum() > near.sum() else near
@@ -90,6 +105,15 @@ def _rays(sector: Sector, at: tuple[int, int]) -> tuple[Array, float]:
     return np.stack([rows, columns]), step_mm
 
 
+def _bounds(places: Array, box: Box) -> tuple[Mask, Mask]:
+    """Of [direction, distance]: what lies in the core of a box, and what lies beyond it."""
+    off = [
+        (place - (part.start + part.stop - 1) / 2) / (part.stop - part.start) * 2
+        for place, part in zip(places, box, strict=True)
+    ]
+    return np.hypot(*off) < CORE, np.maximum(*np.abs(off)) > 1 + BOX_ROOM
+
+
 def _beams_around(sector: Sector, at: tuple[int, int]) -> Mask:
     """The beams next to the point: whatever the mass is, it may fill them."""
     across = sector.across[sector.inside]
@@ -104,30 +128,44 @@ def _near(sector: Sector, at: tuple[int, int]) -> Mask:
 
 
 def _best(
-    tissue: Tissue, content: float, places: Array, step_mm: float
+    tissue: Tissue,
+    content: float,
+    places: Array,
+    step_mm: float,
+    bounds: tuple[Mask, Mask] | None,
 ) -> tuple[NDArray[np.intp], Array]:
     """The best distance of each direction, and what each place says for tissue.
 
     A shadow is as wide as what throws it, but reaches deeper: it counts sideways and upwards.
+
+    Args:
+        tissue: what tissue is like.
+        content: departure of what the mass holds.
+        places: rows and columns [2, direction, distance].
+        step_mm: from one distance to the next.
+        bounds: where, of [direction, distance], no border can be: too near, too far.
     """
     sector = tissue.sector
     evidence = ndimage.map_coordinates(tissue.for_tissue(content), places, order=1, mode="constant")
     visible = ndimage.map_coordinates(sector.inside.astype(float), places, order=0) > 0
     shadow = ndimage.map_coordinates(tissue.in_shadow.astype(float), places, order=0) > 0
     evidence = np.where(visible, evidence, 0.0)
-    shaded = np.clip(evidence, -1, 0) * _sideways(sector, places)[:, None]
+    sideways = _sideways(sector, places)[:, None]
+    shaded = np.clip(evidence, -1, 0) * sideways + SHADE * (1 - sideways)
     cell_mm2 = 4 * np.pi * (SMOOTH_SHARE * sector.deep_mm) ** 2
     area_mm2 = step_mm * (np.arange(RADII) + 1) * step_mm * 2 * np.pi / WAYS
     # The score of a border at a distance: no tissue before it; what lies beyond adds the rest.
     before = np.cumsum(np.where(shadow, shaded, evidence) * area_mm2 / cell_mm2, axis=1)
     idle = (shadow | (evidence == 0)).cumsum(axis=1) * NEARER
-    score = np.where(visible, -before - idle, -1e6)
+    score = np.where(visible, -before - idle, NEVER)
     score[:, 0] = np.maximum(score[:, 0], 0.0)
+    if bounds is not None:
+        score[bounds[0] | bounds[1]] = NEVER
     return _closed_path(score, STIFF), np.where(shadow, np.clip(evidence, -1, 0), evidence)
 
 
 def _sideways(sector: Sector, places: Array) -> Array:
-    """Of each direction: 0 down along the beam, 1 across it and upwards."""
+    """Of each direction: 0 down along the beam, to 1 across it and upwards."""
     way = (places[:, :, -1] - places[:, :, 0]) * np.array(sector.step_mm)[:, None]
     way = way / np.hypot(*way)
     beam = np.array([1.0, 0.0])
@@ -135,7 +173,7 @@ def _sideways(sector: Sector, places: Array) -> Array:
         beam = (places[:, :, 0].mean(axis=1) - sector.apex) * sector.step_mm
         beam = beam / np.hypot(*beam)
     down = np.maximum(beam @ way, 0.0)
-    return np.asarray(1 - down**2)
+    return np.asarray((1 - down) ** 2)
 
 
 def _closed_path(score: Array, stiff: float) -> NDArray[np.intp]:
@@ -198,8 +236,10 @@ def _seen(
     way, here = np.arange(WAYS), steps + 1
     inner = total[way, here] - total[way, np.maximum(here - band, 0)]
     outer = total[way, np.minimum(here + band, RADII)] - total[way, here]
-    inner, outer = (ndimage.uniform_filter1d(side, 5, mode="wrap") / band for side in (inner, outer))
+    inner, outer = (
+        ndimage.uniform_filter1d(side, 5, mode="wrap") / band for side in (inner, outer)
+    )
     ends = places[:, way, np.minimum(steps + 2, RADII - 1)]
     cut = ndimage.map_coordinates(sector.inside.astype(float), ends, order=0) == 0
     cut |= steps >= RADII - 3
-    return np.asarray((inner < -SEEN) & (outer > SEEN) & ~cut), np.asarray(cut)
+    return np.asarray((inner < -SEEN) & (outer > SEEN / 2) & ~cut), np.asarray(cut)

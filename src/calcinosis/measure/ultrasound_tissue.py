@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from calcinosis.measure.ultrasound_beams import Sector
+from calcinosis.measure.ultrasound_beams import SAMPLES, Sector
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -28,6 +28,19 @@ NARROWED = 0.75  # what smoothing and the skew of speckle leave of its standard 
 MAD = 1.4826  # of a normal distribution: standard deviation to median absolute deviation
 OUTLIER = 1.0 / 20.0  # density of what is no tissue: anything from -10 to 10 standard deviations
 SHARPEST = 4.0  # log-likelihood of one place at most: tails of tissue are longer than normal
+# Departures, standard deviations of smoothed tissue, and what places of each kind say for tissue
+# (log-likelihoods). Named parameters.
+LINE = 3.0  # a bright line stands out by
+DARK = -1.5  # of what is dark: a fifteenth of tissue is
+WIDE_BRIGHT = 2.0  # of what is bright and no line
+ORDINARY, BRIGHT = 0.7, -0.5  # of ordinary places, of wide bright ones
+# A beam from its bottom: what most of it departs by where it is shaded, where it is enhanced.
+DIM, LIT = -1.0, 0.7
+FARTHEST = 3.0  # departure that one place counts for at most
+FEW_SHARE = 0.1  # of the depth, at the bottom, that does not yet tell: noise lights it up
+ECHO = 1.0  # departure of an echo that comes through
+ECHO_REACH_SHARE = 0.3  # of the depth: above an echo, within this, is no shadow
+CLOSED_BEAMS = 7  # gaps of fewer beams in a shadow are chance
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,34 +84,57 @@ class Tissue:
         if content is not None:
             other = np.maximum(other, _normal(z - content))
         found = np.log(_normal(z) + 1e-9) - np.log(other)
-        found = np.where(self.told, np.clip(found, -SHARPEST, SHARPEST), 0.0)
-        # Wide brightness is chalk in the mass or what fluid lets through to below it: little either way.
-        wide = (z > -DARK) & (self.sector.ridges < LINE * self.spread)
-        return np.asarray(np.where(wide & self.told, WIDE, found))
+        found = np.clip(found, -SHARPEST, SHARPEST)
+        line = self.sector.ridges > LINE * self.spread
+        wide = np.where((z > WIDE_BRIGHT) & ~self.enhanced, BRIGHT, ORDINARY)
+        found = np.where((z > DARK) & ~line, wide, found)
+        return np.asarray(np.where(self.told, found, 0.0))
 
     @cached_property
     def in_shadow(self) -> Mask:
-        """Dark places below which nothing comes back to the level of tissue, down to the bottom.
+        """Dark places below which, to the bottom, most is dark, with no echo soon after them.
 
-        Fluid and shadow look alike there.
+        Fluid without a far wall looks no other.
         """
-        rows, columns = self.sector.beam_grid
-        z = ndimage.map_coordinates(self.departure, [rows, columns], order=1, mode="nearest")
-        told = ndimage.map_coordinates(self.told.astype(float), [rows, columns], order=0) > 0
-        dark = np.where(told, z < DARK, np.nan)
-        counted = np.nancumsum(~np.isnan(dark)[::-1], axis=0)
-        share = np.nancumsum(dark[::-1], axis=0) / np.maximum(counted, 1)
-        # A beam is in shadow from its bottom up to the last place above which most was dark.
-        still = np.logical_and.accumulate((share > MOST_DARK) | (counted < FEW), axis=0)[::-1]
+        z, line = self._along_beams
+        echo = (z > ECHO) & ((line > LINE) | (z > WIDE_BRIGHT))
+        reach = round(ECHO_REACH_SHARE * SAMPLES)
+        soon = ndimage.maximum_filter1d(echo, reach, axis=0, origin=-(reach // 2), mode="constant")
         samples, beams = self.sector.beam_places()
-        return np.asarray(still[samples, beams] & (self.departure < DARK))
+        dark = (self._deeper < DIM) & ~soon
+        dark = ndimage.binary_closing(dark, np.ones((1, CLOSED_BEAMS)))
+        return np.asarray(dark[samples, beams] & (self.departure < DARK))
 
+    @cached_property
+    def enhanced(self) -> Mask:
+        """Places below which, to the bottom, most is brighter than tissue."""
+        samples, beams = self.sector.beam_places()
+        return np.asarray((self._deeper > LIT)[samples, beams])
 
-LINE = 3.0  # standard deviations of smoothed tissue that a bright line stands out by
-WIDE = 0.5  # log-likelihood for tissue of what is bright and wide
-DARK = -1.5  # departure of what is dark: a fifteenth of tissue is
-MOST_DARK = 0.8  # of a beam from its bottom, that lies in a shadow: noise lights up some
-FEW = 6  # samples at the bottom that do not yet tell
+    @cached_property
+    def _along_beams(self) -> tuple[Array, Array]:
+        """Departure (NaN: not told) and lines, in standard deviations, [sample, beam]."""
+        places = list(self.sector.beam_grid)
+        z, told, line = (
+            ndimage.map_coordinates(np.asarray(field, float), places, order=1, mode="nearest")
+            for field in (self.departure, self.told, self.sector.ridges / self.spread)
+        )
+        return np.where(told > 0.5, z, np.nan), line
+
+    @cached_property
+    def _deeper(self) -> Array:
+        """Mean departure of what lies deeper on the beam, [sample, beam].
+
+        0 from where on, seen from the bottom, it was once neither dim nor lit.
+        """
+        z = np.clip(self._along_beams[0], -FARTHEST, FARTHEST)[::-1]
+        counted = np.cumsum(~np.isnan(z), axis=0)
+        mean = np.cumsum(np.nan_to_num(z), axis=0) / np.maximum(counted, 1)
+        few = counted < FEW_SHARE * SAMPLES
+        first = np.take_along_axis(mean, np.argmax(~few, axis=0)[None], axis=0)
+        mean = np.where(few, first, mean)
+        still = [np.logical_and.accumulate(one, axis=0) for one in (mean < DIM, mean > LIT)]
+        return np.asarray(np.where(still[0] | still[1], mean, 0.0)[::-1])
 
 
 def _normal(z: Array) -> Array:

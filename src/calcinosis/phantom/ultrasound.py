@@ -345,10 +345,14 @@ def _seen(recipe: Recipe, scene: _Scene, rng: np.random.Generator) -> Array:
 
 
 def _blurred(field: NDArray[np.complex128], along: float, across: float) -> Array:
-    blurred = np.stack([gaussian_filter(part, (along, across)) for part in (field.real, field.imag)])
-    return np.asarray((blurred[0] + 1j * blurred[1]) / np.sqrt((blurred**2).mean() * 2) * np.sqrt(
-        (np.abs(field) ** 2).mean() / 2
-    ))
+    blurred = np.stack(
+        [gaussian_filter(part, (along, across)) for part in (field.real, field.imag)]
+    )
+    return np.asarray(
+        (blurred[0] + 1j * blurred[1])
+        / np.sqrt((blurred**2).mean() * 2)
+        * np.sqrt((np.abs(field) ** 2).mean() / 2)
+    )
 
 
 def _knobs(samples: int, rng: np.random.Generator) -> Array:
@@ -381,7 +385,10 @@ def _converted(
     mass = sector & (map_coordinates(inside.astype(float), [sample, beam], order=1) > 0.5)
     middle = shape.centres[0]
     if recipe.kind == "bone":
-        row, column = (middle[1] + 3 - first) / pixel_mm + margin, middle[0] / pixel_mm + columns / 2
+        row, column = (
+            (middle[1] + 3 - first) / pixel_mm + margin,
+            middle[0] / pixel_mm + columns / 2,
+        )
     elif mass.any():
         depth = distance_transform_edt(mass & (np.hypot(x - middle[0], z - middle[1]) < 99))
         row, column = np.unravel_index(int(depth.argmax()), depth.shape)

@@ -58,13 +58,13 @@ class Sonogram:
     subject: Subject = field(default=Subject(), repr=False)
 
 
-def read_sonogram(path: Path, *, at: tuple[int, int], frame: int = 1) -> Sonogram:
+def read_sonogram(path: Path, *, at: tuple[int, int], frame: int | None = None) -> Sonogram:
     """Read one frame of a DICOM ultrasound file.
 
     Args:
         path: one file.
         at: (row, column) of the point of interest: files may hold several pictures side by side.
-        frame: from 1.
+        frame: from 1; must be named where the file has several.
 
     Raises:
         NotReadableError: there is no such file, or it cannot be decoded.
@@ -84,7 +84,7 @@ def read_sonogram(path: Path, *, at: tuple[int, int], frame: int = 1) -> Sonogra
         raise NotReadableError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def _of_dicom(path: Path, header: Header, at: tuple[int, int], frame: int) -> Sonogram:
+def _of_dicom(path: Path, header: Header, at: tuple[int, int], named: int | None) -> Sonogram:
     about = header.dataset
     modality = dicom.text(path, about, "Modality")
     if modality != "US":
@@ -93,7 +93,8 @@ def _of_dicom(path: Path, header: Header, at: tuple[int, int], frame: int) -> So
     if not header.has_pixels:
         raise NotReadableError(f"{path.name}: holds no pixels; expected an ultrasound picture")
     pixels = dicom.pixel_format(path, header)
-    _check_place(path, pixels, at, frame)
+    frame = _frame(path, pixels, named)
+    _check_place(pixels, at)
     region = region_at(path, about, (pixels.rows, pixels.columns), at)
     colours = _colours(path, pixels, frame - 1)
     grey, coloured = _grey(path, colours, region)
@@ -118,11 +119,21 @@ def _of_dicom(path: Path, header: Header, at: tuple[int, int], frame: int) -> So
     )
 
 
-def _check_place(path: Path, pixels: PixelFormat, at: tuple[int, int], frame: int) -> None:
+def _frame(path: Path, pixels: PixelFormat, named: int | None) -> int:
+    if named is None and pixels.frames > 1:
+        raise InputError(
+            f"{path.name} has {pixels.frames} frames; name the one to measure with --frame, "
+            f"1 to {pixels.frames}"
+        )
+    frame = 1 if named is None else named
     if not 1 <= frame <= pixels.frames:
         raise InputError(
             f"--frame {frame}: {path.name} has {pixels.frames}; expected 1 to {pixels.frames}"
         )
+    return frame
+
+
+def _check_place(pixels: PixelFormat, at: tuple[int, int]) -> None:
     if not (0 <= at[0] < pixels.rows and 0 <= at[1] < pixels.columns):
         raise InputError(
             f"--at {at[1]},{at[0]} lies outside the picture; expected a column of 0 to "

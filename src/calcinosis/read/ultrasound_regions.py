@@ -60,9 +60,15 @@ def region_at(path: Path, header: "Dataset", shape: tuple[int, int], at: tuple[i
     tissue = [n for n in here if _shows_tissue(path, items[n])]
     if not tissue:
         named = _named(path, items[here[0]]) if here else "outside the regions"
-        told = f"--at {at[1]},{at[0]} lies in {named}" if here else f"--at {at[1]},{at[0]} is {named}"
-        parts = ", ".join(dict.fromkeys(_described(path, *pair) for pair in zip(items, boxes, strict=True)))
-        raise InputError(f"{path.name}: {told}; expected a point in a B-mode picture (has: {parts})")
+        told = (
+            f"--at {at[1]},{at[0]} lies in {named}" if here else f"--at {at[1]},{at[0]} is {named}"
+        )
+        parts = ", ".join(
+            dict.fromkeys(_described(path, *pair) for pair in zip(items, boxes, strict=True))
+        )
+        raise InputError(
+            f"{path.name}: {told}; expected a point in a B-mode picture (has: {parts})"
+        )
     chosen = max(tissue, key=lambda n: _area(boxes[n]))
     others = tuple(
         box
@@ -80,7 +86,10 @@ def _box(path: Path, item: "Dataset", shape: tuple[int, int]) -> Box:
         dicom.whole(path, item, f"RegionLocation{name}", 0)
         for name in ("MinX0", "MinY0", "MaxX1", "MaxY1")
     )
-    box = slice(max(top, 0), min(bottom + 1, shape[0])), slice(max(left, 0), min(right + 1, shape[1]))
+    box = (
+        slice(max(top, 0), min(bottom + 1, shape[0])),
+        slice(max(left, 0), min(right + 1, shape[1])),
+    )
     if any(part.stop - part.start < 2 for part in box):
         raise NotReadableError(
             f"{path.name}: a region of columns {left} to {right} and rows {top} to {bottom}; "
@@ -149,7 +158,9 @@ def _whole(path: Path, header: "Dataset", shape: tuple[int, int]) -> Region:
     box = slice(0, shape[0]), slice(0, shape[1])
     spacing = dicom.numbers(path, header, "PixelSpacing", 2)
     if spacing is None:
-        missing = "The file has neither calibrated regions (0018,6011) nor PixelSpacing (0028,0030)."
+        missing = (
+            "The file has neither calibrated regions (0018,6011) nor PixelSpacing (0028,0030)."
+        )
         return Region(box, (), None, missing)
     pixel_mm, scale = _believed(
         (spacing[0], spacing[1]), box, "PixelSpacing, for want of calibrated regions"

@@ -8,8 +8,8 @@ from calcinosis.write.report.drawing import Figure, figure, line, outline, scale
 from calcinosis.write.report.edges import edges
 from calcinosis.write.report.numbers import PALETTE
 
-WIDTH = 560.0  # of a picture, figure units
-MOST_HEIGHT = 620.0
+WIDTH = 400.0  # of a picture, figure units
+MOST_HEIGHT = 460.0
 ROOM = 0.6  # shown around the mass, in extents of it
 MASS, BEHIND, BESIDE, LOCULE = PALETTE[0], PALETTE[1], PALETTE[3], PALETTE[4]
 
@@ -40,7 +40,9 @@ def compared(mass: SonographicMass, *, tissue_only: bool) -> Figure:
     place = _Place(mass)
     marks = [outline([place.at(mass.outline.border)], MASS)]
     marks += place.curves(mass.strips.beside, BESIDE) + place.curves(mass.strips.behind, BEHIND)
-    return _drawn(mass, marks, "what lies behind it, and what that was compared with", tissue_only=tissue_only)
+    return _drawn(
+        mass, marks, "what lies behind it, and what that was compared with", tissue_only=tissue_only
+    )
 
 
 class _Place:
