@@ -74,10 +74,8 @@ def _row_and_column(
     point: tuple[int, int] | None, box: tuple[slice, slice] | None
 ) -> tuple[int, int]:
     """Of the point, or of the middle of the box."""
-    if (point is None) == (box is None):
-        raise click.UsageError("expected either --at, a point in the mass, or --box around it")
-    if point is not None:
+    if point is not None and box is None:
         return point[1], point[0]
-    assert box is not None
-    rows, columns = ((part.start + part.stop - 1) // 2 for part in box)
-    return rows, columns
+    if box is not None and point is None:
+        return (box[0].start + box[0].stop - 1) // 2, (box[1].start + box[1].stop - 1) // 2
+    raise click.UsageError("expected either --at, a point in the mass, or --box around it")

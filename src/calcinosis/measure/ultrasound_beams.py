@@ -86,18 +86,12 @@ class Sector:
 
     @cached_property
     def _polar(self) -> tuple[Array, Array]:
-        rows, columns = np.indices(self.grey.shape).astype(np.float64)
+        rows, columns = (np.asarray(one, np.float64) for one in np.indices(self.grey.shape))
         if self.apex is None:
             return rows * self.step_mm[0], columns * self.step_mm[1]
         down = (rows - self.apex[0]) * self.step_mm[0]
         right = (columns - self.apex[1]) * self.step_mm[1]
         return np.hypot(down, right), np.arctan2(right, down)
-
-    def width_mm(self, across: float, depth_mm: float) -> float:
-        """Length of a stretch across the beams at a depth."""
-        if self.apex is None:
-            return across
-        return across * (depth_mm + float(self._polar[0][self.inside].min()))
 
     @cached_property
     def beam_grid(self) -> tuple[Array, Array]:

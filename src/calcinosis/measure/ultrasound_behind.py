@@ -97,7 +97,7 @@ def _strips(sector: Sector, mask: Mask) -> tuple[Mask, Mask, Mask]:
     across, depth_mm = sector.across, sector.depth_mm
     low, high = np.quantile(across[mask], (0.01, 0.99))
     middle, half = (low + high) / 2, (high - low) / 2
-    samples, beams = sector.beam_places()
+    _, beams = sector.beam_places()
     last = np.zeros(beams.max() + 1)
     np.maximum.at(last, beams[mask], depth_mm[mask])
     gap_mm, long_mm = GAP_SHARE * sector.deep_mm, LONG_SHARE * sector.deep_mm

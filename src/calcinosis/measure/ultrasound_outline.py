@@ -81,7 +81,7 @@ def _settled(
     sector: Sector, at: tuple[int, int], without: Mask | None, box: Box | None = None
 ) -> Outline:
     tissue = judge_tissue(sector, without)
-    places, step_mm = _rays(sector, at)
+    places, step_mm = _rays(sector, at, _farthest_mm(sector, box))
     bounds = None if box is None else _bounds(places, box)
     near = _near(sector, at)
     for _ in range(ROUNDS):
@@ -91,13 +91,22 @@ def _settled(
         mask = _filled(border, sector)
         near = mask if mask.sum() > near.sum() else near
         tissue = judge_tissue(sector, mask | _below(mask, sector))
-    seen, cut = _seen(evidence, steps, places, sector)
+    band = max(int(BAND_SHARE * sector.deep_mm / step_mm), 2)
+    seen, cut = _seen(evidence, steps, places, sector, band)
     return Outline(mask, border, seen, cut, tissue)
 
 
-def _rays(sector: Sector, at: tuple[int, int]) -> tuple[Array, float]:
+def _farthest_mm(sector: Sector, box: Box | None) -> float:
+    if box is None:
+        return FARTHEST_SHARE * sector.deep_mm
+    sides = (part.stop - part.start for part in box)
+    half_mm = [side * step / 2 for side, step in zip(sides, sector.step_mm, strict=True)]
+    return (1 + 2 * BOX_ROOM) * float(np.hypot(*half_mm))
+
+
+def _rays(sector: Sector, at: tuple[int, int], farthest_mm: float) -> tuple[Array, float]:
     """Rows and columns [2, direction, distance], and the step of distance."""
-    step_mm = FARTHEST_SHARE * sector.deep_mm / RADII
+    step_mm = farthest_mm / RADII
     ways = np.arange(WAYS) * 2 * np.pi / WAYS
     far = (np.arange(RADII) + 1) * step_mm
     rows = at[0] + np.outer(np.sin(ways), far) / sector.step_mm[0]
@@ -224,14 +233,17 @@ def _below(mask: Mask, sector: Sector) -> Mask:
 
 
 def _seen(
-    evidence: Array, steps: NDArray[np.intp], places: Array, sector: Sector
+    evidence: Array, steps: NDArray[np.intp], places: Array, sector: Sector, band: int
 ) -> tuple[Mask, Mask]:
     """Where tissue surely begins at the border, and where the picture ends before it.
 
     Args:
         evidence: for tissue at each place, not weighed by area.
+        steps: of the border, one for each direction.
+        places: rows and columns [2, direction, distance].
+        sector: the picture.
+        band: distances on either side that are looked at.
     """
-    band = max(int(BAND_SHARE / FARTHEST_SHARE * RADII), 2)
     total = np.concatenate([np.zeros((WAYS, 1)), np.cumsum(evidence, axis=1)], axis=1)
     way, here = np.arange(WAYS), steps + 1
     inner = total[way, here] - total[way, np.maximum(here - band, 0)]

@@ -8,6 +8,7 @@ machine compressed. Filters against speckle narrow it, and differences then seem
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,10 +177,7 @@ def _by_layer(layer: NDArray[np.intp], taken: Mask, values: Array) -> Array:
     sorted_layers, sorted_values = layer[taken][order], values[taken][order]
     bounds = np.searchsorted(sorted_layers, np.arange(LAYERS + 1))
     medians = np.array(
-        [
-            np.median(sorted_values[a:b]) if b - a > 10 else np.nan
-            for a, b in zip(bounds[:-1], bounds[1:], strict=True)
-        ]
+        [np.median(sorted_values[a:b]) if b - a > 10 else np.nan for a, b in pairwise(bounds)]
     )
     known = np.flatnonzero(~np.isnan(medians))
     if not len(known):

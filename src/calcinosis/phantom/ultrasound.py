@@ -8,7 +8,7 @@ fade as they turn from the beam. Along each beam echoes are weakened by all that
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,18 +90,9 @@ class _Probe:
 
     convex: bool
     depth_mm: float
-
-    @property
-    def radius_mm(self) -> float:
-        return 45.0
-
-    @property
-    def half_width_mm(self) -> float:
-        return 22.0
-
-    @property
-    def half_angle(self) -> float:
-        return 0.55
+    radius_mm: float = 45.0
+    half_width_mm: float = 22.0
+    half_angle: float = 0.55
 
     @cached_property
     def depths(self) -> Array:
@@ -344,7 +335,7 @@ def _seen(recipe: Recipe, scene: _Scene, rng: np.random.Generator) -> Array:
     return np.clip((echo_db - white_db + recipe.range_db) / recipe.range_db, 0, 1) * 255
 
 
-def _blurred(field: NDArray[np.complex128], along: float, across: float) -> Array:
+def _blurred(field: NDArray[Any], along: float, across: float) -> Array:
     blurred = np.stack(
         [gaussian_filter(part, (along, across)) for part in (field.real, field.imag)]
     )
@@ -358,7 +349,8 @@ def _blurred(field: NDArray[np.complex128], along: float, across: float) -> Arra
 def _knobs(samples: int, rng: np.random.Generator) -> Array:
     """Gain by depth as someone set it: eight slides, dB."""
     slides = np.cumsum(rng.normal(0, 1.2, 8))
-    return np.interp(np.linspace(0, 7, samples), np.arange(8), slides - slides.mean())
+    at = np.linspace(0, 7, samples)
+    return np.asarray(np.interp(at, np.arange(8), slides - slides.mean()))
 
 
 def _converted(

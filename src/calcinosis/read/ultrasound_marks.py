@@ -51,7 +51,7 @@ def _pieces(drawn: Mask, joined: Mask) -> list[Piece]:
 
 
 def _is_cross(shape: Mask) -> bool:
-    """A plus or an X: as high as wide, thin, the same turned round, with arms through its middle."""
+    """A plus or an X: as high as wide, thin, the same turned round, arms through its middle."""
     rows, columns = shape.shape
     if not all(CROSS_PIXELS[0] <= side <= CROSS_PIXELS[1] for side in shape.shape):
         return False

@@ -30,14 +30,12 @@ class Region:
         others: parts within it that show no tissue: grey bars, curves.
         pixel_mm: height and width of a pixel; None where nothing tells them.
         scale: where that is from, or what is missing.
-        frequency_mhz: of the pulse, where told.
     """
 
     box: Box
     others: tuple[Box, ...]
     pixel_mm: Size | None
     scale: str
-    frequency_mhz: float | None = None
 
 
 def region_at(path: Path, header: "Dataset", shape: tuple[int, int], at: tuple[int, int]) -> Region:
@@ -76,9 +74,7 @@ def region_at(path: Path, header: "Dataset", shape: tuple[int, int], at: tuple[i
         if not _shows_tissue(path, item) and not _is_plane(path, item)
     )
     pixel_mm, scale = _scale(path, items[chosen], boxes[chosen])
-    hertz = dicom.numbers(path, items[chosen], "TransducerFrequency", 1)
-    mhz = hertz[0] / 1000 if hertz and hertz[0] > 0 else None  # stored in kHz
-    return Region(boxes[chosen], others, pixel_mm, scale, mhz)
+    return Region(boxes[chosen], others, pixel_mm, scale)
 
 
 def _box(path: Path, item: "Dataset", shape: tuple[int, int]) -> Box:
@@ -103,7 +99,8 @@ def _holds(box: Box, at: tuple[int, int]) -> bool:
 
 
 def _area(box: Box) -> int:
-    return (box[0].stop - box[0].start) * (box[1].stop - box[1].start)
+    rows, columns = box
+    return int((rows.stop - rows.start) * (columns.stop - columns.start))
 
 
 def _is_plane(path: Path, item: "Dataset") -> bool:

@@ -100,8 +100,8 @@ def _content(mass: SonographicMass) -> str:
         return content.reason
     return (
         f"{_percent(content.echo_free)} free of echoes, {_percent(content.low_echo)} darker and "
-        f"{_percent(content.bright)} brighter than tissue, of the {_percent(content.reached_share)} "
-        "that sound reaches"
+        f"{_percent(content.bright)} brighter than tissue, of the "
+        f"{_percent(content.reached_share)} that sound reaches"
     )
 
 
