@@ -1,13 +1,13 @@
-"""Drawn ultrasound pictures, and points on real ones: what `calcinosis ultrasound` makes of them.
+"""Drawn ultrasound pictures: what `calcinosis ultrasound` makes of them.
 
-`ultrasound.py --first 5000 --cases 40` draws so many of each kind, half of them through JPEG, and
-reads them from DICOM. `ultrasound.py FILE.dcm ...` sets points all over what the probe sees.
+`ultrasound.py --first 5000 --cases 12` draws so many of each kind, half of them through JPEG, reads
+them from DICOM, and measures them at a point and in a box whose sides are off.
 """
 
 import argparse
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -16,15 +16,12 @@ from scipy.ndimage import binary_erosion
 from scipy.spatial.distance import pdist
 
 from calcinosis.errors import InputError
-from calcinosis.measure.ultrasound import SonographicMass, measure_sonogram
-from calcinosis.measure.ultrasound_beams import sector_of
-from calcinosis.measure.ultrasound_behind import look_behind
-from calcinosis.measure.ultrasound_tissue import judge_tissue
+from calcinosis.measure.ultrasound import Box, SonographicMass, measure_sonogram
 from calcinosis.phantom.ultrasound import Kind, Sonograph, draw, random_recipe
 from calcinosis.phantom.ultrasound_dicom import STRIP_ROWS, write_ultrasound
 from calcinosis.read.ultrasound import Sonogram, read_sonogram
 
-APART_PIXELS = 40  # of points on real pictures
+BOX_OFF = 0.05  # of the mass: how far sides of boxes lie outside it, and standard deviation of that
 
 
 def drawn(kind: Kind, seed: int, folder: Path) -> tuple[Sonograph, Sonogram]:
@@ -36,10 +33,24 @@ def drawn(kind: Kind, seed: int, folder: Path) -> tuple[Sonograph, Sonogram]:
     return picture, read_sonogram(path, at=at)
 
 
-def measured(sonogram: Sonogram) -> SonographicMass | None:
+def box_around(picture: Sonograph, seed: int) -> Box:
+    """As a reader draws it, in the picture that was written."""
+    rng = np.random.default_rng(seed)
+    sides = []
+    for places, above in zip(np.nonzero(picture.mass), (STRIP_ROWS, 0), strict=True):
+        off = rng.normal(BOX_OFF, BOX_OFF, 2) * np.ptp(places)
+        first, last = places.min() - off[0] + above, places.max() + off[1] + above
+        sides.append(slice(max(int(first), above), int(last) + 1))
+    return sides[0], sides[1]
+
+
+def measured(sonogram: Sonogram, box: Box | None) -> SonographicMass | None:
     """None where no border is to be seen."""
+    if box is not None:
+        middle = ((side.start + side.stop - 1) // 2 for side in box)
+        sonogram = replace(sonogram, at=(next(middle), next(middle)))
     try:
-        return measure_sonogram(sonogram)
+        return measure_sonogram(sonogram, box)
     except InputError:
         return None
 
@@ -50,94 +61,74 @@ def true_diameter_mm(picture: Sonograph) -> float:
     return float(pdist(rim[:: max(1, len(rim) // 400)]).max() * picture.pixel_mm)
 
 
-def told(name: str, values: list[float]) -> str:
+class Tally:
+    """What becomes of one kind."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.states: dict[str, Counter[str]] = {}
+        self.dices: list[float] = []
+        self.ratios: dict[str, list[float]] = {}
+        self.held: list[bool] = []
+        self.chambers: list[int] = []
+
+    def count(self, picture: Sonograph, mass: SonographicMass | None) -> None:
+        """Add a picture."""
+        if mass is None:
+            self._told("found", "refused")
+            return
+        self._told("found", "outlined")
+        self._told("shell around fluid", mass.shell_with_fluid.state)
+        self._told("lobulated", mass.echogenic_lobulated.state)
+        self._told("behind", mass.strips.state)
+        if not picture.mass.any() or self.name.startswith("bone"):
+            return
+        mask = mass.outline.mask
+        both = (mask & picture.mass).sum()
+        self.dices.append(float(2 * both / (mask.sum() + picture.mass.sum())))
+        truth = true_diameter_mm(picture)
+        well = "border shows" if mass.sized else "border in doubt"
+        self.ratios.setdefault(well, []).append(truth / mass.max_diameter)
+        self.held.append(mass.max_ci95[0] <= truth <= mass.max_ci95[1])
+        self.chambers.append(mass.content.locule_count - picture.locules)
+
+    def _told(self, what: str, state: str) -> None:
+        self.states.setdefault(what, Counter())[state] += 1
+
+    def show(self) -> None:
+        """Print it."""
+        print(f"{self.name}: " + "; ".join(f"{what} {dict(n)}" for what, n in self.states.items()))
+        if not self.dices:
+            return
+        print(f"  {spread('Dice', self.dices)}; {spread('chambers too many', self.chambers)}")
+        for name, ratios in self.ratios.items():
+            print(f"  {spread(f'true to told diameter, {name}', ratios)}")
+        print(f"  intervals hold {sum(self.held)} of {len(self.held)}", flush=True)
+
+
+def spread(name: str, values: list[float] | list[int]) -> str:
     """Median, and where 95 % lie."""
-    if not values:
-        return f"{name}: none"
     low, middle, high = np.quantile(values, (0.025, 0.5, 0.975))
     return f"{name}: {middle:.2f} ({low:.2f} to {high:.2f}) of {len(values)}"
-
-
-def judge(kind: Kind, seeds: range, folder: Path) -> None:
-    """Print what becomes of one kind."""
-    states: Counter[str] = Counter()
-    lobulated: Counter[str] = Counter()
-    behind: Counter[str] = Counter()
-    dices, well, poor, locules = [], [], [], []
-    held: list[bool] = []
-    for seed in seeds:
-        picture, sonogram = drawn(kind, seed, folder)
-        mass = measured(sonogram)
-        states["refused" if mass is None else mass.shell_with_fluid.state] += 1
-        if mass is None:
-            continue
-        lobulated[mass.echogenic_lobulated.state] += 1
-        behind[mass.strips.state] += 1
-        if kind in ("bone", "none"):
-            continue
-        found = mass.outline.mask
-        both = (found & picture.mass).sum()
-        dices.append(float(2 * both / (found.sum() + picture.mass.sum())))
-        truth = true_diameter_mm(picture)
-        (well if mass.sized else poor).append(truth / mass.max_diameter)
-        held.append(mass.max_ci95[0] <= truth <= mass.max_ci95[1])
-        locules.append(float(mass.content.locule_count - picture.locules))
-    print(f"{kind}: shell around fluid {dict(states)}; lobulated {dict(lobulated)}")
-    print(f"  behind {dict(behind)}; {told('Dice', dices)}; {told('locules too many', locules)}")
-    print(f"  true to told diameter, {told('well seen', well)}; {told('poorly', poor)}")
-    if held:
-        print(f"  intervals hold {sum(held)} of {len(held)}", flush=True)
-
-
-def uneven(seeds: range, folder: Path) -> list[float]:
-    """How far strips side by side differ in tissue without a mass, standard deviations of speckle."""
-    found = []
-    for seed in seeds:
-        _, sonogram = drawn("none", seed, folder)
-        sector = sector_of(sonogram)
-        rows, columns = np.indices(sector.grey.shape)
-        middle = np.array(sector.grey.shape) * (0.4, 0.5)
-        mask = np.hypot(rows - middle[0], columns - middle[1]) < 0.12 * sector.grey.shape[0]
-        tissue = judge_tissue(sector)
-        grey = look_behind(tissue, mask).grey
-        if grey is not None:
-            found.append(grey / tissue.speckle)
-    return found
-
-
-def everywhere(path: Path) -> Iterator[str]:
-    """What is said of points all over a real picture; of a file of several, of the first."""
-    import pydicom
-
-    header = pydicom.dcmread(path, stop_before_pixels=True)
-    for row in range(APART_PIXELS // 2, header.Rows, APART_PIXELS):
-        for column in range(APART_PIXELS // 2, header.Columns, APART_PIXELS):
-            try:
-                sonogram = read_sonogram(path, at=(row, column))
-                sector_of(sonogram)
-            except InputError:
-                continue
-            mass = measured(sonogram)
-            yield "refused" if mass is None else mass.shell_with_fluid.state
 
 
 def main() -> None:
     """Print figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("files", type=Path, nargs="*")
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--cases", type=int, default=20)
+    parser.add_argument("--cases", type=int, default=6)
     options = parser.parse_args()
-    if options.files:
-        for path in options.files:
-            print(f"{path.name}: {dict(Counter(everywhere(path)))}", flush=True)
-        return
-    seeds = range(options.first, options.first + options.cases)
     with tempfile.TemporaryDirectory() as name:
         for kind in get_args(Kind):
-            judge(kind, seeds, Path(name))
-        differ = uneven(seeds, Path(name))
-        print(f"strips side by side differ by {np.std(differ):.2f} standard deviations of speckle")
+            pointed, boxed = Tally(f"{kind}, a point"), Tally(f"{kind}, a box")
+            for seed in range(options.first, options.first + options.cases):
+                picture, sonogram = drawn(kind, seed, Path(name))
+                pointed.count(picture, measured(sonogram, None))
+                if kind not in ("bone", "none"):
+                    boxed.count(picture, measured(sonogram, box_around(picture, seed)))
+            pointed.show()
+            if boxed.states:
+                boxed.show()
 
 
 if __name__ == "__main__":

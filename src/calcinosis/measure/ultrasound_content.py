@@ -16,10 +16,11 @@ Interval = tuple[float, float]
 
 # In standard deviations of speckle, against tissue at the same depth. Named parameters: solid
 # tumours, nodes and pus lie some 5 to 15 dB below muscle, fluid 30 and more.
-ECHO_FREE, LOW_ECHO, BRIGHT = -3.0, -1.0, 1.0
-BLACK = 4.0  # grey levels: nothing comes back
+FLUID, LOW_ECHO, BRIGHT = -2.5, -1.0, 1.0
+BLACK_SHARE = 0.2  # of the grey of tissue: darker is fluid too, where black is near
 LINE_GREY = 12.0  # that a wall stands out by, whatever lies before it weakens
 RIM_BRIGHT = 2.0  # standard deviations of smoothed tissue that a bright rim stands out by
+RIM_SHARE = 0.09  # of the depth: the line lies this near to the outline, on both sides together
 INNER_SHARE = 0.02  # of the depth, that is rim and not content
 LOCULE_MM = 3.0  # a chamber is this wide at least ...
 LOCULE_CELLS = 3.0  # ... and as many cells of speckle: smaller holes are chance
@@ -51,8 +52,8 @@ class Content:
 
     Attributes:
         reached_share: of the inside.
-        echo_free: as dark as fluid.
-        low_echo: darker than tissue, echo-free places among it.
+        like_fluid: as dark as fluid.
+        low_echo: darker than tissue, what is like fluid among it.
         bright: brighter than tissue.
         locules: chambers, whose pixels hold their number from 1.
         walls: between neighbouring chambers.
@@ -60,7 +61,7 @@ class Content:
     """
 
     reached_share: float
-    echo_free: float
+    like_fluid: float
     low_echo: float
     bright: float
     locules: NDArray[np.intp]
@@ -77,7 +78,7 @@ def judge_rim(outline: Outline) -> Rim:
     """How much of the border is a bright line."""
     tissue, sector = outline.tissue, outline.tissue.sector
     line = np.minimum(tissue.departure, sector.ridges / tissue.spread)
-    near = ndimage.maximum_filter(line, size=_pixels(sector, 2 * BAND_SHARE))
+    near = ndimage.maximum_filter(line, size=_pixels(sector, RIM_SHARE))
     rows, columns = (np.clip(np.rint(part), 0, None).astype(int) for part in outline.border.T)
     rows = np.minimum(rows, sector.grey.shape[0] - 1)
     columns = np.minimum(columns, sector.grey.shape[1] - 1)
@@ -117,11 +118,12 @@ def judge_content(outline: Outline, behind_grey: float | None) -> Content:
         hidden = "Nothing comes back from inside the mass or behind it: its content is hidden."
         return Content(reached, 0, 0, 0, none, 0, hidden)
     against = (sector.smooth - level) / max(tissue.speckle, 1.0)
-    echo_free = (against < ECHO_FREE) | ((sector.smooth < BLACK) & (against < 2 * LOW_ECHO))
-    locules = _locules(sector, judged & (against < 2 * LOW_ECHO))
+    black = sector.smooth < BLACK_SHARE * tissue.level
+    like_fluid = (against < FLUID) | (black & (against < LOW_ECHO))
+    locules = _locules(sector, judged & like_fluid)
     return Content(
         reached_share=reached,
-        echo_free=float(echo_free[judged].mean()),
+        like_fluid=float(like_fluid[judged].mean()),
         low_echo=float((against < LOW_ECHO)[judged].mean()),
         bright=float((against > BRIGHT)[judged].mean()),
         locules=locules,

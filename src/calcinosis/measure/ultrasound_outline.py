@@ -30,6 +30,7 @@ ROUNDS = 4  # outline and tissue depend on each other
 BAND_SHARE = 0.03  # of the depth: within this on either side a border shows
 SHADE = 0.15  # log-likelihood against the mass of a place in its shadow, straight down
 CORE, BOX_ROOM = 0.6, 0.1  # of the half sides of a box: mass for sure; how far beyond it
+MOST_OFF = 4.0  # departure that one place counts for at most
 NEVER = -1e6  # score
 SEEN = 0.4  # mean log-likelihood within, and half of it beyond, from which a border is seen
 
@@ -56,6 +57,13 @@ class Outline:
     def seen_share(self) -> float:
         """Of the border that shows, 0 to 1."""
         return float(self.seen.mean())
+
+    @property
+    def departure(self) -> float:
+        """How far what it holds is from tissue, standard deviations, mean of absolute values."""
+        told = self.mask & self.tissue.told
+        off = np.abs(self.tissue.departure[told])
+        return float(np.minimum(off, MOST_OFF).mean()) if told.any() else 0.0
 
 
 def find_outline(sector: Sector, at: tuple[int, int], box: Box | None = None) -> Outline:

@@ -40,7 +40,7 @@ class ContentRecord(Record):
     """What is inside, as shares of what sound reaches there."""
 
     reached_share: Fraction
-    echo_free_share: Fraction
+    fluid_like_share: Fraction
     low_echo_share: Fraction
     bright_share: Fraction
     locules: int
@@ -63,6 +63,7 @@ class SonographicMassRecord(Record):
     max_diameter_ci95_mm: Interval | None
     perpendicular_diameter_mm: Amount | None
     perpendicular_diameter_ci95_mm: Interval | None
+    depth_mm: Amount | None = Field(description="of its nearest part below the probe")
     max_diameter_px: Amount | None = Field(description="where the scale is not known")
     perpendicular_diameter_px: Amount | None
     diameter_ends_px: tuple[Place, Place]
@@ -145,7 +146,7 @@ def _mass(mass: SonographicMass, first: tuple[int, int]) -> dict[str, Any]:
         },
         "content": {
             "reached_share": content.reached_share,
-            "echo_free_share": content.echo_free,
+            "fluid_like_share": content.like_fluid,
             "low_echo_share": content.low_echo,
             "bright_share": content.bright,
             "locules": content.locule_count,
@@ -165,6 +166,7 @@ def _sizes(mass: SonographicMass) -> dict[str, Any]:
         "max_diameter_ci95_mm": mass.max_ci95 if told else None,
         "perpendicular_diameter_mm": across if told else None,
         "perpendicular_diameter_ci95_mm": mass.perpendicular_ci95 if told else None,
+        "depth_mm": mass.depth if told else None,
         "max_diameter_px": None if told else longest,
         "perpendicular_diameter_px": None if told else across,
     }

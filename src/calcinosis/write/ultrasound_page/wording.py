@@ -52,6 +52,8 @@ def rows(mass: SonographicMass) -> Iterator[tuple[str, str]]:
     """What was measured, each with its words."""
     yield "Greatest diameter", _size(mass, mass.max_diameter, mass.max_ci95)
     yield "Across it", _size(mass, mass.perpendicular_diameter, mass.perpendicular_ci95)
+    unit = "mm" if mass.calibrated else "pixels"
+    yield "Below the probe", f"{number(mass.depth, 0)}\u00a0{unit}"
     yield "Border that shows", _percent(mass.confidence)
     rim = mass.rim
     share = f"{_percent(rim.bright_share)} [{number(100 * rim.ci95[0], 0)}–"
@@ -99,7 +101,7 @@ def _content(mass: SonographicMass) -> str:
     if content.reason:
         return content.reason
     return (
-        f"{_percent(content.echo_free)} free of echoes, {_percent(content.low_echo)} darker and "
+        f"{_percent(content.like_fluid)} as dark as fluid, {_percent(content.low_echo)} darker and "
         f"{_percent(content.bright)} brighter than tissue, of the "
         f"{_percent(content.reached_share)} that sound reaches"
     )
