@@ -91,7 +91,7 @@ def test_a_box_holds_the_outline(shell):
 
 @pytest.mark.parametrize("seed", [3, 4])
 def test_in_tissue_without_a_mass_nothing_is_outlined(seed, tmp_path):
-    with pytest.raises(InputError, match="no border of a mass .* or --box around it"):
+    with pytest.raises(InputError, match=r"no border of a mass .* or --box around it"):
         measured(picture("none", seed), tmp_path)
 
 
