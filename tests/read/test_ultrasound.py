@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
 from calcinosis.errors import CalcinosisError, InputError
+from calcinosis.measure.ultrasound import measure_sonogram
 from calcinosis.measure.ultrasound_beams import sector_of
 from calcinosis.phantom.ultrasound_dicom import STRIP_ROWS, on_screen, write_ultrasound
 from calcinosis.read.ultrasound import read_sonogram
@@ -117,7 +118,7 @@ def test_colour_over_grey_is_hidden_and_no_point_in_it_is_taken(drawn, tmp_path)
     assert read.hidden[row + 20 : row + 40, column : column + 30].all()
     assert read.grey[row + 30, column + 15] < 60
     with pytest.raises(InputError, match="lies in colour"):
-        read_sonogram(path, at=(row + 30, column + 15))
+        measure_sonogram(read_sonogram(path, at=(row + 30, column + 15)))
     pixels[..., 1:] = 0
     file.PixelData = pixels.tobytes()
     file.save_as(path)

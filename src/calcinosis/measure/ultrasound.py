@@ -25,6 +25,7 @@ State = Literal["present", "absent", "unknown"]
 # tuning). Above the second share the far side shows as well.
 LEAST_SEEN, WELL_SEEN = 0.3, 0.6
 LEAST_DEPARTURE = 1.95
+LEAST_SEEN_IN_BOX = 0.15  # a box vouches for the mass; drawn ones in boxes show 0.22 and more
 # True to told diameter, 95 %, of drawn masses (benchmarks/ultrasound.py, seeds of tuning).
 SPREAD_WELL: Interval = (0.82, 1.35)
 SPREAD_POOR: Interval = (0.85, 1.5)
@@ -104,7 +105,7 @@ def measure_sonogram(sonogram: Sonogram, box: Box | None = None) -> SonographicM
     Args:
         sonogram: the picture.
         box: rows and columns of the picture that hold all of the mass and little else, where
-            known: it is then outlined however little of its border shows.
+            known: it is then outlined where less of its border shows.
 
     Raises:
         InputError: the point is outside what the probe sees, or no border shows around it.
@@ -115,6 +116,10 @@ def measure_sonogram(sonogram: Sonogram, box: Box | None = None) -> SonographicM
     outline = find_outline(sector, at, box and _within(box, sonogram.region.box))
     if box is None:
         _check_seen(sonogram, outline, at)
+    elif outline.seen_share < LEAST_SEEN_IN_BOX:
+        raise InputError(
+            "--box: what it holds cannot be told from tissue; expected one close around a mass"
+        )
     strips = look_behind(outline.tissue, outline.mask)
     rim = judge_rim(outline)
     content = judge_content(outline, strips.grey)
@@ -155,6 +160,11 @@ def _within(box: Box, region: Box) -> Box:
 
 def _check_seen(sonogram: Sonogram, outline: Outline, at: tuple[int, int]) -> None:
     told = f"--at {sonogram.at[1]},{sonogram.at[0]}"
+    if sonogram.hidden[sonogram.at] and not sonogram.marked[sonogram.at]:
+        raise InputError(
+            f"{told} lies in colour or on what is drawn over the picture; expected a point on grey "
+            "tissue, or --box around the mass"
+        )
     if not outline.tissue.told[at] and not outline.mask[at]:
         raise InputError(
             f"{told}: at this depth the picture is black; expected a point in the mass"
@@ -243,7 +253,7 @@ def _echogenic_lobulated(outline: Outline, rim: Rim, content: Content) -> Verdic
         return Verdict("absent", "Neither bright nor of several chambers in this plane.")
     if content.reason:
         return Verdict("unknown", content.reason)
-    return Verdict("unknown", f"This plane shows {count} chambers; others may show more.")
+    return Verdict("unknown", f"Chambers in this plane: {count}; others may show more.")
 
 
 def _remarks(sonogram: Sonogram, outline: Outline) -> Iterator[str]:

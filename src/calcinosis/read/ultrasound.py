@@ -102,11 +102,6 @@ def _of_dicom(path: Path, header: Header, at: tuple[int, int], named: int | None
     hidden = coloured | marked
     for box in region.others:
         hidden[box] = True
-    if hidden[at] and not marked[at]:
-        raise InputError(
-            f"--at {at[1]},{at[0]} lies in colour or on what is drawn over the picture; expected a "
-            "point on grey tissue"
-        )
     return Sonogram(
         grey=_filled(grey, hidden),
         hidden=hidden,

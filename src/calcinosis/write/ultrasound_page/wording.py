@@ -111,7 +111,10 @@ def _locules(mass: SonographicMass) -> str:
     count = mass.content.locule_count
     if mass.content.reason:
         return "cannot be told"
-    return f"{plural(count, 'dark chamber')}, {plural(mass.content.walls, 'wall')} between them"
+    chambers = plural(count, "dark chamber")
+    return (
+        chambers if count < 2 else f"{chambers}, {plural(mass.content.walls, 'wall')} between them"
+    )
 
 
 def in_brief(reading: SonogramReading) -> Iterator[str]:
