@@ -17,6 +17,13 @@ def picture(kind, seed=1, **choices):
     return draw(Recipe(kind=kind, **choices), seed, PIXEL_MM)
 
 
+def cyst(convex=False):
+    """One under a straight probe or a curved one."""
+    if convex:
+        return picture("cyst", convex=True, depth_mm=75.0, frequency_mhz=4.0)
+    return picture("cyst")
+
+
 def point(drawn):
     """Row and column of the mass's middle in the file."""
     return drawn.at[0] + STRIP_ROWS, drawn.at[1]

@@ -10,7 +10,7 @@ from calcinosis.errors import InputError
 from calcinosis.explain.ultrasound import findings_of_ultrasound
 from calcinosis.measure.ultrasound import measure_sonogram
 from calcinosis.measure.ultrasound_beams import sector_of
-from ultrasound_scene import PIXEL_MM, box, picture, sonogram
+from ultrasound_scene import PIXEL_MM, box, cyst, picture, sonogram
 
 SHELL = {"shell_loss_db": 18.0, "seed": 4, "locules": 3, "fluid_db": -45.0, "frequency_mhz": 10.0}
 
@@ -41,8 +41,7 @@ def shell(tmp_path_factory):
 
 @pytest.mark.parametrize("convex", [False, True])
 def test_a_cyst_is_outlined_and_is_no_shell(convex, tmp_path):
-    depth_mm, mhz = (90.0, 4.0) if convex else (50.0, 9.0)
-    drawn = picture("cyst", convex=convex, depth_mm=depth_mm, frequency_mhz=mhz)
+    drawn = cyst(convex)
     mass = measured(drawn, tmp_path)
     assert dice(mass, drawn) > 0.9
     assert mass.max_diameter == pytest.approx(true_diameter_mm(drawn), rel=0.1)
@@ -96,7 +95,7 @@ def test_in_tissue_without_a_mass_nothing_is_outlined(seed, tmp_path):
 
 
 def test_a_point_beside_what_the_probe_sees_is_refused(tmp_path):
-    drawn = picture("cyst", convex=True, depth_mm=90.0, frequency_mhz=4.0)
+    drawn = cyst(convex=True)
     seen = sonogram(drawn, tmp_path)
     corner = seen.region.box[0].stop - 5, 5
     with pytest.raises(InputError, match="outside what the probe sees"):
@@ -104,7 +103,7 @@ def test_a_point_beside_what_the_probe_sees_is_refused(tmp_path):
 
 
 def test_without_a_scale_sizes_are_pixels_and_count_for_nothing(tmp_path):
-    drawn = picture("cyst")
+    drawn = cyst()
     mass = measured(drawn, tmp_path, calibrated=False)
     assert mass.max_diameter == pytest.approx(true_diameter_mm(drawn) / PIXEL_MM, rel=0.1)
     assert "max_diameter_cm" not in states(mass)
@@ -113,7 +112,7 @@ def test_without_a_scale_sizes_are_pixels_and_count_for_nothing(tmp_path):
 
 @pytest.mark.parametrize("convex", [False, True])
 def test_beams_meet_where_the_probe_was(convex, tmp_path):
-    drawn = picture("cyst", convex=convex, depth_mm=90.0 if convex else 50.0)
+    drawn = cyst(convex)
     found = sector_of(sonogram(drawn, tmp_path))
     if convex:
         assert found.apex == pytest.approx(drawn.apex, abs=12)

@@ -25,7 +25,6 @@ State = Literal["present", "absent", "unknown"]
 # tuning). Above the second share the far side shows as well.
 LEAST_SEEN, WELL_SEEN = 0.3, 0.6
 LEAST_DEPARTURE = 1.95
-LEAST_SEEN_IN_BOX = 0.15  # a box vouches for the mass; drawn ones in boxes show 0.22 and more
 # True to told diameter, 95 %, of drawn masses (benchmarks/ultrasound.py, seeds of tuning).
 SPREAD_WELL: Interval = (0.82, 1.35)
 SPREAD_POOR: Interval = (0.85, 1.5)
@@ -105,7 +104,7 @@ def measure_sonogram(sonogram: Sonogram, box: Box | None = None) -> SonographicM
     Args:
         sonogram: the picture.
         box: rows and columns of the picture that hold all of the mass and little else, where
-            known: it is then outlined where less of its border shows.
+            known: it is then outlined however little of its border shows.
 
     Raises:
         InputError: the point is outside what the probe sees, or no border shows around it.
@@ -116,7 +115,7 @@ def measure_sonogram(sonogram: Sonogram, box: Box | None = None) -> SonographicM
     outline = find_outline(sector, at, box and _within(box, sonogram.region.box))
     if box is None:
         _check_seen(sonogram, outline, at)
-    elif outline.seen_share < LEAST_SEEN_IN_BOX:
+    elif outline.departure < LEAST_DEPARTURE:
         raise InputError(
             "--box: what it holds cannot be told from tissue; expected one close around a mass"
         )
