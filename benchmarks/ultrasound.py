@@ -1,6 +1,6 @@
 """Drawn ultrasound pictures: what `calcinosis ultrasound` makes of them.
 
-`ultrasound.py --first 90000 --cases 14` draws so many of each kind, half of them through JPEG,
+`ultrasound.py --first 100000 --cases 14` draws so many of each kind, half of them through JPEG,
 reads them from DICOM, and measures them at a point and in a box whose sides are off.
 """
 

@@ -26,9 +26,9 @@ State = Literal["present", "absent", "unknown"]
 LEAST_SEEN, WELL_SEEN = 0.3, 0.6
 LEAST_DEPARTURE = 1.95
 # True to told diameter, 95 %, of drawn masses (benchmarks/ultrasound.py, seeds of tuning).
-SPREAD_WELL: Interval = (0.82, 1.35)
-SPREAD_POOR: Interval = (0.85, 1.5)
-SPREAD_BOX: Interval = (0.87, 1.35)
+SPREAD_WELL: Interval = (0.8, 1.45)
+SPREAD_POOR: Interval = (0.6, 1.5)
+SPREAD_BOX: Interval = (0.8, 1.4)
 CALIBRATION_SHARE = 0.02  # speed of sound in fat and muscle against the 1540 m/s of machines
 # Of the border, bright: named parameters. Walls of cysts are bright where they face the probe.
 WHOLE_SHELL_SHARE, SHELL_SHARE, NO_SHELL_SHARE = 0.8, 0.45, 0.25
