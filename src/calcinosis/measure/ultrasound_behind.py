@@ -21,7 +21,7 @@ FEWEST_CELLS = 8.0  # of speckle, that a strip must hold
 BANDS = 12  # depths that are compared one by one
 # In standard deviations of speckle (5.6 dB each). Named parameters: from where on a shadow or
 # enhancement is called, and what strips side by side differ by where nothing lies above them. The
-# second as measured: in 24 drawn pictures of tissue alone strips differ by 0.22 (standard deviation).
+# second as measured: in 24 drawn pictures of tissue alone strips differ by 0.22 (their SD).
 CALLED = 0.5
 NATURAL_SPREAD = 0.25
 _NORMAL_95 = 1.96
