@@ -232,6 +232,25 @@ def test_the_report_keeps_its_styles_and_can_run_nothing(node, person):
     assert "style-src 'unsafe-inline'" in policy
 
 
+def test_what_became_of_masses_stands_on_the_page_beside_the_comparison(node, person):
+    study = add(node)
+    assert "Compared with" not in person.get(f"/studies/{study}").text
+    assert person.get(f"/studies/{study}/follow.html").status_code == 404
+    study = add(node)
+    folder = node.results_folder(study)
+    follow = {"days": 182, "summary": "Mass 1 has shrunk <.", "remarks": ["Another voltage."]}
+    (folder / "follow.json").write_text(json.dumps(follow))
+    (folder / "follow.html").write_text(REPORT)
+    page = person.get(f"/studies/{study}").text
+    for words in ("the CT 182 days before", "Mass 1 has shrunk &lt;.", "Another voltage."):
+        assert words in page
+    assert f'<a href="/studies/{study}/follow.html">' in page
+    shown = person.get(f"/studies/{study}/follow.html")
+    assert shown.text == REPORT
+    assert shown.headers["content-security-policy"].startswith("sandbox ")
+    assert person.get(f"/studies/{study}/report.html").text == REPORT, "which it links to"
+
+
 def test_every_file_and_a_zip_of_all_can_be_downloaded(node, person):
     study = add(node)
     got = person.get(f"/studies/{study}/files/masses.nii.gz")

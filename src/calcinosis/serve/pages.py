@@ -84,11 +84,12 @@ class Pages:
 
     def show_report(self, request: Request) -> Response:
         """The report, as it was written."""
-        file = self._results(request) / "report.html"
-        if not file.is_file():
-            raise HTTPException(404, "There is no report yet.")
-        headers = {"content-security-policy": REPORT_POLICY}
-        return FileResponse(file, media_type="text/html", headers=headers)
+        return self._as_written(request, "report.html", "There is no report yet.")
+
+    def show_comparison(self, request: Request) -> Response:
+        """The comparison with an earlier scan, as it was written."""
+        line = "This study was compared with no earlier one."
+        return self._as_written(request, "follow.html", line)
 
     def download(self, request: Request) -> Response:
         """One file of the results."""
@@ -344,6 +345,13 @@ class Pages:
             moment=moment,
             problem=problem,
         )
+
+    def _as_written(self, request: Request, name: str, missing: str) -> Response:
+        file = self._results(request) / name
+        if not file.is_file():
+            raise HTTPException(404, missing)
+        headers = {"content-security-policy": REPORT_POLICY}
+        return FileResponse(file, media_type="text/html", headers=headers)
 
     def _view(self, entry: StudyEntry) -> StudyView:
         try:

@@ -110,6 +110,8 @@ def _private(pages: Pages) -> list[BaseRoute]:
         Route("/logout", pages.posted(pages.log_out), methods=["POST"]),
         Route(study, pages.show_study),
         Route(f"{study}/report", pages.show_report),
+        Route(f"{study}/report.html", pages.show_report),  # as the comparison links it
+        Route(f"{study}/follow.html", pages.show_comparison),
         Route(f"{study}/files/{{name}}", pages.download),
         Route(f"{study}/files.zip", pages.download_all),
         Route(f"{study}/labs", pages.posted(pages.enter_labs), methods=["POST"]),

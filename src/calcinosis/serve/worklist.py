@@ -207,8 +207,9 @@ class Worklist:
     def delete(self, study: str) -> None:
         """Forget a study and drop its files; what peers have received stays there."""
         with self.engine.begin() as connection:
-            self._row(connection, study)
+            row = self._row(connection, study)
             connection.execute(delete(studies).where(studies.c.id == study))
+            compare_anew(connection, row)
         self.store.delete(study)
 
     def _locked_row(self, connection: Connection, study: str) -> RowMapping:
@@ -278,6 +279,20 @@ def want(connection: Connection, study: str, work: str, changes: dict[str, Any])
             **changes,
         )
     )
+
+
+def compare_anew(connection: Connection, changed: RowMapping) -> None:
+    """Have later scans of a patient compared anew, after this one changed or went."""
+    if not (changed["patient_id"] and changed["study_date"]):
+        return
+    theirs = select(studies.c.id).where(
+        studies.c.patient_id == changed["patient_id"],
+        studies.c.study_date > changed["study_date"],
+        studies.c.run.is_not(None),
+        studies.c.state != "failed",
+    )
+    for later in connection.execute(theirs).scalars().all():
+        want(connection, later, "explain", {})
 
 
 def _keep(connection: Connection, study: str, column: Column[str], text: str) -> None:
