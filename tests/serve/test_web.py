@@ -28,12 +28,12 @@ from calcinosis.serve.database import deliveries, studies
 from calcinosis.serve.dicom_node import Admission
 from calcinosis.serve.given import read_given
 from calcinosis.serve.lab_entry import entered, with_form
-from calcinosis.serve.measurement_file import NAME, save_measurement
 from calcinosis.serve.store import opaque
 from calcinosis.serve.views import FileLine
 from calcinosis.serve.web import web_app
 from calcinosis.serve.worklist import open_worklist
 from calcinosis.volume import Study, Volume
+from calcinosis.write.measurement_file import NAME, save_measurement
 
 TOKEN = "a-token-of-twenty-characters"  # noqa: S105 - of these tests alone
 FAMILY, GIVEN, NUMBER = "Plantedname", "Hildegard", "ID-4711-planted"

@@ -9,7 +9,7 @@ from calcinosis.cohort.changes import pairs
 from calcinosis.cohort.cohort import Cohort, Settings, patients_of
 from calcinosis.cohort.files import Told, write_tables
 from calcinosis.cohort.known import as_text, read_known
-from calcinosis.cohort.ledger import Ledger, Outcome, open_ledger, pair_of
+from calcinosis.cohort.ledger import PAIR, Ledger, Outcome, open_ledger, pair_of
 from calcinosis.cohort.one_job import do_one
 from calcinosis.cohort.progress import Shown
 from calcinosis.cohort.survey import FoundStudy, survey
@@ -126,6 +126,7 @@ def _do(
         state, reason = do_one(
             studies,
             ledger.results(name),
+            kept=[ledger.kept(study) for study in name.split(PAIR)],
             temporary=ledger.temporary,
             known=known,
             patient_position=settings.patient_position,

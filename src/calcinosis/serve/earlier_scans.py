@@ -10,8 +10,8 @@ from calcinosis.measure.mass import CtMeasurement, Point
 from calcinosis.own_process import without_quotation
 from calcinosis.read.numbered import by_number
 from calcinosis.serve.given import read_given_seeds
-from calcinosis.serve.measurement_file import NAME, load_measurement, save_measurement
 from calcinosis.volume import Study
+from calcinosis.write.measurement_file import NAME, load_measurement, save_measurement
 
 if TYPE_CHECKING:
     from calcinosis.follow.follow_up import FollowUp, Measure

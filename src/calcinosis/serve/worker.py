@@ -116,8 +116,8 @@ def _work(job: Job) -> dict[str, Any]:
     # What is refused never needs these.
     from calcinosis.analysis import explained
     from calcinosis.serve.earlier_scans import MeasuredScan, compare
-    from calcinosis.serve.measurement_file import NAME, load_measurement, save_measurement
     from calcinosis.write.follow_page.files import later_explained, write_comparison
+    from calcinosis.write.measurement_file import NAME, load_measurement, save_measurement
     from calcinosis.write.results import write_files
 
     given = read_given(job.labs, job.labs_kind) if job.labs and job.labs_kind else None

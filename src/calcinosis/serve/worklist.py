@@ -32,9 +32,9 @@ from calcinosis.errors import InputError
 from calcinosis.measure.mass import Point
 from calcinosis.serve.database import connect, deliveries, prescriptions, seeds, studies
 from calcinosis.serve.given import LabsKind, read_given_seeds
-from calcinosis.serve.measurement_file import NAME, measured_volume
 from calcinosis.serve.prescription_entry import check_given
 from calcinosis.serve.store import Store
+from calcinosis.write.measurement_file import NAME, measured_volume
 
 State = Literal["receiving", "queued", "analysing", "done", "failed"]
 
