@@ -1,5 +1,6 @@
 """The pages: what they show, who may see them, and what they must never tell."""
 
+import html
 import io
 import json
 import logging
@@ -386,6 +387,44 @@ def test_a_prescription_typed_in_is_kept_shown_and_can_be_removed(node, person):
     assert node.study(study).prescription is None
 
 
+def test_a_prescription_in_a_file_brings_its_history_which_the_form_leaves(node, person):
+    study = add(node)
+    page = f"/studies/{study}"
+    operated = {"days": 90, "event": {"parathyroidectomy": {"remnant_fraction": 0.05}}}
+    given = {"history": [operated], "dialysis": {"hours": 5}, "diet": None}
+    file = {"file": ("any", json.dumps(given))}
+    answer = post(person, page, f"{page}/prescription/file", files=file)
+    assert answer.status_code == 303
+    shown = person.get(page).text
+    assert "Before today: 90 days: parathyroidectomy." in shown
+    assert (
+        'name="dialysis.hours" inputmode="decimal" autocomplete="off" maxlength="12" value="5"'
+        in shown
+    )
+    post(person, page, f"{page}/prescription", {"dialysis.hours": "4"})
+    kept = json.loads(node.study(study).prescription)
+    assert kept == {"history": [operated], "dialysis": {"hours": 4.0}}
+    post(person, page, f"{page}/prescription")
+    assert node.study(study).prescription is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "expected a prescription as JSON"),
+        (b"{'days'", "prescription: is not JSON"),
+        (b'{"history": [{"days": 0}]}', "prescription: history.0.days: found 0"),
+    ],
+)
+def test_a_prescription_in_a_file_that_cannot_be_is_refused(node, person, content, said):
+    study = add(node)
+    page = f"/studies/{study}"
+    answer = post(person, page, f"{page}/prescription/file", files={"file": ("any", content)})
+    assert answer.status_code == 422
+    assert said in html.unescape(answer.text)
+    assert node.study(study).prescription is None
+
+
 def test_two_binders_typed_in_are_kept_and_shown(node, person):
     study = add(node)
     page = f"/studies/{study}"
@@ -728,7 +767,7 @@ def test_every_form_must_bear_our_mark(node, person):
     study = add(node)
     posts = [path for method, path in endpoints(person.app.app) if method == "POST"]
     ours = [path for path in posts if not path.startswith("/cds-services")]
-    assert len(ours) == 10
+    assert len(ours) == 11
     mark = mark_of(person.get("/"))
     for path in ours:
         address = path.format(study=study)

@@ -118,6 +118,11 @@ def _private(pages: Pages) -> list[BaseRoute]:
         Route(f"{study}/labs/file", pages.posted(pages.upload_labs), methods=["POST"]),
         Route(f"{study}/labs/clear", pages.posted(pages.clear_labs), methods=["POST"]),
         Route(f"{study}/prescription", pages.posted(pages.enter_prescription), methods=["POST"]),
+        Route(
+            f"{study}/prescription/file",
+            pages.posted(pages.upload_prescription),
+            methods=["POST"],
+        ),
         Route(f"{study}/seeds", pages.posted(pages.ask_for_mass), methods=["POST"]),
         Route(f"{study}/seeds/remove", pages.posted(pages.take_back), methods=["POST"]),
         Route(f"{study}/analyse", pages.posted(pages.analyse_anew), methods=["POST"]),
