@@ -16,7 +16,9 @@ from sqlalchemy.exc import OperationalError
 from calcinosis.errors import InputError, NotReadableError, OutputError
 from calcinosis.own_process import without_quotation
 from calcinosis.read.numbered import by_number
+from calcinosis.read.study import read_study
 from calcinosis.serve.delivery import Outbox
+from calcinosis.serve.earlier_scans import EarlierScan, MeasuredScan, compare
 from calcinosis.serve.intake import header_of, take_in
 from calcinosis.serve.lab_entry import with_form
 from calcinosis.serve.prescription_entry import prescription_of
@@ -321,3 +323,15 @@ def test_a_server_told_to_stop_lays_the_study_down(worklist, tmp_path):
 def test_what_a_library_quotes_from_a_file_stays_out_of_the_line():
     error = NotReadableError("1.dcm: the DICOM header cannot be read (VR DA: 'PLANTED (NAME)')")
     assert without_quotation(error) == "1.dcm: the DICOM header cannot be read"
+
+
+def test_scans_of_two_people_under_one_patient_id_are_not_compared(tmp_path):
+    scans = [
+        save(small_study(PatientID="1", PatientName=name), tmp_path / name) for name in ("A", "B")
+    ]
+    earlier = EarlierScan("20250112", str(scans[0]), str(tmp_path), None)
+    now = MeasuredScan(read_study(scans[1]), measurement=None, seeds_lps_mm=())
+    follow, (remark,) = compare(now, [earlier], tmp_path, None)
+    assert follow is None
+    assert remark.startswith("Not compared with the CT of 2025-01-12: under one Patient ID")
+    assert remark.endswith("yet with different names.")

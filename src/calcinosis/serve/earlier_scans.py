@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calcinosis.errors import CalcinosisError
+from calcinosis.errors import CalcinosisError, InputError
 from calcinosis.measure.mass import CtMeasurement, Point
 from calcinosis.own_process import without_quotation
 from calcinosis.read.numbered import by_number
@@ -78,9 +78,12 @@ def _compared(
 ) -> "FollowUp | None":
     """None where neither has a mass, or the earlier one is just being measured anew."""
     from calcinosis.follow.follow_up import follow_up
+    from calcinosis.follow.pair import differences
     from calcinosis.read.study import read_study
 
     study, seeds = read_study(Path(scan.instances)), read_given_seeds(scan.seeds)
+    if apart := differences(study.subject, now.study.subject):
+        raise InputError(f"under one Patient ID, yet with different {' and '.join(apart)}")
     measurement = load_measurement(Path(scan.run) / NAME, study, seeds)
     if measurement is None or not (measurement.masses or now.measurement.masses):
         return None
