@@ -116,7 +116,6 @@ def _work(job: Job) -> dict[str, Any]:
     # What is refused never needs these.
     from calcinosis.analysis import explained
     from calcinosis.serve.earlier_scans import MeasuredScan, compare
-    from calcinosis.write.follow_page.files import later_explained, write_comparison
     from calcinosis.write.measurement_file import NAME, load_measurement, save_measurement
     from calcinosis.write.results import write_files
 
@@ -136,6 +135,8 @@ def _work(job: Job) -> dict[str, Any]:
     now = MeasuredScan(study, measurement, seeds)
     follow, left_out = compare(now, job.earlier_scans, run, last_run)
     if follow:
+        from calcinosis.write.follow_page.files import later_explained, write_comparison
+
         analysis = later_explained(follow, given, prescription, timings_s)
         write_comparison(follow, analysis, results, reports=(None, "report.html"))
     else:
