@@ -76,7 +76,11 @@ def compare(
 def _compared(
     scan: EarlierScan, now: MeasuredScan, run: Path, last_run: Path | None
 ) -> "FollowUp | None":
-    """None where neither has a mass, or the earlier one is just being measured anew."""
+    """None where neither has a mass, or the earlier one is just being measured anew.
+
+    Raises:
+        InputError: they are of two people, or of different parts of the body.
+    """
     from calcinosis.follow.follow_up import follow_up
     from calcinosis.follow.pair import differences
     from calcinosis.read.study import read_study
@@ -89,7 +93,10 @@ def _compared(
         return None
     then = MeasuredScan(study, measurement, seeds)
     kept = _kept({"earlier": then, "later": now}, run, last_run)
-    return follow_up(study, now.study, measure=kept)
+    follow = follow_up(study, now.study, measure=kept)
+    if not any(mass.pose for mass in follow.masses):
+        raise InputError("beside no mass do the bones fit, as in another part of the body")
+    return follow
 
 
 def _kept(scans: dict[str, MeasuredScan], run: Path, last_run: Path | None) -> "Measure":
