@@ -94,7 +94,7 @@ def _measure(
 
 
 def _follow(ledger: Ledger, cohort: Cohort, known: Mapping[str, PatientFile], shown: Shown) -> None:
-    """Compare consecutive scans of a patient, where that was not done."""
+    """Compare scans of a patient, where that was not done."""
     there = {pair_of(*pair): [cohort.studies[name] for name in pair] for pair in pairs(cohort)}
     for name in list(ledger.outcomes.keys() - cohort.studies.keys() - there.keys()):
         ledger.forget(name)
