@@ -16,7 +16,7 @@ from calcinosis.read.case_file import Case
 from calcinosis.read.patient_file import PatientFile
 from calcinosis.write.files import RESULT_FILES
 from calcinosis.write.ultrasound_page.files import write_ultrasound
-from ultrasound_scene import PIXEL_MM, picture, point, sonogram
+from ultrasound_scene import PIXEL_MM, cyst, picture, point, sonogram
 
 DIALYSED = PatientFile(Case(sites=["hip"]), Patient(ckd="dialysis_hd"))
 
@@ -105,3 +105,12 @@ def test_deidentified_files_show_no_name_in_words_nor_in_the_picture(tmp_path):
         text = file.read_text(encoding="utf-8")
         for word in ("Plantedname", "PLANTED-4711", "2024-01", "60 years"):
             assert word not in text, file.name
+
+
+def test_a_mass_without_any_sign_of_calcium_gets_no_differential(tmp_path):
+    reading = read_sonographic_mass(sonogram(cyst(), tmp_path))
+    assert reading.explanation is None
+    write_ultrasound(reading, tmp_path)
+    assert "differential" not in record(tmp_path)
+    assert record(tmp_path)["findings"]
+    assert "Differential" not in page(tmp_path)

@@ -19,14 +19,17 @@ class SonogramReading:
         sonogram: the picture and the point in it.
         mass: what was measured there.
         patient: what is known beside the picture; None where nothing is.
-        explanation: differential, red flags and plan.
+        findings: what the picture shows, for weighing.
+        explanation: differential, red flags and plan; None where nothing of the patient is stated
+            and no sign of calcium is seen: most such masses hold none.
         remarks: where what was given does not fit the picture.
     """
 
     sonogram: Sonogram
     mass: SonographicMass
     patient: Patient | None
-    explanation: Explanation
+    findings: tuple[Finding, ...]
+    explanation: Explanation | None
     remarks: tuple[str, ...] = ()
 
 
@@ -40,11 +43,16 @@ def read_sonographic_mass(
     """
     mass = measure_sonogram(sonogram, box)
     remarks = doubts(known.patient, sonogram.subject, "ultrasound") if known else ()
-    known = informed(known, sonogram.subject)
-    stated = known or PatientFile()
-    explanation = explain(stated.case, stated.patient, findings_of_ultrasound(mass))
-    patient = None if known is None else known.patient
-    return SonogramReading(sonogram, mass, patient, explanation, remarks)
+    findings = findings_of_ultrasound(mass)
+    signs = [one for one in findings if one.state == "present" and one.value is None]
+    told = informed(known, sonogram.subject)
+    explanation = _explained(told or PatientFile(), findings) if known or signs else None
+    patient = None if told is None else told.patient
+    return SonogramReading(sonogram, mass, patient, findings, explanation, remarks)
+
+
+def _explained(stated: PatientFile, findings: tuple[Finding, ...]) -> Explanation:
+    return explain(stated.case, stated.patient, findings)
 
 
 def findings_of_ultrasound(mass: SonographicMass) -> tuple[Finding, ...]:

@@ -49,11 +49,12 @@ def radiograph_without_identity(reading: RadiographReading) -> RadiographReading
 
 def ultrasound_without_identity(reading: SonogramReading) -> SonogramReading:
     """The same of an ultrasound picture."""
+    explanation = reading.explanation
     return replace(
         reading,
         sonogram=replace(reading.sonogram, subject=Subject()),
         patient=reading.patient and without_days(_ageless(reading.patient)),
-        explanation=explanation_without_identity(reading.explanation),
+        explanation=explanation and explanation_without_identity(explanation),
     )
 
 

@@ -25,7 +25,7 @@ def render(reading: SonogramReading, *, tissue_only: bool = False) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    mass, point = reading.mass, reading.sonogram.at
+    mass, point, explanation = reading.mass, reading.sonogram.at, reading.explanation
     drawings = (pictures.plain, pictures.outlined, pictures.compared)
     return page.get_template("own/ultrasound.html.j2").render(
         version=__version__,
@@ -34,7 +34,7 @@ def render(reading: SonogramReading, *, tissue_only: bool = False) -> str:
         remarks=(
             *mass.remarks,
             *reading.remarks,
-            *doubts_about(reading.explanation.patient.labs),
+            *(doubts_about(explanation.patient.labs) if explanation else ()),
         ),
         pictures=[draw(mass, tissue_only=tissue_only) for draw in drawings],
         colours=(
@@ -49,5 +49,5 @@ def render(reading: SonogramReading, *, tissue_only: bool = False) -> str:
         point=(point[1], point[0]),
         frame=reading.sonogram.frame,
         limits=wording.LIMITS,
-        explanation=view_of(reading.explanation),
+        explanation=view_of(explanation) if explanation else None,
     )

@@ -109,13 +109,13 @@ def ultrasound_json(reading: SonogramReading) -> str:
         }
     ).model_dump(mode="json", by_alias=True)
     remarks = record.pop("remarks")
-    explained = explanation_record(reading.explanation)
+    explained = explanation_record(reading.explanation) if reading.explanation else {}
     whole = {
         **record,
-        "findings": reading.explanation.findings,
+        "findings": reading.findings,
         "patient": reading.patient and reading.patient.derived(),
         **explained,
-        "remarks": [*remarks, *explained["remarks"]],
+        "remarks": [*remarks, *explained.get("remarks", [])],
     }
     return orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode() + "\n"
 
