@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Set in many containers; every process that the tests start would compile all it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 # What the tests call that pip cannot install: command:package pairs.
 TEST_TOOLS := chromium:chromium chromedriver:chromium-driver dciodvfy:dicom3tools dsrdump:dcmtk npm:npm \
 	Orthanc:orthanc Orthanc:orthanc-dicomweb pg_ctlcluster:postgresql

@@ -14,6 +14,7 @@ class Measurer:
 
     def __init__(self, results: list[str]) -> None:
         self.followed = {}
+        self.days_without_mass: set[str] = set()
         self.results, self.asked, self.pairs, self.outcomes = results, [], [], {}
 
     def __call__(self, studies, folder, *, known, **_):
@@ -26,7 +27,8 @@ class Measurer:
             raise KeyboardInterrupt
         if state == "measured":
             folder.mkdir(parents=True, exist_ok=True)
-            text = self.results["none" in name]
+            day = str(studies[0].subject.study_date)
+            text = self.results["none" in name or day in self.days_without_mass]
             (folder / "result.json").write_text(text, encoding="utf-8")
             (folder / "report.html").write_text("a report", encoding="utf-8")
         return state, reason

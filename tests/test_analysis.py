@@ -1,10 +1,17 @@
 """What a program gives that has its scans in memory, not in files."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from calcinosis import Study, Volume, analyze, read_study, write_results
+from calcinosis.analysis import FINDINGS_NOT_USED, explained
 from calcinosis.errors import InputError, NotCtError
+from calcinosis.finding import Finding
+from calcinosis.read.patient_file import PatientFile
+from calcinosis.write.explanation.view import view_of
+from ct_scene import measured
 
 AFFINE = np.diag([2.0, 1.0, 1.0, 1.0])[[2, 1, 0, 3]]
 BODY = np.full((12, 40, 40), 40, np.int16)
@@ -65,3 +72,16 @@ def test_places_may_be_given_as_text(tmp_path):
     write_results(analyze(Study(Volume(BODY, AFFINE))), str(out))
     with pytest.raises(InputError, match="expected"):
         read_study(str(out / "result.json"))
+
+
+def test_signs_of_other_images_are_weighed_with_those_of_the_ct():
+    study = Study(Volume(np.zeros((24, 40, 48), np.int16), np.eye(4)))
+    scene = measured(study)
+    shell = Finding("calcified_shell_with_fluid", "present", "measured", "ultrasound")
+    told = explained(study, scene, PatientFile(findings=(shell,)))
+    assert shell in told.explanation.findings
+
+    shown = [finding for finding, _, _ in view_of(told.explanation).sources]
+    assert "Calcified shell around fluid (ultrasound)" in shown
+    nothing = replace(scene, masses=())
+    assert FINDINGS_NOT_USED in explained(study, nothing, PatientFile(findings=(shell,))).remarks

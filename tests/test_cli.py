@@ -19,8 +19,10 @@ from calcinosis import arguments, cli
 from calcinosis.phantom.dicom import write_series
 from calcinosis.phantom.masses import MassOptions
 from calcinosis.phantom.patient import PhantomOptions, make_phantom
+from calcinosis.phantom.ultrasound_dicom import write_ultrasound
 from follow_scene import posed
 from scintigram_scene import MASS, scintigram, write_nm
+from ultrasound_scene import picture, point
 
 RESULTS = [
     "bundle.fhir.json",
@@ -220,6 +222,39 @@ def test_uptake_is_measured_where_the_reader_points(tmp_path, calcinosis):
         assert (run.status, run.err.count("\n")) == (2, 1)
         assert words in run.err
         assert not (tmp_path / "none").exists()
+
+
+def test_a_mass_on_ultrasound_is_measured_where_the_reader_points(tmp_path, calcinosis):
+    drawn = picture("cyst")
+    image = write_ultrasound(tmp_path / "us.dcm", drawn)
+    row, column = point(drawn)
+    output = tmp_path / "out"
+    run = calcinosis("ultrasound", image, "--at", f"{column},{row}", "--output", output)
+    assert (run.status, run.err) == (0, "")
+    assert run.out.startswith("Mass without a calcified shell around fluid: ")
+    assert run.out.endswith(f"Report: {output / 'ultrasound.html'}\n")
+    for wrong, words in (
+        (("--at", "1,1"), "outside the regions"),
+        (("--at", "9999,5"), "lies outside the picture"),
+        (("--at", "12"), "COLUMN,ROW"),
+        (("--box", "9,9,3,3"), "LEFT,TOP,RIGHT,BOTTOM"),
+        (("--at", "5,5", "--box", "1,1,9,9"), "either --at"),
+        ((), "either --at"),
+        (("--at", f"{column},{row}", "--frame", "2"), "expected 1 to 1"),
+    ):
+        run = calcinosis("ultrasound", image, *wrong, "--output", tmp_path / "none")
+        assert (run.status, run.err.count("\n")) == (2, 1)
+        assert words in run.err
+        assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("command", ["analyze", "radiograph", "scintigraphy"])
+def test_other_commands_say_which_one_reads_ultrasound(command, tmp_path, calcinosis):
+    image = write_ultrasound(tmp_path / "us.dcm", picture("cyst"))
+    place = () if command == "analyze" else ("--at", "20,60")
+    run = calcinosis(command, image, *place, "--output", tmp_path / "out")
+    assert run.status == 2
+    assert "`calcinosis ultrasound` reads" in run.err
 
 
 def test_a_history_that_contradicts_dialysis_is_refused_before_either_scan_is_read(

@@ -29,6 +29,7 @@ PRESCRIPTION_NOT_USED = (
     "The prescription was not used: there is no forecast, which takes a mass, an adult on dialysis "
     "(kidney status, ckd), and calcium and phosphate of the last year."
 )
+FINDINGS_NOT_USED = "Findings of other images were not used: no mass was found on this CT."
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,13 +127,16 @@ def explained(
     explanation = outlook = None
     if measurement.masses:
         began = perf_counter()
-        explanation = explain(known.case, known.patient, findings_of_masses(measurement))
+        found = (*known.findings, *findings_of_masses(measurement))
+        explanation = explain(known.case, known.patient, found)
         timings["explain"] = perf_counter() - began
     if measurement.masses and known.patient.on_dialysis:
         began = perf_counter()
         weight_kg = study.subject.weight_kg
         outlook = _forecast(known.patient, measurement, weight_kg, prescription, before)
         timings["forecast"] = perf_counter() - began
+    if known.findings and not measurement.masses:
+        remarks = (*remarks, FINDINGS_NOT_USED)
     if prescription and not outlook:
         remarks = (*remarks, PRESCRIPTION_NOT_USED)
     given = None if patient is None else patient.patient

@@ -54,8 +54,12 @@ def point_lps(_context: click.Context, _option: click.Parameter, value: str) -> 
     return _point_lps(value)
 
 
-def pixel_given(_context: click.Context, _option: click.Parameter, value: str) -> tuple[int, int]:
+def pixel_given(
+    _context: click.Context, _option: click.Parameter, value: str | None
+) -> tuple[int, int] | None:
     """Read ``118,240``: column and row of a pixel."""
+    if value is None:
+        return None
     numbers = _numbers(value)
     if len(numbers) != 2 or not all(number >= 0 and number % 1 == 0 for number in numbers):
         raise click.BadParameter(
@@ -63,6 +67,23 @@ def pixel_given(_context: click.Context, _option: click.Parameter, value: str) -
             "as in 118,240"
         )
     return int(numbers[0]), int(numbers[1])
+
+
+def pixel_box_given(
+    _context: click.Context, _option: click.Parameter, value: str | None
+) -> tuple[slice, slice] | None:
+    """Read ``90,200,150,260``: left, top, right and bottom of a box, as rows and columns."""
+    if value is None:
+        return None
+    numbers = _numbers(value)
+    whole = len(numbers) == 4 and all(number >= 0 and number % 1 == 0 for number in numbers)
+    if not whole or not (numbers[0] < numbers[2] and numbers[1] < numbers[3]):
+        raise click.BadParameter(
+            f"found {value!r}; expected LEFT,TOP,RIGHT,BOTTOM of a box in pixels, counted from 0 "
+            "at the top left, as in 90,200,150,260"
+        )
+    left, top, right, bottom = (int(number) for number in numbers)
+    return slice(top, bottom + 1), slice(left, right + 1)
 
 
 def calibration_given(

@@ -27,6 +27,7 @@ from calcinosis.commands.lesson import lesson
 from calcinosis.commands.mri import mri
 from calcinosis.commands.radiograph import radiograph
 from calcinosis.commands.scintigraphy import scintigraphy
+from calcinosis.commands.ultrasound import ultrasound
 from calcinosis.errors import CalcinosisError
 from calcinosis.serve.command import serve
 
@@ -56,6 +57,12 @@ def commands() -> None:
 @click.option("--output", type=FOLDER, default=Path("calcinosis-report"), show_default=True)
 @click.option("--labs", type=FOLDER, help="Laboratory results: CSV, or a FHIR bundle.")
 @click.option("--patient", type=FOLDER, help="What is known of the patient: case file or FHIR.")
+@click.option(
+    "--findings",
+    type=FOLDER,
+    multiple=True,
+    help="What was found on another image: mri.json, ultrasound.json, ... Repeatable.",
+)
 @click.option("--prescription", type=FOLDER, help="Today's treatment, for the forecast: JSON.")
 @click.option(
     "--series",
@@ -240,6 +247,7 @@ def _analyze_into(
     quiet: bool,
     labs: Path | None = None,
     patient: Path | None = None,
+    findings: tuple[Path, ...] = (),
     prescription: Path | None = None,
     series: str | None = None,
     seeds: tuple["Point", ...] = (),
@@ -260,7 +268,7 @@ def _analyze_into(
     from calcinosis.write.results import write_files
 
     give_memory_back()
-    known = known_patient(patient, labs)
+    known = known_patient(patient, labs, findings)
     given = prescription_given(prescription, known)
     with progress_bars(quiet=quiet) as begin:
         began = perf_counter()
@@ -316,7 +324,7 @@ def _print_result(analysis: "Analysis", output: Path) -> None:
     print(f"Report: {output / 'report.html'}")
 
 
-for command in (follow, cohort, radiograph, scintigraphy, mri, lesson, serve):
+for command in (follow, cohort, radiograph, scintigraphy, mri, ultrasound, lesson, serve):
     commands.add_command(command)
 
 

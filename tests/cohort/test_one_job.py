@@ -35,7 +35,13 @@ def only_study(archive):
 
 def measured(archive, tmp_path, **options):
     how = {"known": None, "patient_position": None, "deidentify": False} | options
-    return do_one([only_study(archive)], tmp_path / "out/studies/0001", temporary=tmp_path, **how)
+    return do_one(
+        [only_study(archive)],
+        tmp_path / "out/studies/0001",
+        kept=[tmp_path / "kept.npz"],
+        temporary=tmp_path,
+        **how,
+    )
 
 
 @pytest.fixture
@@ -48,10 +54,15 @@ def test_a_study_is_analysed_exactly_as_the_command_analyze_does_it(tmp_path):
     images = ct_series(thigh(), spacing_mm=(2.0, 1.5, 1.5), PatientName="PLANTED^NAME")
     archive = save(images, tmp_path / "archive/PLANTED")
     (tmp_path / "made").mkdir()
-    (tmp_path / "links").mkdir()
     scan = one_job._images(only_study(tmp_path / "archive"))
-    job = worker.Job((scan,), None, None, deidentify=True, output=str(tmp_path / "made"))
-    worker._work(worker.Job.of(json.loads(job.to_json())), tmp_path / "links")
+    kept = (str(tmp_path / "kept.npz"),)
+    job = worker.Job((scan,), kept, None, None, deidentify=True, output=str(tmp_path / "made"))
+    for number in range(2):
+        links = tmp_path / f"links{number}"
+        links.mkdir()
+        worker._work(worker.Job.of(json.loads(job.to_json())), links)
+    result = json.loads((tmp_path / "made/result.json").read_text())
+    assert result["timings_s"]["measure"] is None, "what was measured is not measured again"
     write_results(analyze(read_study(archive)), tmp_path / "alone", deidentify=True)
     made = {file.name: file.read_bytes() for file in (tmp_path / "made").iterdir()}
     alone = {file.name: file.read_bytes() for file in (tmp_path / "alone").iterdir()}
@@ -100,7 +111,7 @@ def test_a_study_in_a_zip_is_read_from_there_alone(tmp_path, deidentify):
     shutil.make_archive(str(tmp_path / "archive/both"), "zip", folder)
     studies = survey(tmp_path / "archive", besides=tmp_path, progress=lambda *_: None).studies
     scans = tuple(map(one_job._images, studies))
-    job = worker.Job(scans, None, "FFP", deidentify=deidentify, output="")
+    job = worker.Job(scans, (), None, "FFP", deidentify=deidentify, output="")
     read = [worker._read(job, at, tmp_path) for at in (0, 1)]
     assert [study.subject.patient_id for study in read] == ["4711", "another"]
     assert [study.volume.shape[0] for study in read] == [6, 6]
@@ -109,7 +120,7 @@ def test_a_study_in_a_zip_is_read_from_there_alone(tmp_path, deidentify):
 
 def test_names_of_zip_and_volume_are_not_told_where_nobody_is_to_be_named(tmp_path):
     scan = worker.Images("grid", str(tmp_path), "a/PLANTED.zip", ("x/PLANTED.nii.gz",))
-    job = worker.Job((scan,), None, None, deidentify=True, output="")
+    job = worker.Job((scan,), (), None, None, deidentify=True, output="")
     for name in ("PLANTED.zip", "PLANTED.nii.gz", f"{tmp_path}/x/PLANTED.nii.gz"):
         said = worker._last_word(InputError(f"{name}: is no scan"), job, tmp_path / "links")
         assert said == {"state": "refused", "reason": "the file: is no scan"}
@@ -158,7 +169,7 @@ def test_a_full_disk_stops_the_run_and_spoils_no_study(tmp_path, monkeypatch):
 
 
 def test_a_defect_of_ours_is_told_by_its_place_and_quotes_nothing(tmp_path):
-    job = worker.Job((), None, None, deidentify=False, output="")
+    job = worker.Job((), (), None, None, deidentify=False, output="")
     assert worker._last_word(ValueError("PLANTED"), job, tmp_path) == {
         "state": "failed",
         "reason": "a defect of ours (ValueError)",

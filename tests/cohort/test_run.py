@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from calcinosis.cohort.changes import earlier_of
 from calcinosis.cohort.known import read_known
 from calcinosis.errors import InputError, NotReadableError, OutputError
 from cohort_scene import measure, record, rows
@@ -70,6 +71,25 @@ def test_an_interrupted_run_goes_on_where_it_stopped(archive, measurer, tmp_path
     measure(archive, tmp_path / "out")
     assert measurer.names == ["none"]
     assert record(tmp_path / "out")["counts"]["waiting"] == 0
+
+
+def test_a_scan_is_compared_with_the_last_one_that_has_a_mass_there(archive, measurer, tmp_path):
+    """A scan of the chest between two of the hips does not part them."""
+    save(ct_series(PatientID="TWICE", StudyDate="20230901"), archive / "chest")
+    measurer.days_without_mass = {"2023-09-01"}
+    measure(archive, tmp_path / "out")
+    first, chest, last = "2023-03-01", "2023-09-01", "2024-03-01"
+    assert measurer.pairs == [[first, chest], [first, last]]
+
+
+def test_without_a_mass_at_the_same_joint_the_last_scan_with_any_is_taken():
+    left, right = {("hip", "left")}, {("hip", "right")}
+    sites = {"a": left, "b": right, "c": set()}
+    scans = ["c", "b", "a"]
+    assert earlier_of(scans, sites, left) == "a"
+    assert earlier_of(scans, sites, {("knee", None)}) == "b"
+    assert earlier_of(scans, sites, set()) == "b"
+    assert earlier_of(["c"], sites, left) == "c"
 
 
 def test_other_settings_or_another_program_measure_again(archive, measurer, tmp_path, monkeypatch):

@@ -10,9 +10,9 @@ from calcinosis.follow.pair import days_between, remarks_on_pair
 from calcinosis.volume import Study, Subject, Volume
 
 
-def study(day=None, *, spacing_mm=1.0, patient_id="", sex=None, hu=0, **others):
+def study(day=None, *, spacing_mm=1.0, patient_id="", sex=None, name="", hu=0, **others):
     affine = np.diag([spacing_mm, spacing_mm, spacing_mm, 1.0])
-    subject = Subject(study_date=day, patient_id=patient_id, sex=sex)
+    subject = Subject(study_date=day, patient_id=patient_id, sex=sex, name=name)
     return Study(Volume(np.full((2, 2, 2), hu, np.int16), affine), subject=subject, **others)
 
 
@@ -51,6 +51,15 @@ def test_two_patients_are_remarked_on_without_naming_them():
     assert remark == (
         "The two studies give different patient IDs and sexes: is it the same patient?"
     )
+
+
+def test_names_differ_where_they_share_no_word():
+    here, there = study(name="MÜLLER^Anna", patient_id="1"), study(name="Berg^Eva", hu=1)
+    assert remarks_on_pair(here, there) == (
+        "The two studies give different names: is it the same patient?",
+    )
+    for name in ("", "müller^anna^^Dr.", "Schmidt^Anna"):
+        assert remarks_on_pair(here, study(name=name, hu=1)) == ()
 
 
 def test_scans_taken_otherwise_are_remarked_on():

@@ -16,7 +16,9 @@ from sqlalchemy.exc import OperationalError
 from calcinosis.errors import InputError, NotReadableError, OutputError
 from calcinosis.own_process import without_quotation
 from calcinosis.read.numbered import by_number
+from calcinosis.read.study import read_study
 from calcinosis.serve.delivery import Outbox
+from calcinosis.serve.earlier_scans import EarlierScan, MeasuredScan, compare
 from calcinosis.serve.intake import header_of, take_in
 from calcinosis.serve.lab_entry import with_form
 from calcinosis.serve.prescription_entry import prescription_of
@@ -25,6 +27,7 @@ from calcinosis.serve.supervisor import Limits, Supervisor
 from calcinosis.serve.worker import DISK_FULL, Job, _last_word, _work
 from calcinosis.serve.worklist import Worklist, open_worklist
 from dicom_series import ct_series, save
+from running_node import small_study
 
 PLANTED = {"PatientName": "PLANTED^NAME", "PatientID": "PLANTED-ID"}
 LABS = "date,analyte,value,unit\n2026-01-03,phosphate,7.1,mg/dL\n2026-01-03,calcium,9.4,mg/dL\n"
@@ -109,7 +112,8 @@ def test_results_are_on_the_disk_before_they_count(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", noted)
     run = tmp_path / "run"
-    assert _work(Job(str(images), str(run), *[None] * 5, deidentify=False, memory_mb=4000))
+    job = Job(str(images), str(run), None, (), *[None] * 4, deidentify=False, memory_mb=4000)
+    assert _work(job)
     left = [run, *run.rglob("*")]
     assert len(left) > 6
     assert {path.stat().st_ino for path in left} <= synced
@@ -151,6 +155,30 @@ def test_a_study_is_analysed_and_labs_renew_the_explanation_alone(worklist, tmp_
     assert after["patient"] is not None
     assert after["differential"] != before["differential"]
     assert (folder / "masses.seg.dcm").is_file()
+
+
+def test_a_scan_is_compared_with_an_earlier_one_though_that_comes_after_it(worklist, tmp_path):
+    dated = {"later": "20260110", "earlier": "20250112"}
+    sent = {
+        name: send(worklist, small_study(seed, StudyDate=day, **PLANTED), tmp_path / name)
+        for seed, (name, day) in enumerate(dated.items())
+    }
+    works = supervisor(worklist)
+    assert works.step(threading.Event())
+    assert not (worklist.results_folder(sent["later"]) / "follow.json").exists()
+    assert works.step(threading.Event())
+    assert not (worklist.results_folder(sent["earlier"]) / "follow.json").exists()
+    assert worklist.study(sent["later"]).state == "queued"
+    assert works.step(threading.Event())
+    folder, result = results(worklist, sent["later"])
+    follow = json.loads((folder / "follow.json").read_text())
+    assert result["timings_s"]["measure"] is None, "no CT is measured again"
+    assert (follow["days"], [mass["course"] for mass in follow["masses"]]) == (
+        363,
+        ["no sure change"],
+    )
+    assert 'href="report.html"' in (folder / "follow.html").read_text()
+    assert not works.step(threading.Event())
 
 
 def test_a_prescription_renews_the_forecast_alone(worklist, tmp_path):
@@ -226,14 +254,14 @@ def test_a_study_is_given_up_at_its_memory_limit(worklist, tmp_path):
 
 
 def test_memory_that_runs_out_in_a_library_is_told_as_such():
-    job = Job("", "", None, None, None, None, None, deidentify=False, memory_mb=300)
+    job = Job("", "", None, (), None, None, None, None, deidentify=False, memory_mb=300)
     for error in (MemoryError(), RuntimeError("FusedConv node: std::bad_alloc")):
         assert _last_word(error, job)["error"].startswith("the study needs more than 300 MB")
     assert _last_word(ValueError("PLANTED"), job)["error"] == "a defect of ours (ValueError)"
 
 
 def test_a_full_disk_is_seen_beneath_what_was_made_of_it():
-    job = Job("", "", None, None, None, None, None, deidentify=False, memory_mb=300)
+    job = Job("", "", None, (), None, None, None, None, deidentify=False, memory_mb=300)
     error = OutputError("results cannot be written")
     error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
     assert _last_word(error, job) == {"error": DISK_FULL, "waits": True}
@@ -295,3 +323,15 @@ def test_a_server_told_to_stop_lays_the_study_down(worklist, tmp_path):
 def test_what_a_library_quotes_from_a_file_stays_out_of_the_line():
     error = NotReadableError("1.dcm: the DICOM header cannot be read (VR DA: 'PLANTED (NAME)')")
     assert without_quotation(error) == "1.dcm: the DICOM header cannot be read"
+
+
+def test_scans_of_two_people_under_one_patient_id_are_not_compared(tmp_path):
+    scans = [
+        save(small_study(PatientID="1", PatientName=name), tmp_path / name) for name in ("A", "B")
+    ]
+    earlier = EarlierScan("20250112", str(scans[0]), str(tmp_path), None)
+    now = MeasuredScan(read_study(scans[1]), measurement=None, seeds_lps_mm=())
+    follow, (remark,) = compare(now, [earlier], tmp_path, None)
+    assert follow is None
+    assert remark.startswith("Not compared with the CT of 2025-01-12: under one Patient ID")
+    assert remark.endswith("yet with different names.")

@@ -1,5 +1,6 @@
 """The pages: what they show, who may see them, and what they must never tell."""
 
+import html
 import io
 import json
 import logging
@@ -28,12 +29,12 @@ from calcinosis.serve.database import deliveries, studies
 from calcinosis.serve.dicom_node import Admission
 from calcinosis.serve.given import read_given
 from calcinosis.serve.lab_entry import entered, with_form
-from calcinosis.serve.measurement_file import NAME, save_measurement
 from calcinosis.serve.store import opaque
 from calcinosis.serve.views import FileLine
 from calcinosis.serve.web import web_app
 from calcinosis.serve.worklist import open_worklist
 from calcinosis.volume import Study, Volume
+from calcinosis.write.measurement_file import NAME, save_measurement
 
 TOKEN = "a-token-of-twenty-characters"  # noqa: S105 - of these tests alone
 FAMILY, GIVEN, NUMBER = "Plantedname", "Hildegard", "ID-4711-planted"
@@ -232,6 +233,25 @@ def test_the_report_keeps_its_styles_and_can_run_nothing(node, person):
     assert "style-src 'unsafe-inline'" in policy
 
 
+def test_what_became_of_masses_stands_on_the_page_beside_the_comparison(node, person):
+    study = add(node)
+    assert "Compared with" not in person.get(f"/studies/{study}").text
+    assert person.get(f"/studies/{study}/follow.html").status_code == 404
+    study = add(node)
+    folder = node.results_folder(study)
+    follow = {"days": 182, "summary": "Mass 1 has shrunk <.", "remarks": ["Another voltage."]}
+    (folder / "follow.json").write_text(json.dumps(follow))
+    (folder / "follow.html").write_text(REPORT)
+    page = person.get(f"/studies/{study}").text
+    for words in ("the CT 182 days before", "Mass 1 has shrunk &lt;.", "Another voltage."):
+        assert words in page
+    assert f'<a href="/studies/{study}/follow.html">' in page
+    shown = person.get(f"/studies/{study}/follow.html")
+    assert shown.text == REPORT
+    assert shown.headers["content-security-policy"].startswith("sandbox ")
+    assert person.get(f"/studies/{study}/report.html").text == REPORT, "which it links to"
+
+
 def test_every_file_and_a_zip_of_all_can_be_downloaded(node, person):
     study = add(node)
     got = person.get(f"/studies/{study}/files/masses.nii.gz")
@@ -364,6 +384,44 @@ def test_a_prescription_typed_in_is_kept_shown_and_can_be_removed(node, person):
     assert re.search(r'name="dialysis.hours"[^>]*value="3.5"', shown)
     assert '<option value="calcium_carbonate" selected>' in shown
     assert post(person, page, f"{page}/prescription").status_code == 303
+    assert node.study(study).prescription is None
+
+
+def test_a_prescription_in_a_file_brings_its_history_which_the_form_leaves(node, person):
+    study = add(node)
+    page = f"/studies/{study}"
+    operated = {"days": 90, "event": {"parathyroidectomy": {"remnant_fraction": 0.05}}}
+    given = {"history": [operated], "dialysis": {"hours": 5}, "diet": None}
+    file = {"file": ("any", json.dumps(given))}
+    answer = post(person, page, f"{page}/prescription/file", files=file)
+    assert answer.status_code == 303
+    shown = person.get(page).text
+    assert "Before today: 90 days: parathyroidectomy." in shown
+    assert (
+        'name="dialysis.hours" inputmode="decimal" autocomplete="off" maxlength="12" value="5"'
+        in shown
+    )
+    post(person, page, f"{page}/prescription", {"dialysis.hours": "4"})
+    kept = json.loads(node.study(study).prescription)
+    assert kept == {"history": [operated], "dialysis": {"hours": 4.0}}
+    post(person, page, f"{page}/prescription")
+    assert node.study(study).prescription is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "expected a prescription as JSON"),
+        (b"{'days'", "prescription: is not JSON"),
+        (b'{"history": [{"days": 0}]}', "prescription: history.0.days: found 0"),
+    ],
+)
+def test_a_prescription_in_a_file_that_cannot_be_is_refused(node, person, content, said):
+    study = add(node)
+    page = f"/studies/{study}"
+    answer = post(person, page, f"{page}/prescription/file", files={"file": ("any", content)})
+    assert answer.status_code == 422
+    assert said in html.unescape(answer.text)
     assert node.study(study).prescription is None
 
 
@@ -709,7 +767,7 @@ def test_every_form_must_bear_our_mark(node, person):
     study = add(node)
     posts = [path for method, path in endpoints(person.app.app) if method == "POST"]
     ours = [path for path in posts if not path.startswith("/cds-services")]
-    assert len(ours) == 10
+    assert len(ours) == 11
     mark = mark_of(person.get("/"))
     for path in ours:
         address = path.format(study=study)

@@ -146,7 +146,7 @@ def test_labs_start_explanation_alone(worklist):
     finish(worklist, first, [], ())
     worklist.set_labs(study, LABS, "csv")
     held = claim(worklist)
-    assert (held.work, held.earlier, held.labs) == ("explain", first.run, LABS)
+    assert (held.work, held.last_run, held.labs) == ("explain", first.run, LABS)
     finish(worklist, held, [], ())
     worklist.set_labs(study, "", "csv")
     assert worklist.study(study).labs is None
@@ -160,6 +160,36 @@ def test_labs_entered_during_the_analysis_come_next(worklist):
     assert worklist.study(study).state == "analysing"
     finish(worklist, held, [], ())
     assert claim(worklist).work == "explain"
+
+
+def dated(number, study_date, patient_id="PLANTED-ID"):
+    own = {"study_instance_uid": f"1.2.{number}", "sop_instance_uid": f"1.2.{number}.1"}
+    return replace(ONE, **own, study_date=study_date, patient_id=patient_id)
+
+
+def test_a_scan_is_compared_with_earlier_ones_of_its_patient_the_latest_first(worklist):
+    others = (dated(8, "20230101", "another"), dated(9, "20240101", ""), dated(7, ""))
+    for one in (*others, dated(2, "20240202"), dated(1, "20230101"), dated(3, "20250303")):
+        queued(worklist, one)
+        held = claim(worklist)
+        assert finish(worklist, held, [], ())
+        if one == dated(1, "20230101"):
+            assert held.earlier_scans == ()
+            held = claim(worklist)
+            assert held.work == "explain", "the scan of 2024, now that there is one to compare"
+            assert [scan.study_date for scan in held.earlier_scans] == ["20230101"]
+            finish(worklist, held, [], (), measured=False)
+    assert [scan.study_date for scan in held.earlier_scans] == ["20240202", "20230101"]
+    assert claim(worklist) is None
+
+
+def test_a_deleted_scan_is_no_longer_compared_with(worklist):
+    first, second = queued(worklist, dated(1, "20230101")), queued(worklist, dated(2, "20240202"))
+    for _ in range(2):
+        finish(worklist, claim(worklist), [], ())
+    worklist.delete(first)
+    held = claim(worklist)
+    assert (held.study, held.work, held.earlier_scans) == (second, "explain", ())
 
 
 def test_a_prescription_starts_explanation_alone_and_can_be_taken_away(worklist):
@@ -187,7 +217,7 @@ def test_seeds_are_asked_for_and_taken_back_one_by_one(worklist):
     worklist.ask_for_mass(study, left)
     assert worklist.results_folder(study) == worklist.store.results(study, first.run)
     held = claim(worklist)
-    assert (held.earlier, held.seeds) == (first.run, "[[118.5, -20.0, -340.0]]")
+    assert (held.last_run, held.seeds) == (first.run, "[[118.5, -20.0, -340.0]]")
     worklist.ask_for_mass(study, right)
     assert worklist.study(study).state == "analysing"
     finish(worklist, held, [], ())

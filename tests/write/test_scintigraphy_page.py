@@ -53,6 +53,8 @@ def test_the_record_holds_ratios_with_intervals_and_an_outline_that_can_be_drawn
         "present",
         "anterior",
     )
+    (found,) = told["findings"]
+    assert (found["code"], found["state"]) == ("tracer_uptake", "present")
     low, high = told["to_soft_tissue"]["ci95"]
     assert low < told["to_soft_tissue"]["value"] < high
     drawn = mass_pixels()

@@ -1,8 +1,7 @@
 """Scans of one patient compared: which are, and a row for each mass that was followed."""
 
 import json
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -14,9 +13,11 @@ from calcinosis.follow.change import Change
 from calcinosis.follow.follow_up import Course
 from calcinosis.write.record import Amount, Number, Record
 
+Site = tuple[str | None, str | None]
+
 
 class ChangeRow(Record):
-    """One mass in two consecutive scans of a patient, or why they could not be compared."""
+    """One mass in two scans of a patient, or why they could not be compared."""
 
     patient: str
     earlier_study: str
@@ -61,16 +62,36 @@ class ChangeRow(Record):
 
 
 def pairs(cohort: Cohort) -> Iterator[tuple[str, str]]:
-    """Consecutive measured scans of a patient, dated both, of which one has a mass."""
+    """Each measured, dated scan with an earlier one of the patient; one of both has a mass."""
     for patient in cohort.patients:
-        dated = [
-            name
+        sites = {
+            name: _sites(result)
             for name in patient.studies
-            if cohort.studies[name].subject.study_date and result_of(cohort, name)
-        ]
-        for earlier, later in pairwise(dated):
-            if result_of(cohort, earlier)["masses"] or result_of(cohort, later)["masses"]:
+            if cohort.studies[name].subject.study_date and (result := result_of(cohort, name))
+        }
+        scans = list(sites)
+        for number, later in enumerate(scans[1:], 1):
+            earlier = earlier_of(scans[number - 1 :: -1], sites, sites[later])
+            if sites[earlier] or sites[later]:
                 yield earlier, later
+
+
+def earlier_of(scans: Sequence[str], sites: Mapping[str, set[Site]], of_later: set[Site]) -> str:
+    """The last scan with a mass where the later has one, or with any, or else the last.
+
+    Args:
+        scans: names of those before the later one, the last first.
+        sites: of the masses of each.
+        of_later: the sites of the later one's masses.
+    """
+    there = next((name for name in scans if sites[name] & of_later), None)
+    return there or next((name for name in scans if sites[name]), scans[0])
+
+
+def _sites(result: Mapping[str, Any]) -> set[Site]:
+    """Joint and side of each mass; both None where there is no telling."""
+    sites = [mass["site"] or {} for mass in result["masses"]]
+    return {(site.get("joint"), site.get("side")) for site in sites}
 
 
 def changes_of(cohort: Cohort) -> list[ChangeRow]:

@@ -3,6 +3,7 @@
 OUT/studies/0001/        what `analyze` writes of a study
 OUT/changes/0001-0002/   what `follow` writes of two scans of one patient
 OUT/.cohort/0001.json    how it went with that study, and of what files and by what it was made
+OUT/.cohort/0001.npz     what was measured on that study, for new facts and for comparing
 OUT/.cohort/begun.json   that a run began the folder, and whether it names patients
 """
 
@@ -22,7 +23,7 @@ from calcinosis.errors import OutputError
 from calcinosis.write.files import refuse_unusable, sync_one
 
 _BEGUN = "begun.json"
-_PAIR = "-"  # between the names of two studies
+PAIR = "-"  # between the names of two studies
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,11 @@ class Ledger:
 
     def results(self, name: str) -> Path:
         """Where the results of a study, or of a comparison, lie."""
-        return self.output / ("changes" if _PAIR in name else "studies") / name
+        return self.output / ("changes" if PAIR in name else "studies") / name
+
+    def kept(self, name: str) -> Path:
+        """Where lies what was measured on a study."""
+        return self.output / ".cohort" / f"{name}.npz"
 
     @property
     def temporary(self) -> Path:
@@ -82,9 +87,9 @@ class Ledger:
                 f"output folder {self.output.name!r} holds the results of another archive; "
                 "choose another, or replace them with --force"
             )
-        gone = {name for name in self.outcomes if _PAIR not in name} - known.keys()
+        gone = {name for name in self.outcomes if PAIR not in name} - known.keys()
         for name in list(self.outcomes):
-            if gone.intersection(name.split(_PAIR)):
+            if gone.intersection(name.split(PAIR)):
                 self.forget(name)
         named = {study.fingerprint for study in known.values()}
         number = 0
@@ -122,6 +127,7 @@ class Ledger:
         del self.outcomes[name]
         shutil.rmtree(self.results(name), ignore_errors=True)
         (self.output / ".cohort" / f"{name}.json").unlink(missing_ok=True)
+        self.kept(name).unlink(missing_ok=True)
 
 
 def _name(number: int) -> str:
@@ -131,7 +137,7 @@ def _name(number: int) -> str:
 
 def pair_of(earlier: str, later: str) -> str:
     """What the comparison of two studies is called."""
-    return f"{earlier}{_PAIR}{later}"
+    return f"{earlier}{PAIR}{later}"
 
 
 @contextmanager

@@ -20,6 +20,7 @@ def do_one(
     studies: Sequence[FoundStudy],
     results: Path,
     *,
+    kept: Sequence[Path],
     temporary: Path,
     known: str | None,
     patient_position: str | None,
@@ -30,6 +31,7 @@ def do_one(
     Args:
         studies: what to analyse; two of them, the earlier first, are compared.
         results: where the results go, in the place of earlier ones.
+        kept: a file for each study, for what was measured on it.
         temporary: for what is needed meanwhile.
         known: what is known of the patient, as `known.as_text` tells it.
         patient_position: how the patient lay, instead of what the files say.
@@ -45,7 +47,8 @@ def do_one(
         made = Path(place) / "results"
         made.mkdir()
         scans = tuple(map(_images, studies))
-        job = Job(scans, known, patient_position, deidentify, str(made))
+        files = tuple(map(str, kept))
+        job = Job(scans, files, known, patient_position, deidentify, str(made))
         said = _watched(job, Path(place))
         if "error" in said:
             raise OutputError(f"the results cannot be written: {said['error']}")

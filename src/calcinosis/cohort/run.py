@@ -9,7 +9,7 @@ from calcinosis.cohort.changes import pairs
 from calcinosis.cohort.cohort import Cohort, Settings, patients_of
 from calcinosis.cohort.files import Told, write_tables
 from calcinosis.cohort.known import as_text, read_known
-from calcinosis.cohort.ledger import Ledger, Outcome, open_ledger, pair_of
+from calcinosis.cohort.ledger import PAIR, Ledger, Outcome, open_ledger, pair_of
 from calcinosis.cohort.one_job import do_one
 from calcinosis.cohort.progress import Shown
 from calcinosis.cohort.survey import FoundStudy, survey
@@ -94,7 +94,7 @@ def _measure(
 
 
 def _follow(ledger: Ledger, cohort: Cohort, known: Mapping[str, PatientFile], shown: Shown) -> None:
-    """Compare consecutive scans of a patient, where that was not done."""
+    """Compare scans of a patient, where that was not done."""
     there = {pair_of(*pair): [cohort.studies[name] for name in pair] for pair in pairs(cohort)}
     for name in list(ledger.outcomes.keys() - cohort.studies.keys() - there.keys()):
         ledger.forget(name)
@@ -126,6 +126,7 @@ def _do(
         state, reason = do_one(
             studies,
             ledger.results(name),
+            kept=[ledger.kept(study) for study in name.split(PAIR)],
             temporary=ledger.temporary,
             known=known,
             patient_position=settings.patient_position,

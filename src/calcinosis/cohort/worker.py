@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from calcinosis.cohort.survey import printable
 from calcinosis.errors import CalcinosisError, NotCtError, OutputError
+from calcinosis.measure.mass import CtMeasurement, Point
 from calcinosis.memory import give_memory_back
 from calcinosis.own_process import (
     defect,
@@ -55,10 +56,12 @@ class Job:
     Attributes:
         scans: one to analyse, or the earlier and the later one to compare.
         known: what is known of the patient, as `known.as_text` tells it.
+        kept: a file for each scan: what was measured on it, once it was.
         output: an empty folder.
     """
 
     scans: tuple[Images, ...]
+    kept: tuple[str, ...]
     known: str | None
     patient_position: str | None
     deidentify: bool
@@ -71,7 +74,8 @@ class Job:
     @classmethod
     def of(cls, told: dict[str, Any]) -> "Job":
         """Of what `to_json` told."""
-        return cls(**{**told, "scans": tuple(Images(**scan) for scan in told["scans"])})
+        scans = tuple(Images(**scan) for scan in told["scans"])
+        return cls(**{**told, "scans": scans, "kept": tuple(told["kept"])})
 
 
 def main() -> None:
@@ -121,25 +125,48 @@ def _work(job: Job, place: Path) -> None:
     began = perf_counter()
     studies = [_read(job, at, place) for at in range(len(job.scans))]
     read_s = perf_counter() - began
-    # What is refused never needs these.
-    from calcinosis.cohort.known import of_text
-
-    known = of_text(job.known)
     if len(studies) == 1:
-        from calcinosis.analysis import analyze
-        from calcinosis.write.results import write_files
-
-        analysis = analyze(studies[0], known)
-        analysis = replace(analysis, timings_s={"read": read_s, **analysis.timings_s})
-        write_files(analysis, Path(job.output), deidentify=job.deidentify)
+        _analyse(job, studies[0], read_s)
     else:
-        from calcinosis.follow.follow_up import follow_up
-        from calcinosis.write.follow_page.files import write_follow_up
-
-        write_follow_up(
-            follow_up(*studies), Path(job.output), patient=known, deidentify=job.deidentify
-        )
+        _compare(job, studies)
     sync(Path(job.output))
+
+
+def _analyse(job: Job, study: "Study", read_s: float) -> None:
+    """As `analyze` does it; what was measured before, by this program, is not measured again."""
+    # What is refused never needs these.
+    from calcinosis.analysis import analyze, explained
+    from calcinosis.cohort.known import of_text
+    from calcinosis.write.measurement_file import load_measurement, save_measurement
+    from calcinosis.write.results import write_files
+
+    known, kept = of_text(job.known), Path(job.kept[0])
+    measurement = load_measurement(kept, study)
+    analysis = explained(study, measurement, known) if measurement else analyze(study, known)
+    analysis = replace(analysis, timings_s={"read": read_s, **analysis.timings_s})
+    write_files(analysis, Path(job.output), deidentify=job.deidentify)
+    if measurement is None:
+        new = kept.with_suffix(".new")
+        save_measurement(new, study, analysis.measurement)
+        new.replace(kept)
+
+
+def _compare(job: Job, studies: Sequence["Study"]) -> None:
+    """As `follow` does it, with what was measured before."""
+    from calcinosis.cohort.known import of_text
+    from calcinosis.follow.follow_up import follow_up
+    from calcinosis.measure.ct import measure_ct
+    from calcinosis.write.follow_page.files import write_follow_up
+    from calcinosis.write.measurement_file import load_measurement
+
+    def measure(study: "Study", seeds: Sequence[Point], _progress: object) -> CtMeasurement:
+        at = next(number for number, one in enumerate(studies) if one is study)
+        kept = None if seeds else load_measurement(Path(job.kept[at]), study)
+        return kept or measure_ct(study, seeds_lps_mm=seeds)
+
+    follow = follow_up(studies[0], studies[1], measure=measure)
+    known = of_text(job.known)
+    write_follow_up(follow, Path(job.output), patient=known, deidentify=job.deidentify)
 
 
 def _read(job: Job, at: int, place: Path) -> "Study":

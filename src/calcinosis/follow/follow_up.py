@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from calcinosis.follow.change import Change, calcium_change, volume_change
@@ -11,7 +12,7 @@ from calcinosis.follow.pair import days_between, remarks_on_pair
 from calcinosis.follow.scan import Scan
 from calcinosis.measure.bone_overlay import Pose
 from calcinosis.measure.envelope import CALCIFIED_HU
-from calcinosis.measure.mass import Mass, Point
+from calcinosis.measure.mass import CtMeasurement, Mass, Point
 from calcinosis.volume import Study
 
 Course = Literal["grown", "shrunk", "no sure change", "new", "gone", "not comparable"]
@@ -28,6 +29,8 @@ _NOTHING_FITS = (
     "and is the patient's position in both headers right?"
 )
 Step = Callable[[str], Callable[[float], None]]
+# From a study, seed points (LPS mm) and what is called with the fraction done.
+Measure = Callable[[Study, Sequence[Point], Callable[[float], None] | None], CtMeasurement]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +80,12 @@ class FollowUp:
 
 
 def follow_up(
-    earlier: Study, later: Study, *, days: int | None = None, begin: Step | None = None
+    earlier: Study,
+    later: Study,
+    *,
+    days: int | None = None,
+    begin: Step | None = None,
+    measure: Measure | None = None,
 ) -> FollowUp:
     """Measure two scans of one patient, match their masses and tell how each changed.
 
@@ -89,19 +97,21 @@ def follow_up(
         later: the scan of the later day.
         days: between the two, instead of what the headers say.
         begin: given the name of a step, returns what is called with its fraction done, 0 to 1.
+        measure: instead of `measure_ct`, for who has kept what was measured.
 
     Raises:
         InputError: both are one series, or the first scan was made after the second.
     """
     remarks = remarks_on_pair(earlier, later, days)
     days = days_between(earlier, later) if days is None else days
-    before, after = _measured(earlier, begin), _measured(later, begin)
+    measured = partial(_measured, begin, measure or _measure)
+    before, after = measured(earlier), measured(later)
     matches = match_masses(before, after)
     missed_before, missed_after = overlooked(before, after, matches)
     if missed_before:
-        before = _measured(earlier, begin, missed_before)
+        before = measured(earlier, missed_before)
     if missed_after:
-        after = _measured(later, begin, missed_after)
+        after = measured(later, missed_after)
     if missed_before or missed_after:
         matches = match_masses(before, after)
     masses = tuple(_followed(before, after, match) for match in matches)
@@ -126,12 +136,20 @@ def _nothing_fits(matches: Sequence[Match]) -> bool:
     return bool(matches) and all(match.pose is None for match in matches)
 
 
-def _measured(study: Study, begin: Step | None, seeds: Sequence[Point] = ()) -> Scan:
-    from calcinosis.measure.ct import measure_ct
-
+def _measured(
+    begin: Step | None, measure: Measure, study: Study, seeds: Sequence[Point] = ()
+) -> Scan:
     again = " again, with what the other scan shows" if seeds else ""
     progress = begin(f"Measuring{again}") if begin else None
-    return Scan(study, measure_ct(study, seeds_lps_mm=seeds, progress=progress), tuple(seeds))
+    return Scan(study, measure(study, seeds, progress), tuple(seeds))
+
+
+def _measure(
+    study: Study, seeds: Sequence[Point], progress: Callable[[float], None] | None
+) -> CtMeasurement:
+    from calcinosis.measure.ct import measure_ct
+
+    return measure_ct(study, seeds_lps_mm=seeds, progress=progress)
 
 
 def _followed(earlier: Scan, later: Scan, match: Match) -> FollowedMass:

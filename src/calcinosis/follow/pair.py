@@ -1,11 +1,12 @@
 """Whether two scans can be compared: of one patient, in this order, taken alike."""
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
 
 from calcinosis.errors import InputError
-from calcinosis.volume import Study, Volume
+from calcinosis.volume import Study, Subject, Volume
 
 _SPACING_RATIO = 1.5  # coarser by more, what is small shows otherwise; a named parameter
 
@@ -44,6 +45,20 @@ def remarks_on_pair(earlier: Study, later: Study, days: int | None = None) -> tu
     return (*_on_days(earlier, later, days), *_remarks(earlier, later))
 
 
+def differences(one: Subject, other: Subject) -> tuple[str, ...]:
+    """In what two headers differ as to who the patient is; names where they share no word."""
+    told = (
+        ("patient IDs", one.patient_id, other.patient_id),
+        ("birth dates", one.birth_date, other.birth_date),
+        ("sexes", one.sex, other.sex),
+    )
+    apart = [what for what, here, there in told if here and there and here != there]
+    words = [set(re.findall(r"\w+", subject.name.casefold())) for subject in (one, other)]
+    if all(words) and words[0].isdisjoint(words[1]):
+        apart.insert(0, "names")
+    return tuple(apart)
+
+
 def _is_same(one: Volume, other: Volume) -> bool:
     return np.array_equal(one.affine, other.affine) and np.array_equal(one.voxels, other.voxels)
 
@@ -56,15 +71,7 @@ def _on_days(earlier: Study, later: Study, days: int | None) -> Iterator[str]:
 
 
 def _remarks(earlier: Study, later: Study) -> Iterator[str]:
-    apart = [
-        name
-        for name, one, other in (
-            ("patient IDs", earlier.subject.patient_id, later.subject.patient_id),
-            ("birth dates", earlier.subject.birth_date, later.subject.birth_date),
-            ("sexes", earlier.subject.sex, later.subject.sex),
-        )
-        if one and other and one != other
-    ]
+    apart = differences(earlier.subject, later.subject)
     if apart:
         yield f"The two studies give different {' and '.join(apart)}: is it the same patient?"
     voltages = earlier.tube_voltage_kv, later.tube_voltage_kv

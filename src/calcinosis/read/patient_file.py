@@ -1,13 +1,16 @@
 """The patient beside the images: a case file or a FHIR bundle, and laboratory results."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from calcinosis.finding import Finding
 from calcinosis.patient import Patient
 from calcinosis.read.case_file import Case, case_of
 from calcinosis.read.fhir import is_bundle, patient_of_bundle
 from calcinosis.read.json_file import read_json
 from calcinosis.read.labs import Labs, read_labs, without_twins
+from calcinosis.read.other_images import findings_of_other_images
 
 
 @dataclass(frozen=True)
@@ -17,21 +20,32 @@ class PatientFile:
     Attributes:
         case: findings as stated; empty where only a FHIR bundle or laboratory was given.
         patient: age, kidneys, history, laboratory, and what of the files is not used.
+        findings: measured on other images of the mass.
     """
 
     case: Case = field(default_factory=Case)
     patient: Patient = field(default_factory=Patient)
+    findings: tuple[Finding, ...] = ()
 
 
-def known_patient(patient: Path | None, labs: Path | None) -> PatientFile | None:
+def known_patient(
+    patient: Path | None, labs: Path | None, images: Sequence[Path] = ()
+) -> PatientFile | None:
     """What the user gives beside the images; None where that is nothing.
 
+    Args:
+        patient: case file or FHIR bundle.
+        labs: laboratory results.
+        images: results of this program from other images.
+
     Raises:
-        NotReadableError, InputError: see `read_patient_file` and `with_labs`.
+        NotReadableError, InputError: see `read_patient_file`, `with_labs` and
+            `findings_of_other_images`.
     """
-    if patient is None and labs is None:
+    if patient is None and labs is None and not images:
         return None
     known = PatientFile() if patient is None else read_patient_file(patient)
+    known = replace(known, findings=findings_of_other_images(images))
     return known if labs is None else with_labs(known, labs)
 
 

@@ -24,7 +24,7 @@ _CAPTURES = {"SC", "OT"}  # may be of a radiograph
 _ELSEWHERE = {
     "CT": "`calcinosis analyze` measures CT",
     "MR": "`calcinosis mri` reads MRI",
-    "US": "ultrasound cannot be read; its report can be stated in the patient file",
+    "US": "`calcinosis ultrasound` reads ultrasound pictures",
     "NM": "`calcinosis scintigraphy` reads planar bone scans",
 }
 _COLOUR = 8  # grey levels of 255 between the colours of a grey picture that was compressed

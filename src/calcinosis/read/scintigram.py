@@ -22,6 +22,7 @@ _OTHERS = {
     "CT": "a CT; `calcinosis analyze` measures it",
     "MR": "MRI; `calcinosis mri` reads it",
     "PT": "a PET",
+    "US": "an ultrasound picture; `calcinosis ultrasound` reads it",
     **dict.fromkeys(dicom.FILMS, "a radiograph; `calcinosis radiograph` reads it"),
 }
 

@@ -205,6 +205,7 @@ def scan(files: Sequence[Path], progress: Callable[[float], None] | None = None)
             + ("; `calcinosis radiograph` reads radiographs" if dicom.FILMS & others.keys() else "")
             + ("; `calcinosis scintigraphy` reads bone scans" if "NM" in others else "")
             + ("; `calcinosis mri` reads MR" if "MR" in others else "")
+            + ("; `calcinosis ultrasound` reads ultrasound" if "US" in others else "")
         )
     numbers = Counter(about.number for about, _ in groups.values())
     return [

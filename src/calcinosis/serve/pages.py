@@ -35,7 +35,13 @@ from calcinosis.read.subject import day_of
 from calcinosis.serve.access import SESSION_S, Access
 from calcinosis.serve.armour import REPORT_POLICY
 from calcinosis.serve.lab_entry import ENTERED, KIDNEYS, SEXES, entered, with_form
-from calcinosis.serve.prescription_entry import FORM, filled_fields, prescription_of
+from calcinosis.serve.prescription_entry import (
+    FORM,
+    filled_fields,
+    history_lines,
+    prescription_in_file,
+    prescription_of,
+)
 from calcinosis.serve.seed_entry import AXES, seed_of
 from calcinosis.serve.views import StudyView, file_lines, moment, result_line, study_view
 from calcinosis.serve.worklist import StudyEntry, UnknownStudyError, Worklist
@@ -84,11 +90,12 @@ class Pages:
 
     def show_report(self, request: Request) -> Response:
         """The report, as it was written."""
-        file = self._results(request) / "report.html"
-        if not file.is_file():
-            raise HTTPException(404, "There is no report yet.")
-        headers = {"content-security-policy": REPORT_POLICY}
-        return FileResponse(file, media_type="text/html", headers=headers)
+        return self._as_written(request, "report.html", "There is no report yet.")
+
+    def show_comparison(self, request: Request) -> Response:
+        """The comparison with an earlier scan, as it was written."""
+        line = "This study was compared with no earlier one."
+        return self._as_written(request, "follow.html", line)
 
     def download(self, request: Request) -> Response:
         """One file of the results."""
@@ -145,11 +152,10 @@ class Pages:
 
     async def upload_labs(self, request: Request, form: FormData) -> Response:
         """Take a CSV table, a FHIR bundle or a case file instead of what was entered before."""
-        file = form.get("file")
-        data = await file.read() if isinstance(file, UploadFile) else b""
+        data = await _uploaded(form)
 
         def enter(study: str) -> None:
-            text = _text(data)
+            text = _text(data, "a CSV table, a FHIR bundle or a case file")
             kind: LabsKind = "json" if text.lstrip()[:1] in {"{", "["} else "csv"
             self.worklist.set_labs(study, text, kind)
 
@@ -164,9 +170,20 @@ class Pages:
         fields = _written(form)
 
         def enter(study: str) -> None:
-            self.worklist.set_prescription(study, prescription_of(fields))
+            before = self.worklist.study(study).prescription
+            self.worklist.set_prescription(study, prescription_of(fields, before))
 
         return await self._change(request, enter, fields)
+
+    async def upload_prescription(self, request: Request, form: FormData) -> Response:
+        """Take a file of `analyze --prescription` instead of what was entered before."""
+        data = await _uploaded(form)
+
+        def enter(study: str) -> None:
+            text = prescription_in_file(_text(data, "a prescription as JSON"))
+            self.worklist.set_prescription(study, text)
+
+        return await self._change(request, enter)
 
     async def ask_for_mass(self, request: Request, form: FormData) -> Response:
         """Have a point measured as a mass."""
@@ -335,6 +352,7 @@ class Pages:
             kidneys=KIDNEYS,
             sexes=SEXES,
             prescription_form=FORM,
+            history=history_lines(view.entry.prescription),
             axes=AXES,
             filled={
                 **(given.person or {}),
@@ -344,6 +362,13 @@ class Pages:
             moment=moment,
             problem=problem,
         )
+
+    def _as_written(self, request: Request, name: str, missing: str) -> Response:
+        file = self._results(request) / name
+        if not file.is_file():
+            raise HTTPException(404, missing)
+        headers = {"content-security-policy": REPORT_POLICY}
+        return FileResponse(file, media_type="text/html", headers=headers)
 
     def _view(self, entry: StudyEntry) -> StudyView:
         try:
@@ -373,12 +398,17 @@ def _written(form: FormData) -> dict[str, str]:
     return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
-def _text(data: bytes) -> str:
+async def _uploaded(form: FormData) -> bytes:
+    file = form.get("file")
+    return await file.read() if isinstance(file, UploadFile) else b""
+
+
+def _text(data: bytes, expected: str) -> str:
     """An uploaded file as text; older laboratory systems write CP1252."""
     if not data.strip():
-        raise InputError("the file is empty; expected a CSV table, a FHIR bundle or a case file")
+        raise InputError(f"the file is empty; expected {expected}")
     if b"\0" in data:
-        raise InputError("the file is not text; expected a CSV table, a FHIR bundle or a case file")
+        raise InputError(f"the file is not text; expected {expected}")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

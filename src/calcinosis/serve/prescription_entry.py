@@ -14,7 +14,9 @@ from calcinosis.forecast.given_prescription import (
     parse_prescription,
     prescription_for,
 )
+from calcinosis.forecast.scenario import Phase
 from calcinosis.patient import Patient
+from calcinosis.read.json_file import parsed
 from calcinosis.serve.given import LabsKind, read_given, read_given_prescription
 from calcinosis.serve.lab_entry import KIDNEYS
 from calcinosis.serve.typed_number import typed_number
@@ -83,8 +85,12 @@ FORM: dict[str, tuple[Asked, ...]] = {
 _ASKED = tuple(asked for group in FORM.values() for asked in group)
 
 
-def prescription_of(form: Mapping[str, str]) -> str:
+def prescription_of(form: Mapping[str, str], before: str | None = None) -> str:
     """What a filled form prescribes, as JSON; empty where no field is filled.
+
+    Args:
+        form: the fields as they were typed.
+        before: what was entered before, as JSON: its history, which no field holds, stays.
 
     Raises:
         InputError: names the field that cannot be used.
@@ -97,11 +103,41 @@ def prescription_of(form: Mapping[str, str]) -> str:
             place[last] = text if asked.choices else typed_number(text, asked.label)
     if second := content.pop("second_binder", None):
         content["binder"] = [content["binder"], second] if "binder" in content else second
+    if content and (history := json.loads(before or "{}").get("history")):
+        content["history"] = history
     try:
         parse_prescription(content)
     except InputError as error:
         raise InputError(_in_words_of_the_form(str(error))) from None
     return json.dumps(content) if content else ""
+
+
+def prescription_in_file(text: str) -> str:
+    """What a file of `analyze --prescription` prescribes, as JSON.
+
+    Raises:
+        NotReadableError: it is no JSON.
+        InputError: names the field that cannot be used.
+    """
+    content = parsed(text, "prescription")
+    parse_prescription(content)
+    return json.dumps(content)
+
+
+def history_lines(prescription: str | None) -> list[str]:
+    """The phases before today, a line each."""
+    given = read_given_prescription(prescription)
+    if given is None:
+        return []
+    return [
+        f"{phase.days:g} days" + (f": {told}" if (told := _told(phase)) else "")
+        for phase in given.history
+    ]
+
+
+def _told(phase: Phase) -> str:
+    events = phase.event.model_fields_set if phase.event else ()
+    return phase.name or ", ".join(sorted(events)).replace("_", " ")
 
 
 def check_given(labs: str | None, kind: LabsKind | None, prescription: str | None) -> None:
@@ -122,13 +158,16 @@ def check_given(labs: str | None, kind: LabsKind | None, prescription: str | Non
 def filled_fields(prescription: str | None) -> dict[str, str]:
     """The fields of the form as they were filled."""
     content = json.loads(prescription or "{}")
+    content.pop("history", None)
     if isinstance(content.get("binder"), list):
-        content["binder"], content["second_binder"] = content["binder"]
+        content |= dict(zip(("binder", "second_binder"), content["binder"], strict=False))
     return dict(_fields(content))
 
 
 def _fields(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
     for name, value in content.items():
+        if value is None or isinstance(value, list):
+            continue  # a file may hold what the form does not
         if isinstance(value, dict):
             yield from _fields(value, f"{name}.")
         else:

@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, delete, or_, select, update
 
 from calcinosis.serve.database import deliveries, insert_once, studies
+from calcinosis.serve.earlier_scans import MOST_EARLIER, EarlierScan
 from calcinosis.serve.given import LabsKind
-from calcinosis.serve.store import opaque
-from calcinosis.serve.worklist import WITH_GIVEN, Worklist
+from calcinosis.serve.store import Store, opaque
+from calcinosis.serve.worklist import WITH_GIVEN, Worklist, compare_anew
 
 LEASE_S = 20.0  # without a sign of life for so long, a study is taken over
 MOST_ATTEMPTS = 5
@@ -29,14 +30,16 @@ class Claim:
         study: its id.
         run: random; the claim's own name and that of the folder it may write.
         work: ``measure`` or ``explain``.
-        earlier: folder of the latest results, whose measurement `explain` starts from.
+        last_run: name of the latest results' folder, whose measurement `explain` starts from.
+        earlier_scans: measured studies of the same patient, the latest first.
         attempt: 1 for the first.
     """
 
     study: str
     run: str
     work: str
-    earlier: str | None
+    last_run: str | None
+    earlier_scans: tuple[EarlierScan, ...]
     attempt: int
     labs: str | None
     labs_kind: LabsKind | None
@@ -88,6 +91,7 @@ def claim(worklist: Worklist, *, lease_s: float = LEASE_S) -> Claim | None:
             changes |= _released(None, "failed") | {"error": KILLED}
         connection.execute(update(studies).where(studies.c.id == row["id"]).values(changes))
         held = connection.execute(WITH_GIVEN.where(studies.c.id == row["id"])).mappings().one()
+        earlier = _earlier_scans(connection, worklist.store, held)
     worklist.store.drop_run(row["id"], row["claim"])
     if changes["state"] == "failed":
         return claim(worklist, lease_s=lease_s)
@@ -96,11 +100,36 @@ def claim(worklist: Worklist, *, lease_s: float = LEASE_S) -> Claim | None:
         held["claim"],
         held["doing"],
         held["run"],
+        earlier,
         held["attempts"],
         held["labs"],
         held["labs_kind"],
         held["prescription"],
         held["seeds"],
+    )
+
+
+def _earlier_scans(
+    connection: Connection, store: Store, held: RowMapping
+) -> tuple[EarlierScan, ...]:
+    """Of the same patient, dated, on an earlier day, with results."""
+    if not (held["patient_id"] and held["study_date"]):
+        return ()
+    theirs = and_(
+        studies.c.patient_id == held["patient_id"],
+        studies.c.study_date < held["study_date"],
+        studies.c.study_date != "",
+        studies.c.run.is_not(None),
+    )
+    latest = WITH_GIVEN.where(theirs).order_by(studies.c.study_date.desc(), studies.c.id)
+    return tuple(
+        EarlierScan(
+            row["study_date"],
+            str(store.instances(row["id"])),
+            str(store.run(row["id"], row["run"])),
+            row["seeds"],
+        )
+        for row in connection.execute(latest.limit(MOST_EARLIER)).mappings()
     )
 
 
@@ -115,20 +144,37 @@ def still_ours(
 
 
 def finish(
-    worklist: Worklist, held: Claim, files: list[ResultFile], peers: tuple[str, ...]
+    worklist: Worklist,
+    held: Claim,
+    files: list[ResultFile],
+    peers: tuple[str, ...],
+    *,
+    measured: bool = True,
 ) -> bool:
     """Make a run's results the study's, and note what each peer is to get; False if not ours.
 
     An instance that a peer has got, or is to get, is not noted twice. Of a study that was deleted
     or taken over in the meantime nothing is left.
+
+    Args:
+        worklist: of the node.
+        held: the claim.
+        files: what to deliver.
+        peers: to whom.
+        measured: whether the scan was measured anew, so that later ones are compared with it anew.
     """
-    ours = _finished(worklist, held, files, peers)
-    worklist.store.drop_run(held.study, held.earlier if ours else held.run)
+    ours = _finished(worklist, held, files, peers, measured=measured)
+    worklist.store.drop_run(held.study, held.last_run if ours else held.run)
     return ours
 
 
 def _finished(
-    worklist: Worklist, held: Claim, files: list[ResultFile], peers: tuple[str, ...]
+    worklist: Worklist,
+    held: Claim,
+    files: list[ResultFile],
+    peers: tuple[str, ...],
+    *,
+    measured: bool,
 ) -> bool:
     with worklist.engine.begin() as connection:
         row = _row(connection, held)
@@ -138,6 +184,8 @@ def _finished(
         connection.execute(
             update(studies).where(_of(held)).values(values | _released(row["wanted"], "done"))
         )
+        if measured:
+            compare_anew(connection, row)
         unsent = and_(deliveries.c.study == held.study, deliveries.c.delivered_at.is_(None))
         connection.execute(delete(deliveries).where(unsent))
         for file in files:

@@ -81,7 +81,8 @@ class Supervisor:
         outcome = self._supervise(held, stop)
         if "files" in outcome:
             files = [ResultFile(**file) for file in outcome["files"]]
-            if finish(self.worklist, held, files, self.peers):
+            measured = outcome["measured"]
+            if finish(self.worklist, held, files, self.peers, measured=measured):
                 LOG.info("study %s: done in %.1f s", held.study, monotonic() - began)
         elif outcome.get("waits"):
             give_back(self.worklist, held, outcome["error"], WAIT_S)
@@ -137,9 +138,10 @@ class Supervisor:
         job = Job(
             instances=str(store.instances(held.study)),
             run=str(store.run(held.study, held.run)),
-            earlier=str(store.run(held.study, held.earlier))
-            if held.work == "explain" and held.earlier
+            last_run=str(store.run(held.study, held.last_run))
+            if held.work == "explain" and held.last_run
             else None,
+            earlier_scans=() if self.deidentify else held.earlier_scans,
             labs=held.labs,
             labs_kind=held.labs_kind,
             prescription=held.prescription,

@@ -14,12 +14,14 @@ from calcinosis.measure.mass import Point, Site
 from calcinosis.measure.seed import seeds_named, told_of_doubt
 from calcinosis.serve.worklist import StudyEntry
 from calcinosis.write.explanation.wording import percent
-from calcinosis.write.report.numbers import hydroxyapatite, number, quantity
+from calcinosis.write.report.numbers import hydroxyapatite, number, plural, quantity
 from calcinosis.write.report.wording import person_name, place
 
 ABOUT_FILES = {
     "report.html": "Report: one page, works offline, prints",
     "result.json": "Every number, for programs",
+    "follow.html": "Comparison with the earlier scan: one page",
+    "follow.json": "What became of each mass, for programs",
     "forecast.csv": "Forecast day by day, as a table",
     "masses.nii.gz": "Masses as a label map (NIfTI)",
     "masses.seg.dcm": "Contours for PACS (DICOM SEG)",
@@ -80,6 +82,15 @@ class Doubt:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """What became of the masses since an earlier scan."""
+
+    apart: str
+    summary: str
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Brief:
     """The results in brief, from result.json."""
 
@@ -93,6 +104,7 @@ class Brief:
     product: str | None
     outlook: tuple[OutlookLine, ...]
     horizon: str
+    comparison: Comparison | None
 
     @property
     def leading(self) -> str:
@@ -214,7 +226,18 @@ def _brief(results: Path) -> Brief | None:
         product=None if product is None else f"{product:.0f} mg²/dL²",
         outlook=tuple(_outlook_line(option) for option in options),
         horizon=f"{options[0]['outcomes']['horizon_days']:.0f} days" if options else "",
+        comparison=_comparison(results),
     )
+
+
+def _comparison(results: Path) -> Comparison | None:
+    try:
+        record = json.loads((results / "follow.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    days = record["days"]
+    apart = "an earlier CT" if days is None else f"the CT {plural(days, 'day')} before"
+    return Comparison(apart, record["summary"], tuple(record["remarks"]))
 
 
 def _doubts(record: Mapping[str, Any], words: str) -> Iterator[Doubt]:

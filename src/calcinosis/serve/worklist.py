@@ -32,9 +32,9 @@ from calcinosis.errors import InputError
 from calcinosis.measure.mass import Point
 from calcinosis.serve.database import connect, deliveries, prescriptions, seeds, studies
 from calcinosis.serve.given import LabsKind, read_given_seeds
-from calcinosis.serve.measurement_file import NAME, measured_volume
 from calcinosis.serve.prescription_entry import check_given
 from calcinosis.serve.store import Store
+from calcinosis.write.measurement_file import NAME, measured_volume
 
 State = Literal["receiving", "queued", "analysing", "done", "failed"]
 
@@ -207,8 +207,9 @@ class Worklist:
     def delete(self, study: str) -> None:
         """Forget a study and drop its files; what peers have received stays there."""
         with self.engine.begin() as connection:
-            self._row(connection, study)
+            row = self._row(connection, study)
             connection.execute(delete(studies).where(studies.c.id == study))
+            compare_anew(connection, row)
         self.store.delete(study)
 
     def _locked_row(self, connection: Connection, study: str) -> RowMapping:
@@ -278,6 +279,20 @@ def want(connection: Connection, study: str, work: str, changes: dict[str, Any])
             **changes,
         )
     )
+
+
+def compare_anew(connection: Connection, changed: RowMapping) -> None:
+    """Have later scans of a patient compared anew, after this one changed or went."""
+    if not (changed["patient_id"] and changed["study_date"]):
+        return
+    theirs = select(studies.c.id).where(
+        studies.c.patient_id == changed["patient_id"],
+        studies.c.study_date > changed["study_date"],
+        studies.c.run.is_not(None),
+        studies.c.state != "failed",
+    )
+    for later in connection.execute(theirs).scalars().all():
+        want(connection, later, "explain", {})
 
 
 def _keep(connection: Connection, study: str, column: Column[str], text: str) -> None:

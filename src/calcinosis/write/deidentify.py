@@ -13,6 +13,7 @@ from calcinosis.analyte import ANALYTES, phosphate_interval
 from calcinosis.explain.explanation import Explanation, explain_findings
 from calcinosis.explain.mri import MriReading
 from calcinosis.explain.radiograph import RadiographReading
+from calcinosis.explain.ultrasound import SonogramReading
 from calcinosis.finding import Finding
 from calcinosis.lab_result import LabResult
 from calcinosis.patient import Patient
@@ -62,6 +63,17 @@ def mri_without_identity(reading: MriReading) -> MriReading:
         choice=replace(choice, **uids, passed_over=told),
         patient=reading.patient and without_days(_ageless(reading.patient)),
         explanation=explanation_without_identity(reading.explanation),
+    )
+
+
+def ultrasound_without_identity(reading: SonogramReading) -> SonogramReading:
+    """The same of an ultrasound picture."""
+    explanation = reading.explanation
+    return replace(
+        reading,
+        sonogram=replace(reading.sonogram, subject=Subject()),
+        patient=reading.patient and without_days(_ageless(reading.patient)),
+        explanation=explanation and explanation_without_identity(explanation),
     )
 
 

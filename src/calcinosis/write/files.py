@@ -39,6 +39,8 @@ RESULT_FILES = (
     "radiograph.json",
     "mri.html",
     "mri.json",
+    "ultrasound.html",
+    "ultrasound.json",
 )
 
 

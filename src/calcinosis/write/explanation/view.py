@@ -53,7 +53,11 @@ def view_of(
         rest=wording.rest(explanation),
         evidence=evidence_chart(ranked[:_COMPARED], units),
         sources=[
-            (wording.said(e, units), wording.decibans(e.weight_db), e.source)
+            (
+                wording.said(e, units) + wording.seen_on(e, explanation),
+                wording.decibans(e.weight_db),
+                e.source,
+            )
             for e in ranked[0].evidence
         ],
         references=_references(e.source for e in ranked[0].evidence),

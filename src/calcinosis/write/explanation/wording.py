@@ -130,6 +130,14 @@ def said(evidence: Evidence, unit_of: Mapping[str, Unit]) -> str:
     return _ABSENT.get(evidence.finding, f"{evidence.label}: absent")
 
 
+def seen_on(evidence: Evidence, explanation: Explanation) -> str:
+    """The images that show it: `` (CT, ultrasound)``; empty for what no image shows."""
+    told = {(f.code, f.state, f.modality) for f in explanation.findings}
+    shown = {m for code, state, m in told if (code, state) == (evidence.finding, evidence.state)}
+    images = ", ".join(sorted(shown - {"history", "laboratory"}))
+    return f" ({images})" if images else ""
+
+
 def outcomes(test: NextTest, labels: Mapping[str, str]) -> str:
     """``if present (31 %): … 95 %; if absent (69 %): … 60 %``."""
     return "; ".join(

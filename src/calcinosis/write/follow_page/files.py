@@ -1,5 +1,6 @@
 """What the ``follow`` command leaves: follow.html, follow.json, and the results of both scans."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from calcinosis.read.patient_file import PatientFile
 from calcinosis.volume import Subject
 from calcinosis.write.deidentify import without_identity
 from calcinosis.write.files import SCANS
-from calcinosis.write.follow_page.page import render
+from calcinosis.write.follow_page.page import REPORTS, render
 from calcinosis.write.follow_page.record import follow_json
 from calcinosis.write.results import write_files
 
@@ -37,7 +38,7 @@ def write_follow_up(
         The later scan with all that was known.
     """
     then = explained(follow.earlier.study, follow.earlier.measurement)
-    now = _now(follow, patient, prescription)
+    now = later_explained(follow, patient, prescription)
     for name, analysis in zip(SCANS, (then, now), strict=True):
         apart = folder / name
         apart.mkdir()
@@ -48,15 +49,39 @@ def write_follow_up(
     if deidentify:
         now = without_identity(now)
         follow = replace(follow, earlier=_unnamed(follow.earlier), later=_unnamed(follow.later))
-    (folder / "follow.html").write_text(render(follow, now), encoding="utf-8")
-    (folder / "follow.json").write_text(follow_json(follow), encoding="utf-8")
+    write_comparison(follow, now, folder)
     return now
 
 
-def _now(
-    follow: FollowUp, patient: PatientFile | None, prescription: GivenPrescription | None
+def write_comparison(
+    follow: FollowUp, now: Analysis, folder: Path, *, reports: Sequence[str | None] = REPORTS
+) -> None:
+    """Write follow.html and follow.json into an existing folder.
+
+    Args:
+        follow: what to write.
+        now: the later scan as `later_explained` gives it.
+        folder: exists.
+        reports: where the reports of the earlier and the later scan lie, seen from there.
+    """
+    (folder / "follow.html").write_text(render(follow, now, reports), encoding="utf-8")
+    (folder / "follow.json").write_text(follow_json(follow), encoding="utf-8")
+
+
+def later_explained(
+    follow: FollowUp,
+    patient: PatientFile | None,
+    prescription: GivenPrescription | None,
+    timings_s: Mapping[str, float] | None = None,
 ) -> Analysis:
-    """The later scan explained, and forecast from what the masses did."""
+    """The later scan explained, and forecast from what the masses did.
+
+    Args:
+        follow: two scans compared.
+        patient: what is known of the patient on the day of the later scan.
+        prescription: of that day.
+        timings_s: of the steps before.
+    """
     before = None
     if patient and patient.patient.on_dialysis:  # else none is forecast
         from calcinosis.follow.measured_before import measured_before
@@ -64,7 +89,7 @@ def _now(
         before = measured_before(follow)
     later = follow.later
     return explained(
-        later.study, later.measurement, patient, prescription=prescription, before=before
+        later.study, later.measurement, patient, timings_s, prescription=prescription, before=before
     )
 
 

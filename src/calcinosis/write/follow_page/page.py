@@ -1,27 +1,33 @@
 """follow.html: what became of each mass, on one self-contained page."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from calcinosis import __version__
 from calcinosis.analysis import Analysis
 from calcinosis.follow.follow_up import FollowedMass, FollowUp
 from calcinosis.follow.scan import Scan
+from calcinosis.write.files import SCANS
 from calcinosis.write.follow_page import wording
 from calcinosis.write.follow_page.pictures import pictures
 from calcinosis.write.follow_page.record import scenario_deposit_masses, scenario_labs
 from calcinosis.write.report.numbers import colour
 from calcinosis.write.report.planes import WINDOW_HU
 
+REPORTS = tuple(f"{scan}.report.html" for scan in SCANS)  # beside the page
 PICTURED = 12  # masses shown in pictures, the largest
 
 
-def render(follow: FollowUp, now: Analysis | None = None) -> str:
+def render(
+    follow: FollowUp, now: Analysis | None = None, reports: Sequence[str | None] = REPORTS
+) -> str:
     """Draw the page: no script, nothing fetched from anywhere.
 
     Args:
         follow: two scans compared.
         now: the later scan with what was known of the patient, if that is to be told.
+        reports: addresses of the reports of the earlier and the later scan; None: not linked.
     """
     from jinja2 import Environment, PackageLoader, PrefixLoader
 
@@ -41,6 +47,12 @@ def render(follow: FollowUp, now: Analysis | None = None) -> str:
         identity=wording.identity(follow),
         apart=wording.apart(follow.days),
         heads=[_dated(name, scan) for name, scan in _scans(follow)],
+        reports=[
+            (f"{name.lower()} scan", address)
+            for (name, _), address in zip(_scans(follow), reports, strict=True)
+            if address
+        ],
+        later_report=reports[1],
         summary=wording.summary(follow),
         remarks=[*follow.remarks, *_of_scans(follow)],
         masses=[_view(follow, mass, order) for order, mass in enumerate(follow.masses)],

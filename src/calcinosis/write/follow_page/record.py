@@ -10,6 +10,7 @@ from calcinosis.analysis import CALCIUM_IN_HYDROXYAPATITE
 from calcinosis.follow.change import Change
 from calcinosis.follow.follow_up import Course, FollowedMass, FollowUp
 from calcinosis.forecast.deposit import equal_masses
+from calcinosis.write.follow_page import wording
 from calcinosis.write.record import Amount, Number, Record
 
 Rows = tuple[tuple[Number, Number, Number, Number], ...]
@@ -61,6 +62,7 @@ class FollowRecord(Record):
     )
     version: str
     days: int | None = Field(description="between the two scans; null: not known")
+    summary: str = Field(description="what became of the masses, in one or two sentences")
     masses: tuple[FollowedRecord, ...]
     volume_ml: ChangeRecord | None = Field(description="of all masses that both scans show")
     calcium_mass_mg: ChangeRecord | None = Field(description="of all masses that both scans show")
@@ -79,6 +81,7 @@ def follow_record(follow: FollowUp) -> FollowRecord:
         {
             "version": __version__,
             "days": follow.days,
+            "summary": wording.summary(follow),
             "masses": [_followed(mass, follow.days) for mass in follow.masses],
             "volume_ml": _change(follow.volume, follow.days),
             "calcium_mass_mg": _change(follow.calcium, follow.days),

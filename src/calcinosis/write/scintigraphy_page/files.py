@@ -43,7 +43,8 @@ def write_uptake(
     scintigram = scan.views[view - 1]
     uptake = measure_uptake(scintigram, (at[1], at[0]))
     doubted = doubts(patient.patient, scan.subject, "bone scan") if patient else ()
-    explanation = _explained(uptake, patient, scan.subject)
+    found = Finding("tracer_uptake", uptake.state, "measured", "scintigraphy")
+    explanation = _explained(found, patient, scan.subject)
     if deidentify and explanation:
         explanation = explanation_without_identity(explanation)
     remarks = (*uptake.remarks, *scan.remarks, *doubted)
@@ -56,16 +57,15 @@ def write_uptake(
     )
     (folder / "scintigraphy.html").write_text(page, encoding="utf-8")
     record = uptake_json(
-        uptake, view=scintigram.view, at=at, remarks=remarks, explanation=explanation
+        uptake, found, view=scintigram.view, at=at, remarks=remarks, explanation=explanation
     )
     (folder / "scintigraphy.json").write_text(record, encoding="utf-8")
     return replace(uptake, remarks=remarks)
 
 
-def _explained(uptake: Uptake, patient: PatientFile | None, subject: Subject) -> Explanation | None:
+def _explained(found: Finding, patient: PatientFile | None, subject: Subject) -> Explanation | None:
     """What the mass most likely is; None where nothing was given: uptake alone tells little."""
     known = informed(patient, subject) if patient else None
     if known is None:
         return None
-    found = Finding("tracer_uptake", uptake.state, "measured", "scintigraphy")
     return explain(known.case, known.patient, [found])

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 
 from calcinosis import __version__
 from calcinosis.explain.explanation import Explanation
+from calcinosis.finding import Finding
 from calcinosis.measure.scintigraphy import State, Uptake
 from calcinosis.write.explanation.record import explanation_record
 from calcinosis.write.record import Amount, Record
@@ -46,6 +47,7 @@ class UptakeRecord(Record):
 
 def uptake_json(
     uptake: Uptake,
+    found: Finding,
     *,
     view: str,
     at: tuple[int, int],
@@ -74,7 +76,7 @@ def uptake_json(
     explained: dict[str, Any] | None = None
     if explanation:
         explained = json.loads(orjson.dumps(explanation_record(explanation)))
-    whole = {**record, "explanation": explained}
+    whole = {**record, "findings": [vars(found)], "explanation": explained}
     return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

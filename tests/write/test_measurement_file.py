@@ -15,9 +15,9 @@ from calcinosis.measure.mass import (
     OtherCalcification,
     Patch,
 )
-from calcinosis.serve import measurement_file
-from calcinosis.serve.measurement_file import load_measurement, measured_volume, save_measurement
 from calcinosis.volume import Study, Volume
+from calcinosis.write import measurement_file
+from calcinosis.write.measurement_file import load_measurement, measured_volume, save_measurement
 
 STUDY = Study(Volume(np.zeros((5, 6, 7), np.int16), np.diag([1.5, 0.7, 0.7, 1.0])), "1.2.3")
 # What JSON holds least easily: not a number, nothing, and letters beyond ASCII.
@@ -83,6 +83,8 @@ def test_other_weights_or_code_or_another_series_ask_for_a_new_measurement(file,
     assert load_measurement(file, replace(STUDY, series_instance_uid="1.2.4")) is None
     moved = replace(STUDY.volume, affine=np.diag([1.5, 0.7, 0.8, 1.0]))
     assert load_measurement(file, replace(STUDY, volume=moved)) is None
+    prone = replace(STUDY.volume, patient_position="HFP")
+    assert load_measurement(file, replace(STUDY, volume=prone)) is None, "levels lie otherwise"
     monkeypatch.setattr(measurement_file, "_ROOMS", ("calcinosis.measure",))
     assert load_measurement(file, STUDY) is None
 
@@ -93,6 +95,11 @@ def test_other_seeds_ask_for_a_new_measurement(tmp_path, file):
     save_measurement(tmp_path / "seeded", STUDY, measurement(), seeds)
     assert load_measurement(tmp_path / "seeded", STUDY, seeds)
     assert load_measurement(tmp_path / "seeded", STUDY) is None
+
+
+def test_a_kept_measurement_does_not_tell_of_which_series_it_is(file):
+    with np.load(file) as kept:
+        assert b"1.2.3" not in kept["text"].tobytes()
 
 
 def test_where_the_voxels_lay_is_known_without_the_images(tmp_path, file):

@@ -1,8 +1,10 @@
 """A measurement kept beside its results, so that it need not be made again for new labs.
 
-A zip of numpy arrays and one JSON text; reading it runs nothing (no pickle).
+A zip of numpy arrays and one JSON text; reading it runs nothing (no pickle). It names nobody: of
+the series it holds a digest.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,7 +38,8 @@ class _About:
     """What must be the same for a measurement to be that of a study."""
 
     made_by: str
-    series: str | None
+    series: str
+    patient_position: str
     shape: tuple[int, int, int]
     affine: tuple[tuple[float, ...], ...]
     seeds_lps_mm: tuple[Point, ...] = ()  # files of before hold none
@@ -123,8 +126,10 @@ def measured_volume(path: Path) -> Volume | None:
 
 def _about(study: Study, seeds_lps_mm: tuple[Point, ...]) -> _About:
     affine = tuple(tuple(float(one) for one in row) for row in study.volume.affine)
-    series, shape = study.series_instance_uid, study.volume.shape
-    return _About(made_by(*_ROOMS), series, shape, affine, seeds_lps_mm)
+    series = hashlib.sha256((study.series_instance_uid or "").encode()).hexdigest()
+    volume = study.volume
+    made = made_by(*_ROOMS)
+    return _About(made, series, volume.patient_position, volume.shape, affine, seeds_lps_mm)
 
 
 def _ranges(patch: Patch) -> Box:
