@@ -91,6 +91,31 @@ def test_a_pit_under_paste_that_is_nearly_as_dense_as_cortex_is_found(left, righ
     assert relation.erosion_depth_mm == pytest.approx(6.0, abs=1.5)
 
 
+def test_what_only_the_other_side_has_is_not_bone_that_was_lost(left, right):
+    """A calcified vessel that passes for bone, of which this side has none."""
+    mass = ball(12.0, FRONT) & ~left
+    vessel = ball(6.0, (-FRONT[0] - 4, FRONT[1] - 9, FRONT[2] + 5)) & ~right
+    bones = left | right | vessel
+    relation = read(bones, mass, np.zeros(SHAPE, bool), bones)
+    assert relation.expected_surface == MIRROR
+    assert relation.eroded is False
+
+
+def test_a_pit_that_the_outline_does_not_reach_is_eroded_all_the_same(left, right):
+    mass = ball(15.0, FRONT)
+    eaten = mass & left
+    short = mass & ~ndimage.binary_dilation(left, iterations=2)
+    volume = scan(left | right, mass, eaten, 60)  # its wall, as dark as muscle
+    skeleton = (left | right) & ~eaten
+    body = Body(volume, short.astype(np.uint8), skeleton)
+    relation = relate_to_bone(volume, short, skeleton, own_cut=True, body=body)
+    assert relation.contact_mm2 == 0
+    assert relation.eroded is True
+    whole = Body(scan(left | right, mass, eaten & False, 60), body.labels, left | right)
+    intact = relate_to_bone(whole.volume, short, left | right, own_cut=True, body=whole)
+    assert intact.eroded is False
+
+
 def test_a_shallow_pit_that_the_other_side_makes_likely_is_left_open(left, right):
     mass = ball(13.0, FRONT)  # 4 mm deep, the paste as dense as cortex looks
     eaten = mass & left

@@ -271,6 +271,8 @@ def test_a_bone_without_a_name_is_touched_all_the_same(analysis):
     assert dict(measures(replace(mass, bone=tangent)))["Bone"].startswith("touches bone at a point")
     apart = replace(bone, contact_mm2=0.0, distance_mm=3.0)
     assert dict(measures(replace(mass, bone=apart)))["Bone"].startswith("nearest bone, 3.0")
+    whole = replace(apart, eroded=False)
+    assert dict(measures(replace(mass, bone=whole)))["Bone"].endswith("; no contact")
 
 
 def test_no_mass_is_said_plainly_and_still_makes_a_page(fabricated):

@@ -64,6 +64,7 @@ FAR_MM = 12.0  # so may covered surface this close to it
 PIT_REACH_MM = 12.0  # lost cortex hangs together up to here from the mass
 GAP_MM = 3.0  # an envelope may stop this far above the floor of the defect
 EROSION_MIN_MM = 2.0  # shallower defects are within the spread of the method (docs/accuracy.md)
+ACROSS_MM = 4.0  # this near a bone an outline may lack the soft part of a mass in a pit
 SURFACE_POINTS = 400
 SLOPE_MIN = 0.75  # where a bridge rises by less than this per mm, two surfaces lie close together
 DEEPEST_PERCENT = 99  # depth: this share of the surface that lost its cortex is shallower
@@ -108,19 +109,34 @@ def relate_to_bone(
     bone = filled(skeleton[box], envelope[box], volume.spacing_mm)
     mass = envelope[box] & ~bone
     distance = gap_mm(mass, bone, volume.spacing_mm)
-    if distance >= CONTACT_GAP_MM + max(volume.spacing_mm):
+    if distance >= max(CONTACT_GAP_MM + max(volume.spacing_mm), ACROSS_MM):
         return apart(distance)
     site = site_of(volume.crop(box), mass, bone)
     contact = contact_mm2(site)
     if contact == 0.0:
         across = distance == 0.0 and hides_contact(volume.spacing_mm)
-        return BoneRelation(None, 0.0, 0.0, None, None, None) if across else apart(distance)
-    points = surface_points(
-        site.hu, site.to_bone_mm, site.to_mass_mm, site.spacing_mm, reach_mm=NEAR_MM
-    )
+        told = BoneRelation(None, 0.0, 0.0, None, None, None) if across else apart(distance)
+        return _across_gap(told, volume.crop(box), site, body) if own_cut and body else told
+    points = _surface(site)
     touching = BoneRelation(None, distance, contact, None, None, None)
     side = find_mirror_side(body, volume.crop(box), site, points) if body else None
     return _judged(touching, site, points, side, own_cut=own_cut)
+
+
+def _surface(site: Site) -> SurfacePoints:
+    """The bone's surface around the mass."""
+    return surface_points(
+        site.hu, site.to_bone_mm, site.to_mass_mm, site.spacing_mm, reach_mm=NEAR_MM
+    )
+
+
+def _across_gap(told: BoneRelation, crop: Volume, site: Site, body: Body) -> BoneRelation:
+    """Erosion where the outline stops short of bone that the other side shows to be lost."""
+    gap = told.distance_mm or 0.0
+    closer = replace(site, to_mass_mm=np.maximum(site.to_mass_mm - np.float32(gap), 0))
+    side = find_mirror_side(body, crop, closer, _surface(closer))
+    defect = defect_against(closer, side, own_cut=True) if side else None
+    return _with_defect(told, defect, MIRROR) if defect and defect[0] >= EROSION_MIN_MM else told
 
 
 def _judged(

@@ -16,15 +16,17 @@ from calcinosis.measure.bone_surface import (
     at_places,
     far_from,
     gradient_at,
-    largest_patch,
+    patches,
     surface_points,
 )
+from calcinosis.measure.closing import closed
 from calcinosis.measure.distance import Spacing
 from calcinosis.measure.gaussian import gaussian
 from calcinosis.measure.mirror_side import MirrorSide
 from calcinosis.measure.tissue import METAL_HU
 
 Array = NDArray[np.float64]
+Numbers = NDArray[np.int64]  # of surface points
 
 _REACH_MM = 2.5  # the expected surface is looked at so close to the mass
 _BLUR_MM = 0.8
@@ -45,6 +47,7 @@ _PATCH_GAP_MM = 2.0
 _DIFFERENT_HU = 100.0
 _TOLERANCE_MM = 0.25, 1.2  # how far surfaces that agree may be off, least and most
 _SHALLOW_MM = 0.5
+_SHEET_MM = 1.0  # half as thick as what cannot be told from either
 _UNDER_MM, _DEEP_MAX_MM = 2.0, 15.0  # what lies under lost cortex: to its side, and below it
 _GAP_MM = 3.0  # bone that is missing farther from the mass is another matter
 _NEAR_MM = 8.0
@@ -63,28 +66,44 @@ def defect_against(site: Site, side: MirrorSide, *, own_cut: bool) -> tuple[floa
     near = site.crop(side.box)
     here, there = _smooth(near.hu, site), _smooth(side.hu, site)
     surface = surface_points(
-        near.hu, side.expected_mm, near.to_mass_mm, site.spacing_mm, reach_mm=_REACH_MM
+        near.hu, side.expected_mm, near.to_mass_mm, site.spacing_mm, reach_mm=_NEAR_MM
     )
+    close = surface.to_mass_mm < _REACH_MM
     usual_hu = _brightest(there, surface, site)
     cortex = usual_hu > _CORTEX_MIN_HU
-    if not cortex.any() or (usual_hu > METAL_HU).any():
+    if not cortex[close].any() or (usual_hu[close] > METAL_HU).any():
         return None
     longest, voxel_mm3 = max(site.spacing_mm), float(np.prod(site.spacing_mm))
-    faint = cortex & (_brightest(here, surface, site) < _LOST_SHARE * usual_hu)
-    patch = largest_patch(surface[faint], max(_PATCH_GAP_MM, 1.01 * longest))
-    lost_mm2 = len(patch) * voxel_mm3 / longest
+    faint = np.flatnonzero(cortex & (_brightest(here, surface, site) < _LOST_SHARE * usual_hu))
+    gap_mm = max(_PATCH_GAP_MM, 1.01 * longest)
+    lost = _largest(surface, faint[close[faint]], gap_mm)
+    lost_mm2 = len(lost) * voxel_mm3 / longest
     paste = _filled_marrow(near, side, here, there)
     filled_ml = len(paste) * voxel_mm3 / 1000
-    if lost_mm2 >= _LOST_MM2_PER_MM * side.error_mm:
-        if not own_cut:
-            return _missing(near, side, patch, surface)
-        return _measured(near, side, patch, here, there)
-    if filled_ml >= _FILLED_ML_PER_MM * side.error_mm:
-        _, above = cKDTree(surface.places).query(paste * np.asarray(site.spacing_mm))
-        patch = surface[np.unique(above)]
-        return _measured(near, side, patch, here, there)
+    is_lost = lost_mm2 >= _LOST_MM2_PER_MM * side.error_mm
+    is_filled = filled_ml >= _FILLED_ML_PER_MM * side.error_mm
+    if is_lost and not own_cut:
+        return _missing(near, side, surface[lost], surface[close])
+    if is_lost or is_filled:
+        opening = _grown(surface, lost, faint, gap_mm) if is_lost else lost[:0]
+        if is_filled:
+            _, above = cKDTree(surface.places).query(paste * np.asarray(site.spacing_mm))
+            opening = np.union1d(opening, above)
+        return _measured(near, side, surface[opening], here, there)
     whole = lost_mm2 < _LOST_DOUBT_MM2 and filled_ml < _FILLED_DOUBT_ML
     return (0.0, 0.0) if whole else None
+
+
+def _largest(surface: SurfacePoints, some: Numbers, gap_mm: float) -> Numbers:
+    """Of some points the most that hang together."""
+    patch = patches(surface.places[some], gap_mm)
+    return some[patch == np.bincount(patch).argmax()] if len(some) else some
+
+
+def _grown(surface: SurfacePoints, lost: Numbers, faint: Numbers, gap_mm: float) -> Numbers:
+    """Lost cortex with what is faint and hangs together with it, farther from the mass."""
+    patch = patches(surface.places[faint], gap_mm)
+    return faint[np.isin(patch, patch[np.isin(faint, lost)])]
 
 
 def _filled_marrow(
@@ -157,12 +176,20 @@ def _measured(
     gone |= np.abs(_excess_hu(below, side, here, there, near.spacing_mm)) > _DIFFERENT_HU
     hole = np.zeros(near.bone.shape, dtype=bool)
     hole[tuple(below[gone].T)] = True
-    parts = cc3d.connected_components(hole, connectivity=18)[at]
-    if not parts.any():
+    if not hole.any():
         return 0.0, 0.0
+    parts = cc3d.connected_components(_bridged(hole, near.spacing_mm), connectivity=18)[at]
     largest = parts == np.bincount(parts[parts > 0]).argmax()
     depth = float(np.percentile(depth_mm[largest], _DEEPEST_PERCENT))
     return depth, float(np.count_nonzero(largest) * np.prod(spacing) / 1000)
+
+
+def _bridged(hole: NDArray[np.bool_], spacing_mm: Spacing) -> NDArray[np.bool_]:
+    """With the sheet inside the cortex, where paste looks like cortex running into marrow."""
+    reach = [int(_SHEET_MM / step) + 2 for step in spacing_mm]
+    padded = np.pad(hole, [(margin, margin) for margin in reach])
+    inner = tuple(slice(margin, -margin) for margin in reach)
+    return closed(padded, _SHEET_MM, spacing_mm)[inner] | hole
 
 
 def _excess_hu(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -60,6 +61,9 @@ _AROUND_MM = 25.0  # surface farther from the contact tells nothing
 # (0.25–0.75, before the fit took its present form) all seemed to, over 13–532 mm² (the cases of
 # mirror_defect).
 _FIT_MIN = 0.78
+# A piece of which this side has less is not the same bone: a calcified vessel, or another bone.
+# Pits leave more of any bone that is seen up to `_SEEN_MM` around.
+_SHARED_MIN = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +140,7 @@ def find_mirror_side(
     box = _box_here(site, points)
     here, near = crop.crop(box), site.crop(box)
     expected_mm = _laid_over(here, pose, other, distance_mm, far=MARGIN_MM)
+    expected_mm[_only_there(expected_mm < 0, near.bone)] = MARGIN_MM
     masses = _laid_over(here, pose, other, body.labels[there].astype(np.float32), far=0)
     if masses[(np.abs(expected_mm) < _SPARE_MM) & (near.to_mass_mm < _CONTACT_MM)].any():
         return None  # both sides may be eroded
@@ -261,6 +266,15 @@ def _box(low: Array, high: Array, shape: tuple[int, ...]) -> Box:
         for start, stop, size in zip(low, high, shape, strict=True)
     )
     return z, y, x
+
+
+def _only_there(there: NDArray[np.bool_], here: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pieces of the other side's bone of which this side has hardly any."""
+    pieces = cc3d.connected_components(there, connectivity=6)
+    shared = np.bincount(pieces[here], minlength=pieces.max() + 1)
+    foreign = shared < _SHARED_MIN * np.bincount(pieces.ravel())
+    foreign[0] = False
+    return np.asarray(foreign[pieces])
 
 
 def _laid_over(

@@ -156,12 +156,13 @@ def _remarks_on_bone(bone: BoneRelation, *, given: bool) -> tuple[str, ...]:
     """
     if bone.meets_across_slices:
         return (_ACROSS_SLICES,)
-    if given or bone.eroded is False or bone.contact_mm2 == 0:
+    if given or bone.eroded is False or (bone.eroded is None and bone.contact_mm2 == 0):
         return ()
     if bone.eroded is None:
         return (_OPEN,)
+    short = "" if bone.contact_mm2 else ", though the outline stops short of it"
     remark = (
-        "Erosion: the cortex is lost. Measured against: "
+        f"Erosion: the cortex is lost{short}. Measured against: "
         f"{bone.expected_surface}. Beside the program's own cut depth is an "
         "estimate and volume the least that is sure; a skeleton mask (--skeleton FILE) "
         "measures them."

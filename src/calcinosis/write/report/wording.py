@@ -11,6 +11,7 @@ from calcinosis.explain.findings import FAR_FROM_JOINT_MM
 from calcinosis.measure.mass import (
     MIDLINE,
     MIRROR,
+    BoneRelation,
     CtMeasurement,
     FluidLevel,
     HounsfieldStatistics,
@@ -194,16 +195,22 @@ def _joint(mass: Mass) -> str:
     return f"{site(mass)}, {length(mass.site.distance_mm)} from centre to centre"
 
 
+def _contact(bone: BoneRelation) -> str:
+    if bone.distance_mm == 0 and bone.contact_mm2 == 0:
+        return f"touches {bone.nearest or 'bone'} at a point"
+    if bone.contact_mm2 <= 0:
+        away = "" if bone.distance_mm is None else f", {length(bone.distance_mm)} away"
+        return f"{bone.nearest or 'nearest bone'}{away}"
+    return f"touches {bone.nearest or 'bone'} over {quantity(bone.contact_mm2 / 100, 'cm²')}"
+
+
 def _bone(mass: Mass) -> str:
     bone = mass.bone
     if bone.meets_across_slices:
         return f"touches {bone.nearest or 'bone'} across slices; contact and erosion not judged"
-    if bone.distance_mm == 0 and bone.contact_mm2 == 0:
-        return f"touches {bone.nearest or 'bone'} at a point; no erosion"
-    if bone.contact_mm2 <= 0:
-        away = "" if bone.distance_mm is None else f", {length(bone.distance_mm)} away"
-        return f"{bone.nearest or 'nearest bone'}{away}; no contact"
-    text = f"touches {bone.nearest or 'bone'} over {quantity(bone.contact_mm2 / 100, 'cm²')}"
+    text = _contact(bone)
+    if bone.contact_mm2 <= 0 and not bone.eroded:
+        return f"{text}; {'no contact' if bone.distance_mm != 0 else 'no erosion'}"
     if bone.eroded is None:
         return f"{text}; erosion cannot be judged"
     against = ", compared with the other side" if bone.expected_surface == MIRROR else ""
