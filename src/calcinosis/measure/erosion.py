@@ -98,7 +98,8 @@ def relate_to_bone(
     Returns:
         `nearest` is left None: names of bones are read elsewhere. `distance_mm` is None without
         any bone in the image, and 0 without contact where both meet across thick slices. Erosion
-        is judged only where mass and bone touch; it is None in such slices, where too little
+        is judged where mass and bone touch, and, by the other side alone, where an own cut parts
+        them by less than `ACROSS_MM`; it is None in such slices, where too little
         surface surrounds the contact, or its cortex is too faint to be missed, or bone is missing
         that the program's own cut may have taken. Beside an own cut the volume is the least that
         is sure.
