@@ -65,8 +65,9 @@ PIT_REACH_MM = 12.0  # lost cortex hangs together up to here from the mass
 GAP_MM = 3.0  # an envelope may stop this far above the floor of the defect
 EROSION_MIN_MM = 2.0  # shallower defects are within the spread of the method (docs/accuracy.md)
 ACROSS_MM = 4.0  # this near a bone an outline may lack the soft part of a mass in a pit
-# So much may it stop short of the part of a pit that shows. Of 20 intact contacts (phantoms 4000 to
-# 4022, even; drawn 20 to 26 into two scans) none was called for looking so far.
+# So much may it stop short of the part of a pit that shows. Of 20 intact contacts that read whole
+# (phantoms 4000 to 4022, even; drawn 20 to 26 into two scans, 38 and 40 into one) none was called
+# for looking so far; one that stays open would be, so only what reads whole is looked at again.
 SHORT_MM = 2.5
 SURFACE_POINTS = 400
 SLOPE_MIN = 0.75  # where a bridge rises by less than this per mm, two surfaces lie close together

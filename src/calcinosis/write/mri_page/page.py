@@ -4,31 +4,17 @@ from calcinosis import __version__
 from calcinosis.explain.mri import MriReading
 from calcinosis.lab_result import doubts_about
 from calcinosis.write.explanation.view import view_of
+from calcinosis.write.image_page import template_of
 from calcinosis.write.mri_page import wording
 from calcinosis.write.mri_page.pictures import MASS, MUSCLE, pictures
 
 
 def render(reading: MriReading) -> str:
     """Draw the page, without script or anything to fetch."""
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-    loader = ChoiceLoader(
-        [
-            PackageLoader("calcinosis.write.mri_page", "templates"),
-            PackageLoader("calcinosis.write.report", "templates"),
-        ]
-    )
-    page = Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     colours = [(MASS, "the mass")]
     if reading.mass.muscle is not None:
         colours.append((MUSCLE, "muscle it is held against"))
-    return page.get_template("mri.html.j2").render(
+    return template_of("mri").render(
         version=__version__,
         identity=wording.identity(reading),
         summary=wording.summary(reading),

@@ -4,29 +4,15 @@ from calcinosis import __version__
 from calcinosis.explain.radiograph import RadiographReading
 from calcinosis.lab_result import doubts_about
 from calcinosis.write.explanation.view import view_of
+from calcinosis.write.image_page import template_of
 from calcinosis.write.radiograph_page import wording
 from calcinosis.write.radiograph_page.pictures import close_look, whole_film
 
 
 def render(reading: RadiographReading, *, with_film: bool = True) -> str:
     """Draw the page, without script or anything to fetch; `with_film` shows all of the film."""
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-    loader = ChoiceLoader(
-        [
-            PackageLoader("calcinosis.write.radiograph_page", "templates"),
-            PackageLoader("calcinosis.write.report", "templates"),
-        ]
-    )
-    page = Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     film = reading.film
-    return page.get_template("radiograph.html.j2").render(
+    return template_of("radiograph").render(
         version=__version__,
         identity=wording.identity(reading),
         view=film.view,

@@ -6,6 +6,7 @@ from calcinosis.measure.scintigraphy import Uptake
 from calcinosis.read.scintigram import Scintigram
 from calcinosis.volume import Subject
 from calcinosis.write.explanation.view import view_of
+from calcinosis.write.image_page import template_of
 from calcinosis.write.report import wording as report_wording
 from calcinosis.write.scintigraphy_page import pictures, wording
 
@@ -19,18 +20,8 @@ def render(
     explanation: Explanation | None,
 ) -> str:
     """Draw the page: no script, nothing fetched from anywhere."""
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader
-
-    own = PackageLoader("calcinosis.write.scintigraphy_page", "templates")
-    house = PackageLoader("calcinosis.write.report", "templates")
-    page = Environment(
-        loader=ChoiceLoader([PrefixLoader({"own": own}), house]),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     name = f"{scintigram.view.capitalize()} view" if scintigram.view else "The view"
-    return page.get_template("own/scintigraphy.html.j2").render(
+    return template_of("scintigraphy").render(
         version=__version__,
         identity=report_wording.identity(subject, "bone scan"),
         summary=wording.summary(uptake),

@@ -4,6 +4,7 @@ from calcinosis import __version__
 from calcinosis.explain.ultrasound import SonogramReading
 from calcinosis.lab_result import doubts_about
 from calcinosis.write.explanation.view import view_of
+from calcinosis.write.image_page import template_of
 from calcinosis.write.ultrasound_page import pictures, wording
 
 
@@ -14,20 +15,9 @@ def render(reading: SonogramReading, *, tissue_only: bool = False) -> str:
         reading: what to show.
         tissue_only: show of the picture only what the probe sees.
     """
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
-
-    own = PackageLoader("calcinosis.write.ultrasound_page", "templates")
-    house = PackageLoader("calcinosis.write.report", "templates")
-    page = Environment(
-        loader=ChoiceLoader([PrefixLoader({"own": own}), house]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     mass, point, explanation = reading.mass, reading.sonogram.at, reading.explanation
     drawings = (pictures.plain, pictures.outlined, pictures.compared)
-    return page.get_template("own/ultrasound.html.j2").render(
+    return template_of("ultrasound").render(
         version=__version__,
         identity=wording.identity(reading),
         summary=wording.summary(reading),
