@@ -396,7 +396,8 @@ def test_a_prescription_in_a_file_brings_its_history_which_the_form_leaves(node,
     answer = post(person, page, f"{page}/prescription/file", files=file)
     assert answer.status_code == 303
     shown = person.get(page).text
-    assert "Before today: 90 days: parathyroidectomy." in shown
+    assert re.search(r'name="parathyroidectomy.days"[^>]*value="90"', shown)
+    assert re.search(r'name="parathyroidectomy.remnant_fraction"[^>]*value="0.05"', shown)
     assert (
         'name="dialysis.hours" inputmode="decimal" autocomplete="off" maxlength="12" value="5"'
         in shown
@@ -406,6 +407,53 @@ def test_a_prescription_in_a_file_brings_its_history_which_the_form_leaves(node,
     assert kept == {"history": [operated], "dialysis": {"hours": 4.0}}
     post(person, page, f"{page}/prescription")
     assert node.study(study).prescription is None
+
+
+def test_an_operation_typed_in_is_a_phase_of_the_history_and_can_be_taken_back(node, person):
+    study = add(node)
+    page = f"/studies/{study}"
+    fields = {
+        "dialysis.hours": "4",
+        "parathyroidectomy.days": "60",
+        "parathyroidectomy.remnant_fraction": "0,1",
+    }
+    post(person, page, f"{page}/prescription", fields)
+    (phase,) = json.loads(node.study(study).prescription)["history"]
+    assert phase == {"days": 60.0, "event": {"parathyroidectomy": {"remnant_fraction": 0.1}}}
+    assert re.search(r'name="parathyroidectomy.days"[^>]*value="60"', person.get(page).text)
+    emptied = dict.fromkeys(fields, "") | {"dialysis.hours": "4"}
+    post(person, page, f"{page}/prescription", emptied)
+    assert json.loads(node.study(study).prescription) == {"dialysis": {"hours": 4.0}}
+
+
+def test_a_history_that_the_form_has_no_fields_for_is_told_and_stays(node, person):
+    study = add(node)
+    page = f"/studies/{study}"
+    history = [{"days": 90, "name": "richer bath", "dialysis": {"dialysate_calcium_mmol_l": 1.75}}]
+    file = {"file": ("any", json.dumps({"history": history, "dialysis": {"hours": 5}}))}
+    post(person, page, f"{page}/prescription/file", files=file)
+    shown = person.get(page).text
+    assert "Before today: 90 days: richer bath." in shown
+    assert "parathyroidectomy.days" not in shown
+    post(person, page, f"{page}/prescription", {"dialysis.hours": "4"})
+    assert json.loads(node.study(study).prescription)["history"] == history
+
+
+def test_binders_beyond_the_second_are_told_and_stay_when_the_form_is_used(node, person):
+    study = add(node)
+    page = f"/studies/{study}"
+    binders = [
+        {"drug": "sevelamer", "g_per_day": 4.8},
+        {"drug": "lanthanum", "g_per_day": 1.5},
+        {"drug": "calcium_acetate", "g_per_day": 2},
+    ]
+    file = {"file": ("any", json.dumps({"binder": binders}))}
+    post(person, page, f"{page}/prescription/file", files=file)
+    assert "Further binders: Calcium acetate 2 g a day." in person.get(page).text
+    fields = {"binder.drug": "sevelamer", "binder.g_per_day": "2.4"}
+    post(person, page, f"{page}/prescription", fields)
+    kept = json.loads(node.study(study).prescription)["binder"]
+    assert kept == [{"drug": "sevelamer", "g_per_day": 2.4}, binders[2]]
 
 
 @pytest.mark.parametrize(
@@ -453,6 +501,18 @@ def test_two_binders_typed_in_are_kept_and_shown(node, person):
                 "second_binder.drug": "calcium_acetate",
             },
             "Second binder, g a day: found nothing",
+        ),
+        (
+            {"parathyroidectomy.days": "60", "parathyroidectomy.remnant_fraction": ""},
+            "Share of the parathyroids left (0 to 1): found nothing, expected a number",
+        ),
+        (
+            {
+                "dialysis.hours": "4",
+                "parathyroidectomy.days": "0",
+                "parathyroidectomy.remnant_fraction": "0.1",
+            },
+            "Parathyroidectomy, days ago: found 0.0, expected at least 1",
         ),
         ({"dialysis.hours": "30"}, "Hours a session: found 30.0, expected at most 12"),
         ({"dialysis.hours": "four"}, "Hours a session: found &#39;four&#39;, expected a number"),

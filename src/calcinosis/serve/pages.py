@@ -4,18 +4,16 @@ What reads or changes a study waits for database or disk, so it runs in a thread
 """
 
 import logging
-import zipfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from anyio import sleep
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import (
@@ -34,10 +32,13 @@ from calcinosis.measure.mass import Point
 from calcinosis.read.subject import day_of
 from calcinosis.serve.access import SESSION_S, Access
 from calcinosis.serve.armour import REPORT_POLICY
+from calcinosis.serve.forms import as_text, read_form, uploaded, written
 from calcinosis.serve.lab_entry import ENTERED, KIDNEYS, SEXES, entered, with_form
+from calcinosis.serve.packed import chunks, zipped
 from calcinosis.serve.prescription_entry import (
-    FORM,
     filled_fields,
+    form_of,
+    further_binders,
     history_lines,
     prescription_in_file,
     prescription_of,
@@ -51,9 +52,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 PER_PAGE = 50
-_MOST_FIELDS, _LARGEST_FIELD_BYTES = 60, 100_000
 _WRONG_TOKEN_WAIT_S = 0.5
-_CHUNK_BYTES = 1 << 16
 _STATIC = {"style.css": "text/css", "live.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 Answer = Callable[[Request], Awaitable[Response]]
@@ -108,10 +107,10 @@ class Pages:
     def download_all(self, request: Request) -> Response:
         """All files of the results in one zip."""
         folder = self._results(request)
-        packed = _zipped(folder)
+        packed = zipped(folder)
         name = f"calcinosis-{request.path_params['study'][:8]}.zip"
         headers = {"content-disposition": f'attachment; filename="{name}"'}
-        return StreamingResponse(_chunks(packed), media_type="application/zip", headers=headers)
+        return StreamingResponse(chunks(packed), media_type="application/zip", headers=headers)
 
     def show_about(self, request: Request) -> Response:
         """What a CDS Hooks card links to; open to all."""
@@ -131,7 +130,7 @@ class Pages:
         """An endpoint that reads a form and acts on it only if it is one of ours."""
 
         async def answer(request: Request) -> Response:
-            form = await _form(request)
+            form = await read_form(request)
             if not self.access.bears_token(request):
                 self._refuse_foreign(request, form)
             return await act(request, form)
@@ -140,7 +139,7 @@ class Pages:
 
     async def enter_labs(self, request: Request, form: FormData) -> Response:
         """Take results typed into the form."""
-        fields = _written(form)
+        fields = written(form)
 
         def enter(study: str) -> None:
             entry = self.worklist.study(study)
@@ -152,10 +151,10 @@ class Pages:
 
     async def upload_labs(self, request: Request, form: FormData) -> Response:
         """Take a CSV table, a FHIR bundle or a case file instead of what was entered before."""
-        data = await _uploaded(form)
+        data = await uploaded(form)
 
         def enter(study: str) -> None:
-            text = _text(data, "a CSV table, a FHIR bundle or a case file")
+            text = as_text(data, "a CSV table, a FHIR bundle or a case file")
             kind: LabsKind = "json" if text.lstrip()[:1] in {"{", "["} else "csv"
             self.worklist.set_labs(study, text, kind)
 
@@ -167,7 +166,7 @@ class Pages:
 
     async def enter_prescription(self, request: Request, form: FormData) -> Response:
         """Take today's prescription; an empty form takes it away."""
-        fields = _written(form)
+        fields = written(form)
 
         def enter(study: str) -> None:
             before = self.worklist.study(study).prescription
@@ -177,10 +176,10 @@ class Pages:
 
     async def upload_prescription(self, request: Request, form: FormData) -> Response:
         """Take a file of `analyze --prescription` instead of what was entered before."""
-        data = await _uploaded(form)
+        data = await uploaded(form)
 
         def enter(study: str) -> None:
-            text = prescription_in_file(_text(data, "a prescription as JSON"))
+            text = prescription_in_file(as_text(data, "a prescription as JSON"))
             self.worklist.set_prescription(study, text)
 
         return await self._change(request, enter)
@@ -214,7 +213,7 @@ class Pages:
 
     async def log_in(self, request: Request) -> Response:
         """Begin a session for who knows the token."""
-        form = await _form(request)
+        form = await read_form(request)
         self._refuse_foreign(request, form)
         if not self.access.is_token(str(form.get("token", "")).strip()):
             await sleep(_WRONG_TOKEN_WAIT_S)
@@ -314,7 +313,7 @@ class Pages:
     async def _change_seeds(
         self, request: Request, form: FormData, change: Callable[[str, Point], None]
     ) -> Response:
-        fields = _written(form)
+        fields = written(form)
         return await self._change(request, lambda study: change(study, seed_of(fields)), fields)
 
     async def _change(
@@ -351,8 +350,9 @@ class Pages:
             analytes=[ANALYTES[name] for name in ENTERED],
             kidneys=KIDNEYS,
             sexes=SEXES,
-            prescription_form=FORM,
+            prescription_form=form_of(view.entry.prescription),
             history=history_lines(view.entry.prescription),
+            binders=further_binders(view.entry.prescription),
             axes=AXES,
             filled={
                 **(given.person or {}),
@@ -385,46 +385,3 @@ class Pages:
         if folder is None or not folder.is_dir():
             raise HTTPException(404, "There are no results yet.")
         return folder
-
-
-async def _form(request: Request) -> FormData:
-    return await request.form(
-        max_files=1, max_fields=_MOST_FIELDS, max_part_size=_LARGEST_FIELD_BYTES
-    )
-
-
-def _written(form: FormData) -> dict[str, str]:
-    """The fields of a form that hold text, which files do not."""
-    return {name: value for name, value in form.items() if isinstance(value, str)}
-
-
-async def _uploaded(form: FormData) -> bytes:
-    file = form.get("file")
-    return await file.read() if isinstance(file, UploadFile) else b""
-
-
-def _text(data: bytes, expected: str) -> str:
-    """An uploaded file as text; older laboratory systems write CP1252."""
-    if not data.strip():
-        raise InputError(f"the file is empty; expected {expected}")
-    if b"\0" in data:
-        raise InputError(f"the file is not text; expected {expected}")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
-
-
-def _zipped(folder: Path) -> IO[bytes]:
-    packed = TemporaryFile()  # noqa: SIM115 - closed when it has been sent
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for line in file_lines(folder):
-            archive.write(folder / line.name, line.name)
-    packed.seek(0)
-    return packed
-
-
-def _chunks(packed: IO[bytes]) -> Iterator[bytes]:
-    with packed:
-        while chunk := packed.read(_CHUNK_BYTES):
-            yield chunk

@@ -1,6 +1,7 @@
 """Today's prescription typed into a form, kept as the JSON of `analyze --prescription`.
 
-A field of the form is named as in that file: ``dialysis.hours``; there two binders stand in a list.
+A field of the form is named as in that file: ``dialysis.hours``; there two binders stand in a list,
+and what happened before today is a phase of the history. What no field holds stays as it was.
 """
 
 import json
@@ -82,6 +83,11 @@ FORM: dict[str, tuple[Asked, ...]] = {
         Asked("diet.calcium_mg_d", "Calcium eaten, mg a day"),
     ),
 }
+_DAYS_AGO, _REMNANT = "parathyroidectomy.days", "parathyroidectomy.remnant_fraction"
+PAST = (
+    Asked(_DAYS_AGO, "Parathyroidectomy, days ago"),
+    Asked(_REMNANT, "Share of the parathyroids left (0 to 1)"),
+)
 _ASKED = tuple(asked for group in FORM.values() for asked in group)
 
 
@@ -90,7 +96,7 @@ def prescription_of(form: Mapping[str, str], before: str | None = None) -> str:
 
     Args:
         form: the fields as they were typed.
-        before: what was entered before, as JSON: its history, which no field holds, stays.
+        before: what was entered before, as JSON: what no field holds stays.
 
     Raises:
         InputError: names the field that cannot be used.
@@ -101,15 +107,38 @@ def prescription_of(form: Mapping[str, str], before: str | None = None) -> str:
             *above, last = asked.name.split(".")
             place = content.setdefault(above[0], {}) if above else content
             place[last] = text if asked.choices else typed_number(text, asked.label)
-    if second := content.pop("second_binder", None):
-        content["binder"] = [content["binder"], second] if "binder" in content else second
-    if content and (history := json.loads(before or "{}").get("history")):
+    kept = json.loads(before or "{}")
+    if binders := _binders(content, kept) if content else []:
+        content["binder"] = binders[0] if len(binders) == 1 else binders
+    history = _past(form) if _DAYS_AGO in form else kept.get("history")
+    if content and history:
         content["history"] = history
     try:
         parse_prescription(content)
     except InputError as error:
         raise InputError(_in_words_of_the_form(str(error))) from None
     return json.dumps(content) if content else ""
+
+
+def _binders(content: dict[str, Any], kept: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Those of the form, taken out of its content, and of what was kept those beyond the second."""
+    typed = [content.pop(place) for place in ("binder", "second_binder") if place in content]
+    drugs = {binder.get("drug") for binder in typed}
+    return typed + [binder for binder in _further(kept) if binder["drug"] not in drugs]
+
+
+def _further(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The binders for which the form has no field."""
+    binders = content.get("binder")
+    return binders[2:] if isinstance(binders, list) else []
+
+
+def _past(form: Mapping[str, str]) -> list[dict[str, Any]]:
+    """An operation before today, as the phases of a history."""
+    if not any(form.get(asked.name, "").strip() for asked in PAST):
+        return []
+    days, remnant = (typed_number(form.get(asked.name, ""), asked.label) for asked in PAST)
+    return [{"days": days, "event": {"parathyroidectomy": {"remnant_fraction": remnant}}}]
 
 
 def prescription_in_file(text: str) -> str:
@@ -125,14 +154,43 @@ def prescription_in_file(text: str) -> str:
 
 
 def history_lines(prescription: str | None) -> list[str]:
-    """The phases before today, a line each."""
+    """The phases before today that the form has no fields for, a line each."""
     given = read_given_prescription(prescription)
-    if given is None:
+    if given is None or _past_fields(json.loads(prescription or "{}")) is not None:
         return []
     return [
         f"{phase.days:g} days" + (f": {told}" if (told := _told(phase)) else "")
         for phase in given.history
     ]
+
+
+def form_of(prescription: str | None) -> dict[str, tuple[Asked, ...]]:
+    """The groups of fields; the past is asked for where the form has fields for it."""
+    past = _past_fields(json.loads(prescription or "{}"))
+    return FORM if past is None else {**FORM, "Before today": PAST}
+
+
+def further_binders(prescription: str | None) -> list[str]:
+    """The binders that the form has no fields for, in words."""
+    names = dict(_BINDERS)
+    return [
+        f"{names[binder['drug']]} {binder['g_per_day']:g} g a day"
+        for binder in _further(json.loads(prescription or "{}"))
+    ]
+
+
+def _past_fields(content: Mapping[str, Any]) -> dict[str, str] | None:
+    """The history as the form has it; None where it has no fields for it."""
+    match content.get("history") or []:
+        case []:
+            return {}
+        case [{"days": days, "event": {"parathyroidectomy": {**removed}, **more}, **others}]:
+            if not more and not others:
+                return {
+                    _DAYS_AGO: _as_typed(days),
+                    _REMNANT: _as_typed(removed["remnant_fraction"]),
+                }
+    return None
 
 
 def _told(phase: Phase) -> str:
@@ -158,10 +216,11 @@ def check_given(labs: str | None, kind: LabsKind | None, prescription: str | Non
 def filled_fields(prescription: str | None) -> dict[str, str]:
     """The fields of the form as they were filled."""
     content = json.loads(prescription or "{}")
+    past = _past_fields(content) or {}
     content.pop("history", None)
     if isinstance(content.get("binder"), list):
         content |= dict(zip(("binder", "second_binder"), content["binder"], strict=False))
-    return dict(_fields(content))
+    return dict(_fields(content)) | past
 
 
 def _fields(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
@@ -171,7 +230,11 @@ def _fields(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, 
         if isinstance(value, dict):
             yield from _fields(value, f"{name}.")
         else:
-            yield above + name, value if isinstance(value, str) else f"{value:g}"
+            yield above + name, _as_typed(value)
+
+
+def _as_typed(value: Any) -> str:  # noqa: ANN401  # JSON
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _contradiction(error: InputError, given: GivenPrescription, patient: Patient) -> str:
@@ -192,6 +255,8 @@ def _in_words_of_the_form(error: str) -> str:
     for number, place in enumerate(("binder", "second_binder")):
         error = error.replace(f"prescription: binder.{number}.", f"prescription: {place}.")
     error = error.replace("prescription: calcimimetic: ", "Calcimimetic: ")
-    for asked in _ASKED:
-        error = error.replace(f"prescription: {asked.name}: ", f"{asked.label}: ")
+    for asked in (*_ASKED, *PAST):
+        place = f"history.0.event.{_REMNANT}" if asked.name == _REMNANT else asked.name
+        place = "history.0.days" if asked.name == _DAYS_AGO else place
+        error = error.replace(f"prescription: {place}: ", f"{asked.label}: ")
     return error
