@@ -32,6 +32,12 @@ FOLDER = StatedPath(path_type=Path)
 force_option = click.option(
     "--force", is_flag=True, help="Replace the results of an earlier run in the output folder."
 )
+findings_option = click.option(
+    "--findings",
+    type=FOLDER,
+    multiple=True,
+    help="What was found on another image: mri.json, ultrasound.json, ... Repeatable.",
+)
 quiet_option = click.option("--quiet", is_flag=True, help="No progress, and no lines of result.")
 
 

@@ -17,6 +17,7 @@ from calcinosis.arguments import (
     FOLDER,
     StatedPath,
     calibration_given,
+    findings_option,
     force_option,
     points_lps,
     quiet_option,
@@ -57,12 +58,7 @@ def commands() -> None:
 @click.option("--output", type=FOLDER, default=Path("calcinosis-report"), show_default=True)
 @click.option("--labs", type=FOLDER, help="Laboratory results: CSV, or a FHIR bundle.")
 @click.option("--patient", type=FOLDER, help="What is known of the patient: case file or FHIR.")
-@click.option(
-    "--findings",
-    type=FOLDER,
-    multiple=True,
-    help="What was found on another image: mri.json, ultrasound.json, ... Repeatable.",
-)
+@findings_option
 @click.option("--prescription", type=FOLDER, help="Today's treatment, for the forecast: JSON.")
 @click.option(
     "--series",
@@ -210,16 +206,19 @@ def phantom(
 @click.argument("cases", metavar="CASE.json|CASES.jsonl", type=FOLDER)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per case.")
 @click.option("--output", metavar="DIR", type=FOLDER, help="Write a page too.")
+@findings_option
 @click.option("--force", is_flag=True, help="Replace the results of an earlier run in DIR.")
-def diagnose(cases: Path, *, as_json: bool, output: Path | None, force: bool) -> None:
+def diagnose(
+    cases: Path, *, as_json: bool, output: Path | None, findings: tuple[Path, ...], force: bool
+) -> None:
     """Explain cases: differential, red flags, next tests, what can be done."""
     from calcinosis.write.diagnosis import json_lines, text_lines, write_diagnosis
 
     if output:
-        write_diagnosis(cases, output, force=force)
+        write_diagnosis(cases, output, findings, force=force)
     if as_json and isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # whatever the terminal: JSON is nothing else
-    for line in json_lines(cases) if as_json else text_lines(cases):
+    for line in json_lines(cases, findings) if as_json else text_lines(cases, findings):
         print(line)
 
 

@@ -24,6 +24,17 @@ def test_signs_are_taken_and_sizes_are_left_to_the_ct(tmp_path):
     assert found.mass_id is None, "it need not be mass 1 of the CT"
 
 
+def test_without_a_ct_the_size_is_taken_too(tmp_path):
+    _, size = findings_of_other_images([result(tmp_path, [SHELL, SIZE])], sizes=True)
+    assert (size.code, size.value) == ("max_diameter_cm", 4.1)
+
+
+def test_what_was_stated_beside_the_image_is_not_taken_for_found_on_it(tmp_path):
+    stated = {"code": "dialysis", "state": "present", "origin": "reported", "modality": "history"}
+    (found,) = findings_of_other_images([result(tmp_path, [stated, SHELL])])
+    assert found.code == SHELL["code"]
+
+
 @pytest.mark.parametrize("schema", ["calcinosis-result/1", None, 3])
 def test_what_is_no_result_of_another_image_is_refused(tmp_path, schema):
     with pytest.raises(InputError, match="no result of another image"):

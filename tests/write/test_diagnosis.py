@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from calcinosis.cli import commands, main
+from calcinosis.errors import InputError
 from calcinosis.lab_result import doubts_about
 from calcinosis.read.case_file import Case
 
@@ -49,6 +50,35 @@ def test_one_case_gives_one_json_object_over_the_whole_vocabulary(tmp_path):
         answer["differential"][0]["evidence"][0]
     )
     assert {"option", "standing", "because", "sources"} <= set(answer["plan"][0])
+
+
+def found_on_ultrasound(folder):
+    seen = {"state": "present", "origin": "measured", "modality": "ultrasound"}
+    findings = [
+        {"code": "calcified_shell_with_fluid", **seen},
+        {"code": "max_diameter_cm", "value": 7.5, "unit": "cm", **seen},
+    ]
+    path = folder / "ultrasound.json"
+    result = {"schema": "calcinosis-ultrasound/1", "findings": findings}
+    path.write_text(json.dumps(result), encoding="utf-8")
+    return path
+
+
+def test_what_was_found_on_another_image_is_weighed_with_the_case(tmp_path):
+    case, image = written(tmp_path, DIALYSIS), found_on_ultrasound(tmp_path)
+    answer = json.loads(answered(case, "--json", "--findings", str(image)))
+    weighed = {item["finding"] for item in answer["differential"][0]["evidence"]}
+    assert {"calcified_shell_with_fluid", "max_diameter_cm"} <= weighed
+    answered(case, "--findings", str(image), "--output", str(tmp_path / "told"))
+    page = (tmp_path / "told/report.html").read_text(encoding="utf-8")
+    assert "(ultrasound)" in page, "the table of weights names the image"
+
+
+def test_findings_beside_several_cases_are_refused_because_they_are_of_one(tmp_path):
+    cases = written(tmp_path, DIALYSIS, DIALYSIS, name="cases.jsonl")
+    image = found_on_ultrasound(tmp_path)
+    with pytest.raises(InputError, match="holds several cases; findings are of one"):
+        answered(cases, "--findings", str(image))
 
 
 def test_open_questions_are_asked_in_words_and_not_in_codes(tmp_path):

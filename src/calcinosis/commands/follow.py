@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from calcinosis.arguments import FOLDER, force_option, quiet_option
+from calcinosis.arguments import FOLDER, findings_option, force_option, quiet_option
 
 
 @click.command()
@@ -14,6 +14,7 @@ from calcinosis.arguments import FOLDER, force_option, quiet_option
 @click.option("--days", type=click.IntRange(min=1), help="Between them, instead of the headers'.")
 @click.option("--labs", type=FOLDER, help="Laboratory results, as `analyze` takes them.")
 @click.option("--patient", type=FOLDER, help="What is known of the patient, as for `analyze`.")
+@findings_option
 @click.option(
     "--prescription", type=FOLDER, help="Treatment at the later scan, and its history: JSON."
 )
@@ -28,6 +29,7 @@ def follow(
     days: int | None,
     labs: Path | None,
     patient: Path | None,
+    findings: tuple[Path, ...],
     prescription: Path | None,
     deidentify: bool,
     quiet: bool,
@@ -49,7 +51,7 @@ def follow(
     from calcinosis.write.forecast_page.page import headline
 
     give_memory_back()
-    known = known_patient(patient, labs)
+    known = known_patient(patient, labs, findings)
     given = prescription_given(prescription, known)
     with result_folder(output, force=force) as folder, progress_bars(quiet=quiet) as begin:
         studies = [read_study(path, progress=begin("Reading")) for path in (earlier, later)]

@@ -1,6 +1,6 @@
 """Findings that this program has measured on the patient's other images, from its result files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -19,25 +19,32 @@ class _Stated(BaseModel):
     code: str
     state: State
     origin: Origin
-    modality: Measured
+    modality: str
     value: float | None = None
+    unit: str | None = None
 
 
 class _ResultFile(BaseModel):
     findings: tuple[_Stated, ...]
 
 
-def findings_of_other_images(paths: Sequence[Path]) -> tuple[Finding, ...]:
-    """What was found on other images of the patient: signs only, since CT measures sizes better.
+def findings_of_other_images(paths: Sequence[Path], *, sizes: bool = False) -> tuple[Finding, ...]:
+    """What was found on other images of the patient.
+
+    Args:
+        paths: radiograph.json, mri.json, ultrasound.json or scintigraphy.json.
+        sizes: take the diameter, too; beside a CT, which measures better, it is left out.
 
     Raises:
         NotReadableError: no such file, or not JSON.
         InputError: it is no result of this program, or of another kind.
     """
-    return tuple(finding for path in paths for finding in _signs(path))
+    found = [finding for path in paths for finding in _measured(path)]
+    return tuple(finding for finding in found if sizes or finding.value is None)
 
 
-def _signs(path: Path) -> tuple[Finding, ...]:
+def _measured(path: Path) -> Iterator[Finding]:
+    """What was measured; what was stated beside the image then is to be stated now."""
     content = read_json(path)
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema not in FILES:
@@ -49,8 +56,6 @@ def _signs(path: Path) -> tuple[Finding, ...]:
         raise InputError(
             f"{path}: `{place}` is not as this program writes it; measure anew"
         ) from None
-    return tuple(
-        Finding(one.code, one.state, one.origin, one.modality)
-        for one in stated
-        if one.value is None
-    )
+    for one in stated:
+        if one.origin == "measured" and one.modality in get_args(Measured):
+            yield Finding(one.code, one.state, one.origin, one.modality, one.value, one.unit)
