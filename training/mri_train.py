@@ -13,13 +13,13 @@ given as `measure/mri_layers.py` gives them.
 import argparse
 import time
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import edt
 import numpy as np
 import torch
 from draw import MASS, SKELETON
+from outline_network import OutlineNetwork
 from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional
@@ -41,50 +41,6 @@ GRID_MM = 1.5
 LARGER = 3.2  # times as large as drawn, at most
 FEWEST_VOXELS = 150  # of a drawn mass: specks are none
 RARE = 2.0  # how much more a voxel of the mass weighs than another
-
-
-class OutlineNetwork(nn.Module):
-    """A U-Net on voxels twice as wide: a strided stem, and a head that gives all back."""
-
-    def __init__(self, stem: int = 16, widths: tuple[int, ...] = (16, 32, 48)) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv3d(6, stem, 4, stride=2, padding=1, bias=False), nn.BatchNorm3d(stem), nn.ReLU()
-        )
-        self.first = self.stage(stem, widths[0])
-        pairs = list(pairwise(widths))
-        self.down = nn.ModuleList(self.stage(a, b) for a, b in pairs)
-        self.squeeze = nn.ModuleList(nn.Conv3d(b, a, 1) for a, b in pairs)
-        self.up = nn.ModuleList(self.stage(2 * a, a) for a, _ in pairs)
-        self.head = nn.Sequential(
-            nn.Conv3d(widths[0] + stem, 24, 1), nn.ReLU(), nn.ConvTranspose3d(24, 1, 2, stride=2)
-        )
-
-    @staticmethod
-    def stage(inputs: int, outputs: int) -> nn.Sequential:
-        """Two 3³ convolutions."""
-        return nn.Sequential(
-            nn.Conv3d(inputs, outputs, 3, padding=1, bias=False),
-            nn.BatchNorm3d(outputs),
-            nn.ReLU(),
-            nn.Conv3d(outputs, outputs, 3, padding=1, bias=False),
-            nn.BatchNorm3d(outputs),
-            nn.ReLU(),
-        )
-
-    def forward(self, block: Tensor) -> Tensor:
-        """Layers [n, 6, SIDE, SIDE, SIDE] to scores of the mass [n, 1, SIDE, SIDE, SIDE]."""
-        cells = self.stem(block)
-        features = [self.first(cells)]
-        for down in self.down:
-            features.append(down(functional.max_pool3d(features[-1], 2)))
-        found = features.pop()
-        for up, squeeze, skip in zip(
-            reversed(self.up), reversed(self.squeeze), reversed(features), strict=True
-        ):
-            wide = functional.interpolate(squeeze(found), scale_factor=2.0, mode="nearest")
-            found = up(torch.cat([wide, skip], 1))
-        return self.head(torch.cat([found, cells], 1))
 
 
 class Scenes:
@@ -268,7 +224,7 @@ def main() -> None:
     torch.set_num_threads(1)
     asked.output.mkdir(parents=True, exist_ok=True)
     scenes = Scenes(asked.blocks, int(time.time()))
-    network = OutlineNetwork()
+    network = OutlineNetwork(3, inputs=6, widths=(16, 32, 48), head=24)
     if asked.start:
         network.load_state_dict(torch.load(asked.start))
     mean = torch.optim.swa_utils.AveragedModel(

@@ -10,11 +10,11 @@ brought to `SIDE` pixels whatever its size, and given as `measure/radiograph_out
 
 import argparse
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
+from outline_network import OutlineNetwork
 from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional
@@ -25,50 +25,6 @@ from calcinosis.phantom.radiograph import MINERAL_PER_CM, SPECTRUM, WATER_PER_CM
 BESIDE, ON_BONE = 0.35, 0.5  # of all points; of those beside a mass
 FIELDS_MM = (35.0, 420.0)
 SHARES = (0.15, 0.85)  # of the crop's side that the mass takes
-
-
-class OutlineNetwork(nn.Module):
-    """A U-Net that works on half of the pixels: a strided stem, and a head that gives them back."""
-
-    def __init__(self, stem: int = 16, widths: tuple[int, ...] = (16, 32, 64, 64)) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, stem, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(stem), nn.ReLU()
-        )
-        self.first = self.stage(stem, widths[0])
-        pairs = list(pairwise(widths))
-        self.down = nn.ModuleList(self.stage(a, b) for a, b in pairs)
-        self.squeeze = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairs)
-        self.up = nn.ModuleList(self.stage(2 * a, a) for a, _ in pairs)
-        self.head = nn.Sequential(
-            nn.Conv2d(widths[0] + stem, 32, 1), nn.ReLU(), nn.ConvTranspose2d(32, 1, 2, stride=2)
-        )
-
-    @staticmethod
-    def stage(inputs: int, outputs: int) -> nn.Sequential:
-        """Two 3² convolutions."""
-        return nn.Sequential(
-            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.ReLU(),
-            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.ReLU(),
-        )
-
-    def forward(self, picture: Tensor) -> Tensor:
-        """Layers [n, 3, SIDE, SIDE] to scores of the mass [n, 1, SIDE, SIDE]."""
-        cells = self.stem(picture)
-        features = [self.first(cells)]
-        for down in self.down:
-            features.append(down(functional.max_pool2d(features[-1], 2)))
-        found = features.pop()
-        for up, squeeze, skip in zip(
-            reversed(self.up), reversed(self.squeeze), reversed(features), strict=True
-        ):
-            wide = functional.interpolate(squeeze(found), scale_factor=2.0, mode="nearest")
-            found = up(torch.cat([wide, skip], 1))
-        return self.head(torch.cat([found, cells], 1))
 
 
 def cut(picture: np.ndarray, centre: np.ndarray, step: float, beyond: str) -> np.ndarray:
@@ -228,7 +184,7 @@ def main() -> None:
     torch.set_num_threads(1)
     asked.output.mkdir(parents=True, exist_ok=True)
     scenes = Scenes(asked.backgrounds, asked.shadows, int(time.time()))
-    network = OutlineNetwork()
+    network = OutlineNetwork(2, inputs=3, widths=(16, 32, 64, 64), head=32)
     if asked.start:
         network.load_state_dict(torch.load(asked.start))
     mean = torch.optim.swa_utils.AveragedModel(

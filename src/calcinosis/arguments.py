@@ -32,6 +32,10 @@ FOLDER = StatedPath(path_type=Path)
 force_option = click.option(
     "--force", is_flag=True, help="Replace the results of an earlier run in the output folder."
 )
+labs_option = click.option("--labs", type=FOLDER, help="Laboratory results: CSV, or a FHIR bundle.")
+patient_option = click.option(
+    "--patient", type=FOLDER, help="What is known of the patient: case file or FHIR."
+)
 findings_option = click.option(
     "--findings",
     type=FOLDER,

@@ -19,6 +19,8 @@ from calcinosis.arguments import (
     calibration_given,
     findings_option,
     force_option,
+    labs_option,
+    patient_option,
     points_lps,
     quiet_option,
 )
@@ -56,8 +58,8 @@ def commands() -> None:
 @commands.command()
 @click.argument("source", metavar="INPUT", type=FOLDER)
 @click.option("--output", type=FOLDER, default=Path("calcinosis-report"), show_default=True)
-@click.option("--labs", type=FOLDER, help="Laboratory results: CSV, or a FHIR bundle.")
-@click.option("--patient", type=FOLDER, help="What is known of the patient: case file or FHIR.")
+@labs_option
+@patient_option
 @findings_option
 @click.option("--prescription", type=FOLDER, help="Today's treatment, for the forecast: JSON.")
 @click.option(

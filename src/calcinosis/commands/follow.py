@@ -4,7 +4,14 @@ from pathlib import Path
 
 import click
 
-from calcinosis.arguments import FOLDER, findings_option, force_option, quiet_option
+from calcinosis.arguments import (
+    FOLDER,
+    findings_option,
+    force_option,
+    labs_option,
+    patient_option,
+    quiet_option,
+)
 
 
 @click.command()
@@ -12,8 +19,8 @@ from calcinosis.arguments import FOLDER, findings_option, force_option, quiet_op
 @click.argument("later", metavar="LATER", type=FOLDER)
 @click.option("--output", type=FOLDER, default=Path("calcinosis-follow"), show_default=True)
 @click.option("--days", type=click.IntRange(min=1), help="Between them, instead of the headers'.")
-@click.option("--labs", type=FOLDER, help="Laboratory results, as `analyze` takes them.")
-@click.option("--patient", type=FOLDER, help="What is known of the patient, as for `analyze`.")
+@labs_option
+@patient_option
 @findings_option
 @click.option(
     "--prescription", type=FOLDER, help="Treatment at the later scan, and its history: JSON."

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import click
 
-from calcinosis.arguments import FOLDER, force_option, point_lps, quiet_option
+from calcinosis.arguments import (
+    FOLDER,
+    force_option,
+    labs_option,
+    patient_option,
+    point_lps,
+    quiet_option,
+)
 
 
 @click.command()
@@ -17,8 +24,8 @@ from calcinosis.arguments import FOLDER, force_option, point_lps, quiet_option
     metavar="X,Y,Z",
     help="A point in the mass, LPS millimetres, as for `analyze --seed`.",
 )
-@click.option("--labs", type=FOLDER, help="Laboratory results: CSV, or a FHIR bundle.")
-@click.option("--patient", type=FOLDER, help="What is known of the patient: case file or FHIR.")
+@labs_option
+@patient_option
 @click.option("--output", type=FOLDER, default=Path("calcinosis-mri"), show_default=True)
 @click.option("--deidentify", is_flag=True, help="Leave out who the patient is, and when.")
 @quiet_option

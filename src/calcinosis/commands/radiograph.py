@@ -4,7 +4,14 @@ from pathlib import Path
 
 import click
 
-from calcinosis.arguments import FOLDER, force_option, pixel_given, quiet_option
+from calcinosis.arguments import (
+    FOLDER,
+    force_option,
+    labs_option,
+    patient_option,
+    pixel_given,
+    quiet_option,
+)
 
 
 @click.command()
@@ -17,8 +24,8 @@ from calcinosis.arguments import FOLDER, force_option, pixel_given, quiet_option
     metavar="COLUMN,ROW",
     help="A pixel in the calcification, counted from 0 at the top left.",
 )
-@click.option("--labs", type=FOLDER, help="Laboratory results: CSV, or a FHIR bundle.")
-@click.option("--patient", type=FOLDER, help="What is known of the patient: case file or FHIR.")
+@labs_option
+@patient_option
 @click.option("--spacing-mm", type=float, help="Of a pixel at the patient; else the header's.")
 @click.option(
     "--gravity",

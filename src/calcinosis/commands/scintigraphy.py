@@ -4,7 +4,14 @@ from pathlib import Path
 
 import click
 
-from calcinosis.arguments import FOLDER, force_option, pixel_given, quiet_option
+from calcinosis.arguments import (
+    FOLDER,
+    force_option,
+    labs_option,
+    patient_option,
+    pixel_given,
+    quiet_option,
+)
 
 
 @click.command()
@@ -17,8 +24,8 @@ from calcinosis.arguments import FOLDER, force_option, pixel_given, quiet_option
     help="A point in the mass: pixels of the view, counted from 0.",
 )
 @click.option("--view", default=1, show_default=True, help="Which of the file's views.")
-@click.option("--labs", type=FOLDER, help="Laboratory results, as `analyze` takes them.")
-@click.option("--patient", type=FOLDER, help="What is known of the patient, as for `analyze`.")
+@labs_option
+@patient_option
 @click.option("--output", type=FOLDER, default=Path("calcinosis-scintigraphy"), show_default=True)
 @click.option("--deidentify", is_flag=True, help="Leave out who the patient is, and when.")
 @quiet_option

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import click
 
-from calcinosis.arguments import FOLDER, force_option, pixel_box_given, pixel_given, quiet_option
+from calcinosis.arguments import (
+    FOLDER,
+    force_option,
+    labs_option,
+    patient_option,
+    pixel_box_given,
+    pixel_given,
+    quiet_option,
+)
 
 
 @click.command()
@@ -23,8 +31,8 @@ from calcinosis.arguments import FOLDER, force_option, pixel_box_given, pixel_gi
     help="Instead of a point: a box close around all of the mass.",
 )
 @click.option("--frame", type=int, help="Which of the file's frames, from 1.")
-@click.option("--labs", type=FOLDER, help="Laboratory results: CSV, or a FHIR bundle.")
-@click.option("--patient", type=FOLDER, help="What is known of the patient: case file or FHIR.")
+@labs_option
+@patient_option
 @click.option("--output", type=FOLDER, default=Path("calcinosis-ultrasound"), show_default=True)
 @click.option(
     "--deidentify",
