@@ -266,7 +266,7 @@ def test_every_file_and_a_zip_of_all_can_be_downloaded(node, person):
 def test_results_that_go_while_they_are_packed_are_told_of(node, person, monkeypatch):
     study = add(node)
     gone = FileLine("gone.dcm", "", "")
-    monkeypatch.setattr("calcinosis.serve.pages.file_lines", lambda _: [gone])
+    monkeypatch.setattr("calcinosis.serve.packed.file_lines", lambda _: [gone])
     answer = person.get(f"/studies/{study}/files.zip")
     assert answer.status_code == 404
     assert "Newer results" in answer.text
