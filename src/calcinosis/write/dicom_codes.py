@@ -83,13 +83,15 @@ def nearest_bone(bone: BoneRelation) -> tuple[str, str] | None:
 def segment_codes(kind: str) -> "tuple[Code, Code]":
     """Segmented property category and type of a mass, the skeleton, or another calcification.
 
-    Standard codes are of PS3.16 CID 7150, 7151, 7191, 7198 and 3491.
+    A `lump` is a mass of which the images do not tell whether it is calcified. Standard codes are
+    of PS3.16 CID 6104, 7150, 7151, 7191, 7198 and 3491.
     """
     from pydicom.sr.codedict import codes
 
     lesion, calcification = codes.SCT.MorphologicallyAbnormalStructure, "Pathologic calcification"
     return {
         "mass": (lesion, sct(("18115005", calcification))),
+        "lump": (lesion, codes.SCT.Mass),
         "skeleton": (codes.SCT.Tissue, codes.SCT.BoneTissue),
         "vascular": (lesion, codes.SCT.VascularCalcification),
         "phlebolith": (lesion, own("PHLEBOLITH", "Phlebolith")),

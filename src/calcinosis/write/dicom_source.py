@@ -7,11 +7,11 @@ every frame is shown as a single-frame image, since it takes no more than one mu
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from uuid import UUID, uuid5
 
 import numpy as np
@@ -21,6 +21,7 @@ from calcinosis.errors import NotReadableError
 from calcinosis.measure.mass import Labels
 from calcinosis.read.dicom import (
     CT_IMAGE,
+    MR_IMAGE,
     Plane,
     functional_group,
     numbers,
@@ -39,6 +40,7 @@ _DEIDENTIFIED = 0xCA1C1005  # any 32 bits of our own
 _UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
 
 _DATE = r"\d{8}"
+_SINGLE_FRAME = {"CT": CT_IMAGE, "MR": MR_IMAGE}
 
 # Inherited as they are where their form is right, else empty (all are Type 2 in results).
 _IDENTITY: dict[str, str] = {
@@ -62,7 +64,7 @@ class SourceImages:
     Attributes:
         headers: one clean header per file; UIDs always present, never pixel data.
         planes: every frame with its place, ordered as the files are, then by frame.
-        frames: a header for each plane, as if it were a single-frame CT image.
+        frames: a header for each plane, as if it were an image of a single frame.
         referenced: of each frame, by its UID, how a result must refer to it.
     """
 
@@ -115,17 +117,34 @@ def source_images(study: Study, *, deidentify: bool = False) -> SourceImages | N
     Raises:
         NotReadableError: a source file is no longer what it was.
     """
+    return _gathered(study.source_files, study.source_frames, "CT", deidentify=deidentify)
+
+
+def source_slices(slices: Sequence[Plane], *, deidentify: bool = False) -> SourceImages | None:
+    """The same of slices of MRI, whose files must still be there."""
+    taken = frozenset((plane.path, plane.frame) for plane in slices)
+    return _gathered([plane.path for plane in slices], taken, "MR", deidentify=deidentify)
+
+
+def _gathered(
+    files: Iterable[Path],
+    taken: Collection[tuple[Path, int]],
+    modality: Literal["CT", "MR"],
+    *,
+    deidentify: bool,
+) -> SourceImages | None:
+    """Of files their frames, or those `taken` where some are named."""
     headers: list[Dataset] = []
     places: list[Plane] = []
     frames: list[Dataset] = []
-    for path in dict.fromkeys(study.source_files):
+    for path in dict.fromkeys(files):
         found = read_header(path)
         if found is None:
             return None
-        every = planes(path, found.dataset, pixel_format(path, found))
-        taken = study.source_frames
+        pixels = pixel_format(path, found)
+        every = planes(path, found.dataset, pixels, rescaled=modality == "CT")
         there = [one for one in every if not taken or (path, one.frame) in taken]
-        header = _clean(path, found.dataset, identify=not deidentify)
+        header = _clean(path, found.dataset, modality, identify=not deidentify)
         places += there
         headers.append(header)
         frames += [_geometry(found.dataset, plane) for plane in there]
@@ -185,16 +204,17 @@ def _joined(
         reference.ReferencedSOPClassUID = header.SOPClassUID
         reference.ReferencedSOPInstanceUID = header.SOPInstanceUID
         frame.update(header)  # shares its elements
-        if header.SOPClassUID != CT_IMAGE:
+        single = _SINGLE_FRAME[header.Modality]
+        if header.SOPClassUID != single:
             reference.ReferencedFrameNumber = plane.frame + 1
             uid = derived_uid("frame", str(header.SOPInstanceUID), str(plane.frame))
-            frame.add_new("SOPClassUID", "UI", CT_IMAGE)
+            frame.add_new("SOPClassUID", "UI", single)
             frame.add_new("SOPInstanceUID", "UI", uid)
         referenced[str(frame.SOPInstanceUID)] = reference
     return tuple(frames), referenced
 
 
-def _clean(path: Path, header: "Dataset", *, identify: bool) -> "Dataset":
+def _clean(path: Path, header: "Dataset", modality: str, *, identify: bool) -> "Dataset":
     from pydicom import Dataset
     from pydicom.multival import MultiValue
 
@@ -212,11 +232,11 @@ def _clean(path: Path, header: "Dataset", *, identify: bool) -> "Dataset":
         clean.DeidentificationMethodCodeSequence = [_basic_profile()]
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
         setattr(clean, keyword, _valid_uid(header.get(keyword)))
-    clean.SOPClassUID = _valid_uid(header.get("SOPClassUID")) or CT_IMAGE
+    clean.SOPClassUID = _valid_uid(header.get("SOPClassUID")) or _SINGLE_FRAME[modality]
     clean.SOPInstanceUID = _valid_uid(header.get("SOPInstanceUID")) or derived_uid(
         "instance", hashlib.sha256(path.read_bytes()).hexdigest()
     )
-    clean.Modality = "CT"
+    clean.Modality = modality
     clean.PositionReferenceIndicator = ""
     return clean
 

@@ -75,24 +75,52 @@ def segmentation(
         segments: ``all`` adds the skeleton, and other calcifications by kind.
         kind: ``labelmap`` with RLE compression is far smaller, but refused by older readers.
     """
+    wanted = list(_segments(measurement, segments))
+    labels = labels_on_sources(_labels(measurement, wanted), study.volume, source)
+    tracking = tracking_of(measurement.masses, source)
+    return outlined(
+        source,
+        labels,
+        [_description(segment, tracking) for segment in wanted],
+        label="CALCIFIED_MASSES",
+        title="Calcified soft-tissue masses" + (", skeleton" if segments == "all" else ""),
+        kind=kind,
+    )
+
+
+def outlined(
+    source: SourceImages,
+    labels: Labels,
+    descriptions: "list[SegmentDescription]",
+    *,
+    label: str,
+    title: str,
+    kind: SegmentationType = "bitmap",
+) -> "Dataset | None":
+    """A segmentation of what lies on the source's frames; None where nothing does.
+
+    Args:
+        source: the images.
+        labels: [frame, row, column], the number of a segment or 0.
+        descriptions: of the segments.
+        label: what it is called, as a DICOM code string.
+        title: the same in words.
+        kind: as in `segmentation`.
+    """
     from highdicom.seg import Segmentation
     from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
-    wanted = list(_segments(measurement, segments))
-    labels = labels_on_sources(_labels(measurement, wanted), study.volume, source)
     shown = np.flatnonzero(labels.any(axis=(1, 2)))
     if len(shown) == 0:
         return None
     if labels[0].size % 2:
         _spare_gdcm()
-    tracking = tracking_of(measurement.masses, source)
-    title = "Calcified soft-tissue masses" + (", skeleton" if segments == "all" else "")
     made = Segmentation(
         source_images=[source.frames[number] for number in shown],
         pixel_array=labels[shown],
         segmentation_type=_OF_DICOM[kind],
-        segment_descriptions=[_description(segment, tracking) for segment in wanted],
-        content_label="CALCIFIED_MASSES",
+        segment_descriptions=descriptions,
+        content_label=label,
         content_description=title,
         content_creator_name=f"{dicom_codes.MODEL}^",
         transfer_syntax_uid=RLELossless if kind == "labelmap" else ExplicitVRLittleEndian,
